@@ -1,0 +1,1 @@
+"""Scores, their uncertainty, and the report that shows them."""

@@ -1,0 +1,132 @@
+"""The HTML the report is made of: one frame with its style sheet, and tables whose every cell is escaped."""
+
+import html
+import re
+from collections.abc import Iterable, Sequence
+
+# Control characters are not allowed in HTML, and a lone surrogate cannot be written as UTF-8.
+_UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
+
+
+def escape(text: str) -> str:
+    """Returns any text, also a hostile one, as harmless HTML text or attribute value."""
+    return html.escape(_UNWRITABLE.sub("\ufffd", text), quote=True)
+
+
+def shorten(text: str, length: int) -> str:
+    """Cuts a text longer than `length` characters and ends it with an ellipsis."""
+    return text if len(text) <= length else text[: length - 1].rstrip() + "…"
+
+
+def label(name: str, length: int = 40) -> str:
+    """Returns a class label as HTML, shortened on the page and whole in its tooltip."""
+    short = shorten(name, length)
+    tooltip = f' title="{escape(name)}"' if short != name else ""
+    return f'<span class="label" dir="auto"{tooltip}>{escape(short)}</span>'
+
+
+def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequence[int] = (), name: str = "") -> str:
+    """Returns a table that scrolls sideways on a narrow screen.
+
+    Args:
+        header: column titles, plain text.
+        rows: cells as HTML; the caller has escaped them.
+        numeric: the indices of columns aligned to the right.
+        name: CSS classes for the table and its frame.
+    """
+
+    def row(tag: str, cells: Iterable[str]) -> str:
+        kinds = (' class="number"' if column in numeric else "" for column in range(len(header)))
+        return (
+            "<tr>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
+        )
+
+    head = row("th", map(escape, header))
+    body = "\n".join(row("td", cells) for cells in rows)
+    content = f"<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>"
+    return f'<div class="scroll {name}"><table class="{name}">{content}</table></div>'
+
+
+def section(title: str, *parts: str) -> str:
+    """Returns a section with a heading; the parts are HTML."""
+    return f"<section>\n<h2>{escape(title)}</h2>\n" + "\n".join(part for part in parts if part) + "\n</section>"
+
+
+def page(title: str, body: str) -> str:
+    """Returns the whole document. Its content policy forbids scripts and any request, whatever a text smuggles in."""
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
+<title>{escape(title)}</title>
+<style>{_STYLE}</style>
+</head>
+<body>
+<main>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+_STYLE = """
+:root { color-scheme: light dark; --ink: #1d2430; --soft: #5c6675; --line: #d9dee6; --paper: #f5f7fa; --card: #fff;
+  --blue: #3b76d6; --blue-cells: 59, 118, 214; --orange-cells: 224, 123, 36; --warning: #fff3df; }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e4e8ee; --soft: #9aa5b4; --line: #343c48; --paper: #14181e; --card: #1c222b; --blue: #6ea0f2;
+    --warning: #3d2f16; } }
+* { box-sizing: border-box; }
+body { margin: 0; background: var(--paper); color: var(--ink); line-height: 1.5; font-size: 15px;
+  font-family: system-ui, -apple-system, "Segoe UI", Roboto, "Noto Sans", "Noto Sans CJK SC", "PingFang SC",
+  "Microsoft YaHei", sans-serif; }
+main { max-width: 1060px; margin: 0 auto; padding: 24px 16px 64px; }
+h1 { margin: 0; font-size: 1.8rem; overflow-wrap: anywhere; }
+h2 { margin: 0 0 12px; font-size: 1.15rem; }
+p { margin: 0 0 12px; }
+.soft { color: var(--soft); }
+.subtitle { color: var(--soft); margin: 4px 0 20px; overflow-wrap: anywhere; }
+.warnings { background: var(--warning); border-radius: 8px; padding: 12px 16px 12px 32px; margin: 0 0 20px; }
+.cards { display: grid; grid-template-columns: repeat(auto-fit, minmax(160px, 1fr)); gap: 12px; margin-bottom: 20px; }
+.card, section { background: var(--card); border: 1px solid var(--line); border-radius: 8px; }
+.card { padding: 12px 16px; }
+.card .name { color: var(--soft); font-size: .85rem; }
+.card .value { font-size: 1.7rem; font-weight: 600; line-height: 1.3; }
+.card .note { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
+section { padding: 18px 20px; margin-bottom: 20px; }
+.pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(290px, 100%), 1fr)); gap: 16px; }
+figure { margin: 0; }
+figcaption { color: var(--soft); font-size: .9rem; }
+svg { display: block; width: 100%; height: auto; max-width: 460px; }
+svg text { font-family: inherit !important; }
+.scroll { overflow-x: auto; }
+.long { max-height: 640px; overflow-y: auto; }
+table { border-collapse: collapse; font-size: .92rem; }
+th, td { text-align: left; vertical-align: top; padding: 4px 12px 4px 0; border-bottom: 1px solid var(--line); }
+th { color: var(--soft); font-weight: 500; vertical-align: bottom; white-space: nowrap; }
+thead th { position: sticky; top: 0; background: var(--card); }
+.number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.wide { width: 100%; }
+.errors td:first-child:not(:nth-last-child(3)) { width: 60%; }
+.facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 10px 20px; margin: 0; }
+.facts dt { color: var(--soft); font-size: .85rem; }
+.facts dd { margin: 0; overflow-wrap: anywhere; }
+.label { unicode-bidi: isolate; overflow-wrap: anywhere; }
+.confusion .label { white-space: nowrap; }
+.text { min-width: 260px; overflow-wrap: anywhere; white-space: pre-line; }
+.bar { display: block; min-width: 80px; height: 10px; margin-top: 6px; border-radius: 3px; background: var(--line); }
+.bar i { display: block; height: 100%; border-radius: 3px; background: var(--blue); }
+.confusion th, .confusion td { border: 0; padding: 4px 8px; }
+.confusion td { min-width: 34px; text-align: center; border: 1px solid var(--card); border-radius: 4px;
+  font-variant-numeric: tabular-nums; vertical-align: middle; }
+.confusion tbody th { text-align: right; color: var(--ink); vertical-align: middle; position: sticky; left: 0;
+  background: var(--card); }
+.confusion thead th { color: var(--ink); text-align: center; }
+.confusion .upright { writing-mode: vertical-rl; text-align: right; vertical-align: bottom; }
+.confusion .zero { color: var(--soft); opacity: .6; }
+.confusion .strong { color: #fff; }
+.map { display: block; width: min(100%, 520px); image-rendering: pixelated; border: 1px solid var(--line); }
+pre { margin: 0; overflow-x: auto; padding: 12px; border-radius: 6px; background: var(--paper); font-size: .88rem; }
+"""

@@ -1,0 +1,187 @@
+"""Pictures of the report, as SVG elements (or a PNG address) that go straight into an HTML page.
+
+No picture shows a label or a text: those stay in HTML, where any script has its glyphs. Colours of axes and words are
+the page's own (`currentColor`), so that a picture fits a light and a dark page.
+"""
+
+import base64
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from kerasnlp_kit.evaluation.calibration import ReliabilityBins
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+    from matplotlib.ticker import MaxNLocator
+
+BLUE = "#3b76d6"
+ORANGE = "#e07b24"
+_INK = "#010203"  # replaced by currentColor; a colour no one else uses
+_CURVES = {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning rate"}
+
+
+def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int | None) -> list[tuple[str, str]]:
+    """Returns one (caption, SVG) for each of loss, accuracy and learning rate that the history has.
+
+    Args:
+        history: one value an epoch; `val_loss` is drawn beside `loss`, `val_accuracy` beside `accuracy`.
+        best_epoch: the epoch whose weights were kept, counted from 1.
+    """
+    pictures = []
+    for key, caption in _CURVES.items():
+        series = {"training": history.get(key, ()), "dev": history.get(f"val_{key}", ())}
+        drawn = {name: np.asarray(values, dtype=np.float64) for name, values in series.items() if len(values)}
+        drawn = {name: values for name, values in drawn.items() if np.isfinite(values).any()}
+        if key == "learning_rate" and all(np.ptp(values) == 0 for values in drawn.values()):
+            continue  # a constant says nothing as a picture
+        if drawn:
+            pictures.append((caption, _curve(caption, drawn, best_epoch)))
+    return pictures
+
+
+def reliability_diagram(bins: ReliabilityBins) -> str:
+    """Returns an SVG: accuracy of each confidence bin against the diagonal, and below it the share of rows."""
+    figure = _figure(4.4, 4.0)
+    upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
+    left = np.asarray(bins.edges[:-1])
+    width = np.diff(bins.edges)
+    count = np.asarray(bins.count)
+    filled = count > 0
+    upper.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1, zorder=3)
+    upper.bar(left[filled], np.asarray(bins.accuracy)[filled], width[filled] * 0.92, align="edge", color=BLUE)
+    upper.plot(
+        np.asarray(bins.confidence)[filled],
+        np.asarray(bins.accuracy)[filled],
+        "o",
+        color=ORANGE,
+        markersize=4,
+        zorder=4,
+    )
+    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+    lower.bar(left, count / count.sum(), width * 0.92, align="edge", color=BLUE, alpha=0.6)
+    lower.set(xlabel="confidence", ylabel="rows")
+    lower.yaxis.set_major_formatter(_percent)
+    return _svg(figure, "reliability", "accuracy against confidence")
+
+
+def token_length_histogram(lengths: np.ndarray, max_length: int | None) -> str:
+    """Returns an SVG: how many texts have how many tokens, with a line where the model cuts.
+
+    Args:
+        lengths: int (n,), n > 0. The longest half percent is counted in the last bar, so that one book among a
+            thousand messages does not squeeze the rest.
+        max_length: the tokens a text may have, or None for no cut.
+    """
+    lengths = np.asarray(lengths)
+    end = max(int(np.quantile(lengths, 0.995)), 1)
+    if max_length is not None and lengths.max() > max_length:
+        end = max(end, max_length + 1)
+    step = max(1, -(-(end + 1) // 40))  # whole numbers of tokens in a bar, at most 40 bars
+    edges = np.arange(0, end + step + 1, step)
+    count, _ = np.histogram(np.minimum(lengths, edges[-1] - 1), bins=edges)
+    figure = _figure(4.4, 3.0)
+    axes = figure.subplots()
+    axes.bar(edges[:-1], count, step * 0.92, align="edge", color=BLUE)
+    if max_length is not None and max_length <= edges[-1]:
+        axes.axvline(max_length, color=ORANGE, linewidth=1.8, label=f"cut at {max_length}")
+        axes.legend(frameon=False, labelcolor=_INK)
+    axes.set(xlabel="tokens", ylabel="texts", xlim=(0, edges[-1]))
+    axes.xaxis.set_major_locator(_whole_numbers())
+    axes.yaxis.set_major_locator(_whole_numbers())
+    return _svg(figure, "lengths", "histogram of token lengths")
+
+
+def confusion_heat_map(shares: np.ndarray) -> str:
+    """Returns a PNG as a data address, one pixel a cell: blue on the diagonal, orange off it, transparent where 0.
+
+    Args:
+        shares: float (rows, columns), each row's share of predictions, 0 to 1.
+    """
+    from matplotlib.image import imsave
+
+    pixels = np.zeros((*shares.shape, 4))
+    pixels[..., :3] = _rgb(ORANGE)
+    diagonal = np.arange(min(shares.shape))
+    pixels[diagonal, diagonal, :3] = _rgb(BLUE)
+    pixels[..., 3] = np.sqrt(shares)  # the root lets a confusion of 5% be seen beside a diagonal of 90%
+    buffer = io.BytesIO()
+    imsave(buffer, pixels, format="png")
+    return "data:image/png;base64," + base64.b64encode(buffer.getvalue()).decode("ascii")
+
+
+def _curve(caption: str, series: Mapping[str, np.ndarray], best_epoch: int | None) -> str:
+    figure = _figure(3.9, 2.8)
+    axes = figure.subplots()
+    for (name, values), color in zip(series.items(), (BLUE, ORANGE), strict=False):
+        epochs = np.arange(1, len(values) + 1)
+        # Without markers a single epoch, or one between two missing values, would be invisible.
+        axes.plot(epochs, values, color=color, label=name, marker="o", markersize=4 if len(values) <= 30 else 0)
+    last = max(len(values) for values in series.values())
+    if best_epoch is not None and last > 1:
+        axes.axvline(best_epoch, color=_INK, linestyle=":", linewidth=1.2, label=f"kept: epoch {best_epoch}")
+    axes.set(xlabel="epoch")
+    axes.set_xlim(0.5, last + 0.5)
+    axes.xaxis.set_major_locator(_whole_numbers())
+    if caption != "learning rate":
+        axes.legend(frameon=False, labelcolor=_INK)
+    return _svg(figure, caption.replace(" ", "-"), f"{caption} by epoch")
+
+
+def _figure(width: float, height: float) -> "Figure":
+    # Not pyplot: it keeps figures in global state and picks a window system.
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
+
+
+def _style(axes: "Axes") -> None:
+    axes.set_facecolor("none")
+    axes.spines[["top", "right"]].set_visible(False)
+    axes.spines[["left", "bottom"]].set_color(_INK)
+    axes.tick_params(colors=_INK)
+    axes.xaxis.label.set_color(_INK)
+    axes.yaxis.label.set_color(_INK)
+    axes.grid(axis="y", color=_INK, alpha=0.12)
+    axes.set_axisbelow(True)
+
+
+def _svg(figure: "Figure", name: str, description: str) -> str:
+    """Returns the figure as one SVG element without fixed size, date, metadata or outside address."""
+    import matplotlib
+
+    for axes in figure.axes:
+        _style(axes)
+    buffer = io.StringIO()
+    # Text stays text (small, selectable); the salt makes ids repeat from run to run.
+    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
+        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
+    svg = buffer.getvalue()
+    svg = svg[svg.index("<svg") :]
+    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
+    view_box = re.search(r'viewBox="[^"]*"', svg)
+    opening = f'<svg {view_box.group() if view_box else ""} role="img" aria-label="{description}">'
+    svg = re.sub(r"<svg[^>]*>", opening, svg, count=1)
+    # Ids must differ between the pictures of one page, for else one picture borrows shapes from another.
+    svg = re.sub(r'\bid="', f'id="{name}-', svg)
+    svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg)
+    svg = svg.replace("url(#", f"url(#{name}-")
+    return svg.replace(_INK, "currentColor").strip()
+
+
+def _rgb(color: str) -> tuple[float, ...]:
+    return tuple(int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
+
+
+def _percent(value: float, _position: int) -> str:
+    return f"{value:.0%}"
+
+
+def _whole_numbers() -> "MaxNLocator":
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(integer=True, min_n_ticks=1)

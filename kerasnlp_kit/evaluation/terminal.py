@@ -1,0 +1,90 @@
+"""Scores as aligned text for a terminal, where a Chinese character is two columns wide."""
+
+import unicodedata
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, ClassMetrics
+
+_MOST_CLASSES = 30  # more do not fit on a screen
+_WORST_CLASSES = 10
+_MOST_UNSEEN = 10
+_LABEL_COLUMNS = 40
+
+
+def metrics_table(metrics: "ClassificationMetrics") -> str:
+    """Returns the text of `ClassificationMetrics.table`."""
+    baseline = f"majority baseline {metrics.majority_accuracy:.4f} ({fit(metrics.majority_label)})"
+    lines = [metrics.first_line(), baseline]
+    interval = ""
+    if metrics.macro_f1_interval:
+        interval = f" [{metrics.macro_f1_interval[0]:.4f}, {metrics.macro_f1_interval[1]:.4f}]"
+    lines.append(f"macro F1 {metrics.macro_f1:.4f}{interval}, weighted F1 {metrics.weighted_f1:.4f}")
+    if metrics.log_loss is not None:
+        over = "" if metrics.n_known == metrics.n else f" (over the {_rows(metrics.n_known)} with a known label)"
+        lines.append(f"log loss {metrics.log_loss:.4f}{over}")
+    if metrics.roc_auc is not None:
+        lines.append(f"ROC AUC {metrics.roc_auc:.4f} (positive: {fit(metrics.label_names[1])})")
+    lines.append(f"expected calibration error {metrics.calibration_error:.4f}")
+    lines += ["", *_class_lines(metrics.classes)]
+    if metrics.unseen_labels:
+        lines += ["", *_unseen_lines(metrics.unseen_labels)]
+    return "\n".join(lines)
+
+
+def display_width(text: str) -> int:
+    """Returns how many terminal columns a text takes: wide East Asian characters two, combining marks none."""
+    return sum(_character_width(character) for character in text)
+
+
+def fit(label: str, columns: int = _LABEL_COLUMNS) -> str:
+    """Returns a label safe to print: escapes what could steer the terminal or break the line, and cuts what is long."""
+    shown = "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in label
+    )
+    if display_width(shown) <= columns:
+        return shown
+    width = 1  # of the ellipsis
+    for end, character in enumerate(shown):
+        width += _character_width(character)
+        if width > columns:
+            return shown[:end] + "…"
+    return shown
+
+
+def _character_width(character: str) -> int:
+    if unicodedata.combining(character):
+        return 0
+    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+
+
+def _class_lines(classes: "tuple[ClassMetrics, ...]") -> list[str]:
+    note = []
+    if len(classes) > _MOST_CLASSES:
+        note = [f"the {_WORST_CLASSES} worst of {len(classes)} classes by F1:"]
+        # NaN (a class that never occurs) sorts behind the classes with a score.
+        classes = tuple(sorted(classes, key=lambda one: (one.f1 != one.f1, one.f1, one.label))[:_WORST_CLASSES])
+    labels = [fit(one.label) for one in classes]
+    width = max(display_width("class"), *(display_width(label) for label in labels))
+    lines = [f"{'class':<{width}}  precision  recall      F1  support"]
+    for one, label in zip(classes, labels, strict=True):
+        padding = " " * (width - display_width(label))
+        scores = f"{_score(one.precision):>9}  {_score(one.recall):>6}  {_score(one.f1):>6}"
+        lines.append(f"{label}{padding}  {scores}  {one.support:>7}")
+    return note + lines
+
+
+def _unseen_lines(unseen: dict[str, int]) -> list[str]:
+    lines = [f"{_rows(sum(unseen.values()))} with a label the model has never seen, counted as errors:"]
+    lines += [f"  {fit(label)}: {count}" for label, count in list(unseen.items())[:_MOST_UNSEEN]]
+    if len(unseen) > _MOST_UNSEEN:
+        lines.append(f"  and {len(unseen) - _MOST_UNSEEN} more labels")
+    return lines
+
+
+def _rows(count: int) -> str:
+    return "1 row" if count == 1 else f"{count} rows"
+
+
+def _score(value: float) -> str:
+    return "-" if value != value else f"{value:.4f}"
