@@ -1,0 +1,40 @@
+"""Collects string cells row by row in Arrow arrays, so that a table takes little more memory than its file."""
+
+from collections.abc import Iterable, Sequence
+
+import numpy as np
+import pyarrow as pa
+
+# Python strings weigh several times what they hold, so only a few are alive at a time.
+_CHUNK_ROWS = 20_000
+_CHUNK_CHARACTERS = 1 << 21
+
+
+class ChunkBuilder:
+    """Gathers rows and turns them into Arrow chunks now and then."""
+
+    def __init__(self, columns: Sequence[str]):
+        self._chunks: dict[str, list[pa.Array]] = {column: [] for column in columns}
+        self._row_chunks: list[np.ndarray] = []
+        self._mark = 0
+
+    def is_due(self, waiting: int, characters: int) -> bool:
+        """Whether `waiting` rows, read up to `characters` of the text, are enough for a chunk."""
+        return waiting >= _CHUNK_ROWS or characters - self._mark >= _CHUNK_CHARACTERS
+
+    def add(self, columns: Iterable[Sequence[str | None]], rows: Sequence[int], characters: int = 0) -> None:
+        """Appends one chunk: a sequence of cells per column, and the line number of each row."""
+        for chunks, cells in zip(self._chunks.values(), columns, strict=True):
+            chunks.append(pa.array(cells, type=pa.string()))
+        self._row_chunks.append(np.array(rows, dtype=np.int64))
+        self._mark = characters
+
+    def add_column(self, column: str) -> None:
+        """Begins a column that earlier rows lack."""
+        self._chunks[column] = [pa.nulls(len(rows), pa.string()) for rows in self._row_chunks]
+
+    def finish(self) -> tuple[pa.Table, np.ndarray]:
+        """Returns the table of strings and the line numbers: int64 (rows,)."""
+        data = pa.table({name: pa.chunked_array(chunks, pa.string()) for name, chunks in self._chunks.items()})
+        rows = np.concatenate(self._row_chunks) if self._row_chunks else np.zeros(0, np.int64)
+        return data, rows

@@ -1,0 +1,137 @@
+"""Finds out how a delimited text is written: its delimiter, and whether its first row is a header."""
+
+import csv
+import statistics
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kerasnlp_kit.data.names import is_known_name, is_number, looks_like_name
+
+DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
+# A file of one column is split at a character that cannot occur: lines with a NUL are refused before.
+NO_DELIMITER = "\0"
+
+
+@dataclass(frozen=True)
+class Dialect:
+    """How rows are written.
+
+    Attributes:
+        delimiter: One of `DELIMITERS`, or `NO_DELIMITER` for one column.
+        header: Whether the first row names the columns.
+        literal_quotes: Whether a quote is a character like others.
+        skip_blank: Whether a blank after the delimiter belongs to the delimiter.
+    """
+
+    delimiter: str
+    header: bool
+    literal_quotes: bool = False
+    skip_blank: bool = False
+
+    def reader_options(self) -> dict[str, Any]:
+        """The arguments for `csv.reader`."""
+        quoting = csv.QUOTE_NONE if self.literal_quotes else csv.QUOTE_MINIMAL
+        return {
+            "delimiter": self.delimiter,
+            "quoting": quoting,
+            "skipinitialspace": self.skip_blank,
+            "strict": True,
+        }
+
+
+@dataclass(frozen=True)
+class _Trial:
+    """What a sample looks like when it is split at one delimiter."""
+
+    delimiter: str
+    rows: list[list[str]]
+    named: bool  # the first row holds a known name
+    agreement: float  # share of the lines in rows as wide as the first
+
+    @property
+    def width(self) -> int:
+        return len(self.rows[0]) if self.rows else 0
+
+
+def find_dialect(lines: Sequence[str], complete: bool, wanted: Collection[str] = ()) -> Dialect:
+    """Finds the dialect of a sample.
+
+    Args:
+        lines: The first lines of a text.
+        complete: Whether these are all its lines; otherwise the last row may be cut off.
+        wanted: Column names that the user gave: a row that holds one of them is a header.
+    """
+    trials = [_try(lines, delimiter, complete, wanted) for delimiter in DELIMITERS]
+    trials = [trial for trial in trials if trial.width >= 2]
+    best = max(trials, key=lambda trial: (trial.named, trial.agreement, trial.width), default=None)
+    if best is not None and (best.named or (best.agreement >= 0.5 and not _is_prose(best.rows))):
+        header = _has_header(best.rows, wanted)
+        return Dialect(best.delimiter, header, skip_blank=header and _is_prose(best.rows[:1]))
+    single = _try(lines, NO_DELIMITER, complete, wanted)
+    return Dialect(_delimiter_below_header(lines, complete) or NO_DELIMITER, bool(single.rows) and single.named)
+
+
+def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collection[str]) -> _Trial:
+    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    rows: list[list[str]] = []
+    agreeing = last = 0
+    try:
+        for row in reader:
+            if row:
+                rows.append(row)
+                agreeing += (reader.line_num - last) if len(row) == len(rows[0]) else 0
+            last = reader.line_num
+    except csv.Error:
+        pass  # a row cut off by the end of the sample, or a mistake that reading the whole will name
+    if not complete and len(rows) > 1 and last == len(lines):
+        rows.pop()
+    first = [cell.strip() for cell in rows[0]] if rows else []
+    named = any(cell in wanted for cell in first) or (
+        all(map(looks_like_name, first))
+        and any(
+            is_known_name(cell) and not any(len(row) > place and row[place].strip() == cell for row in rows[1:])
+            for place, cell in enumerate(first)
+        )
+    )
+    return _Trial(delimiter, rows, named, agreeing / max(1, len([line for line in lines if line.strip()])))
+
+
+def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
+    """Judges the first row by the names in it or, failing that, by how it differs from those below."""
+    first = [cell.strip() for cell in rows[0]]
+    if any(cell in wanted for cell in first):
+        return True
+    if not all(map(looks_like_name, first)) or not any(first):
+        return False
+    evidence = False
+    for place, cell in enumerate(first):
+        below = [row[place].strip() for row in rows[1:] if len(row) > place]
+        if len(below) >= 4 and len(set(below)) * 2 <= len(below):  # looks like a column of labels
+            if cell in below:
+                return False
+            evidence = True
+        if below and all(map(is_number, below)):
+            evidence = True  # `looks_like_name` has refused numbers
+        if below and len(cell) * 2 < statistics.median(map(len, below)):
+            evidence = True
+        if is_known_name(cell) and cell not in below:
+            evidence = True
+    return evidence
+
+
+def _is_prose(rows: list[list[str]]) -> bool:
+    """Whether the delimiter is punctuation: in most rows a blank follows it each time."""
+    spaced = sum(all(cell.startswith(" ") for cell in row[1:]) for row in rows)
+    return spaced * 2 > len(rows)
+
+
+def _delimiter_below_header(lines: Sequence[str], complete: bool) -> str | None:
+    """Finds a delimiter that all rows agree on but the header lacks, so that reading names the mistake."""
+    if len(lines) < 3:
+        return None
+    for delimiter in DELIMITERS:
+        trial = _try(lines[1:], delimiter, complete, ())
+        if trial.width >= 2 and trial.agreement == 1.0 and len(trial.rows) >= 2 and not _is_prose(trial.rows):
+            return delimiter
+    return None

@@ -1,0 +1,109 @@
+"""Reads JSON lines: one object a line, its values kept as they are spelled."""
+
+import json
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from kerasnlp_kit.data.chunks import ChunkBuilder
+from kerasnlp_kit.data.lines import Lines
+from kerasnlp_kit.data.source import Source
+from kerasnlp_kit.errors import UserError
+
+# Numbers keep their spelling: "1.0" and "007"-like labels must not change on their way in.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+
+
+class JsonLinesFile:
+    """JSON lines whose first keys are known and whose rows are still to be read.
+
+    Attributes:
+        columns: The keys of the first lines, in the order they come; `read` may meet more.
+        description: How the file is written, in words.
+    """
+
+    def __init__(self, source: Source, wanted: Collection[str] = ()):
+        self._source = source
+        with source.open() as stream:
+            lines = Lines(stream, source.name)
+            sample, _ = lines.sample()
+        if sample[0].lstrip().startswith("["):
+            raise UserError(
+                f"{source.name}: expected JSON lines, one object a line; found a JSON array. "
+                f"Turn it into lines with `jq -c '.[]'`."
+            )
+        keys: dict[str, None] = {}
+        for number, line in enumerate(sample, start=1):
+            keys.update(dict.fromkeys(self._object(line, number) if line.strip() else ()))
+        self.columns = tuple(keys)
+        self.description = f"JSON lines, {lines.encoding.description}"
+
+    def read(self, columns: Sequence[str] | None = None) -> tuple[pa.Table, np.ndarray]:
+        """Reads all rows; a cell is null where a line lacks the key or has null.
+
+        Args:
+            columns: The keys to keep, or None for all that occur anywhere.
+
+        Returns:
+            A table of strings, and the line number of each row: int64 (rows,).
+        """
+        known = dict.fromkeys(self.columns if columns is None else columns)
+        builder = ChunkBuilder(tuple(known))
+        waiting: list[dict[str, str | None]] = []
+        numbers: list[int] = []
+        with self._source.open() as stream:
+            lines = Lines(stream, self._source.name)
+            for number, line in enumerate(lines, start=1):
+                if not line.strip():
+                    continue
+                row = self._object(line, number)
+                if columns is None and not row.keys() <= known.keys():
+                    for key in row.keys() - known.keys():
+                        builder.add_column(key)
+                    known = known | dict.fromkeys(row)
+                waiting.append({key: self._cell(row[key], key, number) for key in known if key in row})
+                numbers.append(number)
+                if builder.is_due(len(waiting), lines.characters):
+                    builder.add(([row.get(key) for row in waiting] for key in known), numbers, lines.characters)
+                    waiting, numbers = [], []
+        builder.add(([row.get(key) for row in waiting] for key in known), numbers)
+        return builder.finish()
+
+    def _object(self, line: str, number: int) -> dict[str, Any]:
+        try:
+            value = _DECODER.decode(line)
+        except (json.JSONDecodeError, RecursionError) as error:
+            reason = f"{error.msg} at character {error.pos + 1}" if isinstance(error, json.JSONDecodeError) else error
+            raise UserError(
+                f"{self._source.name}: line {number} is not JSON: {reason}. Expected one object a line, such as "
+                '{"text": "...", "label": "..."}.'
+            ) from error
+        if not isinstance(value, dict):
+            raise UserError(
+                f"{self._source.name}: line {number}: expected an object, such as "
+                f'{{"text": "...", "label": "..."}}, found {_kind(value)}.'
+            )
+        return value
+
+    def _cell(self, value: Any, key: str, number: int) -> str | None:
+        if isinstance(value, str):
+            if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
+                raise UserError(
+                    f'{self._source.name}: line {number}: "{key}" holds half a surrogate pair (\\ud800 to \\udfff), '
+                    "which no Unicode text can. Write the character whole."
+                )
+            return value
+        if value is None:
+            return None
+        if isinstance(value, bool):
+            return "true" if value else "false"
+        raise UserError(
+            f'{self._source.name}: line {number}: "{key}" holds {_kind(value)}; expected a text, a number, true, false '
+            "or null. Flatten the file first, e.g. with jq."
+        )
+
+
+def _kind(value: Any) -> str:
+    return "an object" if isinstance(value, dict) else "a list" if isinstance(value, list) else "a plain value"

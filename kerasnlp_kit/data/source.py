@@ -1,0 +1,184 @@
+"""Where the bytes of a table come from: a file, a URL or standard input, plain or compressed."""
+
+import bz2
+import difflib
+import gzip
+import hashlib
+import http.client
+import io
+import lzma
+import os
+import shutil
+import sys
+import tempfile
+import urllib.error
+import urllib.parse
+import urllib.request
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import IO, Any, BinaryIO, cast
+
+from kerasnlp_kit.errors import UserError
+
+_OPENERS: dict[str, Callable[..., Any]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
+_MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
+_FOREIGN = {
+    b"PK\x03\x04": "an Excel workbook or a ZIP archive; save or unpack it as CSV",
+    b"\x28\xb5\x2f\xfd": "compressed with zstd; unpack it with `unzstd`",
+    b"\x89HDF": "an HDF5 file; write its texts and labels as CSV",
+    b"%PDF": "a PDF; copy its texts into a CSV",
+}
+_BUFFER_SIZE = 1 << 20
+_TIMEOUT_SECONDS = 60
+
+
+@dataclass(frozen=True)
+class Source:
+    """A readable local file that stands for what the user named.
+
+    Attributes:
+        name: What the user gave; used in messages.
+        path: The file with the bytes: the user's own, or a temporary copy of what cannot be read twice.
+        compression: "gzip", "bzip2", "xz" or "" (found by the first bytes, not by the name).
+    """
+
+    name: str
+    path: Path
+    compression: str
+
+    @property
+    def suffix(self) -> str:
+        """The lower-case suffix that tells the format, without that of a compression."""
+        path = urllib.parse.urlsplit(self.name).path if _is_url(self.name) else self.name
+        suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+        return next((suffix for suffix in reversed(suffixes) if suffix not in {".gz", ".bz2", ".xz"}), "")
+
+    @contextmanager
+    def open(self) -> Iterator[BinaryIO]:
+        """Opens the decompressed bytes; what breaks while they are read becomes a `UserError`."""
+        try:
+            with ExitStack() as stack:
+                stream: IO[bytes] = stack.enter_context(self.path.open("rb", buffering=_BUFFER_SIZE))
+                if self.compression:
+                    unpacked = stack.enter_context(_OPENERS[self.compression](stream, "rb"))
+                    # The readers of gzip, bz2 and lzma fetch line by line in Python; a buffer does it in C.
+                    stream = io.BufferedReader(unpacked, _BUFFER_SIZE)
+                yield cast(BinaryIO, stream)
+        except (EOFError, zlib.error, lzma.LZMAError, gzip.BadGzipFile) as error:
+            raise UserError(
+                f"{self.name}: the {self.compression} data is broken or cut off ({error}). Fetch the file again."
+            ) from error
+        except OSError as error:
+            if self.compression and error.errno is None:  # bz2 says "Invalid data stream" so
+                raise UserError(f"{self.name}: the {self.compression} data is broken ({error}).") from error
+            raise UserError(f"{self.name}: cannot be read: {error.strerror or error}.") from error
+
+    def fingerprint(self) -> str:
+        """Returns "sha256:..." of the bytes as stored or received, before decompression."""
+        with self.path.open("rb") as stream:
+            return "sha256:" + hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+@contextmanager
+def open_source(source: str | os.PathLike[str]) -> Iterator[Source]:
+    """Makes `source` readable as a local file as long as the context lasts.
+
+    Args:
+        source: A path, an http, https or file URL, or "-" for standard input.
+
+    Raises:
+        UserError: there is no such file or address, it cannot be read, or it is empty.
+    """
+    name = os.fspath(source)
+    with ExitStack() as stack:
+        if name == "-":
+            name = "standard input"
+            path = stack.enter_context(spooled(sys.stdin.buffer))
+        elif name.lower().startswith(("http://", "https://")):
+            path = stack.enter_context(_downloaded(name))
+        else:
+            local = name
+            if name.lower().startswith("file:"):
+                local = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
+            path = Path(local).expanduser()
+            _require_file(path, name)
+            if not path.is_file():  # a named pipe cannot be read twice
+                with path.open("rb") as pipe:
+                    path = stack.enter_context(spooled(pipe))
+        yield Source(name, path, _compression(path, name))
+
+
+@contextmanager
+def spooled(stream: IO[bytes]) -> Iterator[Path]:
+    """Copies a stream to a temporary file, which is removed when the context ends."""
+    with tempfile.NamedTemporaryFile(prefix="kerasnlp-") as copy:
+        try:
+            shutil.copyfileobj(stream, copy, _BUFFER_SIZE)
+            copy.flush()
+        except OSError as error:
+            raise UserError(f"cannot keep a temporary copy in {tempfile.gettempdir()}: {error.strerror}.") from error
+        yield Path(copy.name)
+
+
+@contextmanager
+def _downloaded(url: str) -> Iterator[Path]:
+    """Fetches a URL into a temporary file."""
+    with ExitStack() as stack:
+        try:
+            response = stack.enter_context(urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS))
+            path = stack.enter_context(spooled(response))
+        except urllib.error.HTTPError as error:
+            error.close()
+            raise UserError(f"{url}: the server answered {error.code} {error.reason}. Check the address.") from error
+        except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException, ValueError) as error:
+            if isinstance(error, UserError):
+                raise
+            reason = getattr(error, "reason", None) or error
+            raise UserError(
+                f"{url}: cannot be reached ({reason}). Check address and network, or download the file first."
+            ) from error
+        announced = response.headers.get("Content-Length")
+        if announced is not None and path.stat().st_size != int(announced):
+            raise UserError(
+                f"{url}: the download broke off: {announced} bytes announced, {path.stat().st_size} came. Try again."
+            )
+        yield path
+
+
+def _require_file(path: Path, name: str) -> None:
+    """Raises if there is nothing to read at `path`, naming what may have been meant."""
+    if path.is_dir():
+        inside = sorted(entry.name for entry in path.iterdir() if entry.is_file())[:5]
+        holds = f" It holds {', '.join(inside)}." if inside else ""
+        raise UserError(f"{name}: expected a file, this is a folder.{holds}")
+    if not path.exists():
+        hint = " Check the path."
+        if path.parent.is_dir():
+            names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+            near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+            if near:
+                hint = f" Did you mean {' or '.join(str(path.parent / found) for found in near)}?"
+        else:
+            hint = f" There is no folder {path.parent} either."
+        raise UserError(f"{name}: there is no such file.{hint}")
+    if not os.access(path, os.R_OK):
+        raise UserError(f"{name}: permission to read the file is missing. Try `chmod u+r`.")
+
+
+def _compression(path: Path, name: str) -> str:
+    """Tells the compression by the first bytes and refuses what no table starts with."""
+    with path.open("rb") as stream:
+        head = stream.read(16)
+    if not head:
+        raise UserError(f"{name}: is empty. Expected a table of texts, such as a CSV with a text and a label column.")
+    for magic, what in _FOREIGN.items():
+        if head.startswith(magic):
+            raise UserError(f"{name}: expected CSV, TSV, JSON lines or Parquet; this is {what}.")
+    return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")
+
+
+def _is_url(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://", "file:"))

@@ -1,0 +1,153 @@
+"""Writes files whole or not at all, and tables in the formats that `read_table` reads."""
+
+import csv
+import errno
+import gzip
+import io
+import json
+import os
+import sys
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet
+
+from kerasnlp_kit.errors import UserError
+
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+
+@contextmanager
+def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
+    """Yields a temporary path beside `path` that takes its name at the end, once its bytes are on the disk.
+
+    If anything fails, `path` stays what it was and nothing is left beside it.
+
+    Raises:
+        UserError: the system refuses, for example because the disk is full.
+    """
+    target = Path(os.path.realpath(path))  # a link stays a link
+    if target.is_dir():
+        raise UserError(f"{target}: expected the name of a file to write, this is a folder. Add a file name.")
+    temporary: Path | None = None
+    try:
+        if target.exists() and not target.is_file():
+            yield target  # a device or a pipe must not be replaced by a file
+            return
+        target.parent.mkdir(parents=True, exist_ok=True)
+        # The suffixes stay at the end: some writers choose the format by them.
+        handle, name = tempfile.mkstemp(
+            prefix=f".{target.name.split('.')[0]}-", suffix="".join(target.suffixes), dir=target.parent
+        )
+        os.close(handle)
+        temporary = Path(name)
+        yield temporary
+        with temporary.open("rb+") as stream:
+            os.fsync(stream.fileno())
+        temporary.chmod(0o666 & ~_umask())
+        temporary.replace(target)
+    except OSError as error:
+        raise UserError(f"{target}: cannot be written: {error.strerror or error}.{_advice(error)}") from error
+    finally:
+        if temporary is not None:
+            with suppress(OSError):
+                temporary.unlink(missing_ok=True)
+
+
+def write_table(
+    path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]], *, spreadsheet_safe: bool = False
+) -> None:
+    """Writes columns of equal length as CSV, TSV, JSON lines or Parquet.
+
+    Args:
+        path: Where to; the suffix tells the format: .csv, .tsv, .jsonl, .parquet, the first three also with .gz.
+            "-" is standard output, as CSV.
+        columns: The cells of each column: texts, numbers or truth values; None is a missing cell.
+        spreadsheet_safe: Whether texts that a spreadsheet would take for a formula get an apostrophe in front.
+
+    Raises:
+        UserError: an unknown suffix, or the file cannot be written; nothing half-written is left.
+    """
+    lengths = {name: len(cells) for name, cells in columns.items()}
+    if len(set(lengths.values())) > 1:
+        raise ValueError(f"expected columns of one length, received {lengths}")
+    name = os.fspath(path)
+    if name == "-":
+        # csv writes line ends itself: "\n" as in the files, on every system.
+        _write_delimited(sys.stdout, columns, ",", spreadsheet_safe)
+        sys.stdout.flush()
+        return
+    packed = name.lower().endswith(".gz")
+    suffix = Path(name[:-3] if packed else name).suffix.lower()
+    if suffix not in _SUFFIXES or (packed and suffix == ".parquet"):
+        raise UserError(
+            f"{name}: expected a name that ends in {', '.join(_SUFFIXES)} or, all but the last, in .gz too."
+        )
+    with atomic_write(name) as temporary:
+        if suffix == ".parquet":
+            safe = {key: [_safe(cell, spreadsheet_safe) for cell in cells] for key, cells in columns.items()}
+            pyarrow.parquet.write_table(pa.table(safe), temporary)
+            return
+        with _text_stream(temporary, packed) as stream:
+            if suffix == ".jsonl":
+                _write_json_lines(stream, columns, spreadsheet_safe)
+            else:
+                _write_delimited(stream, columns, "\t" if suffix == ".tsv" else ",", spreadsheet_safe)
+
+
+@contextmanager
+def _text_stream(path: Path, packed: bool) -> Iterator[TextIO]:
+    with path.open("wb") as raw:
+        if packed:
+            # No name and no time of day inside: equal tables give equal bytes.
+            with (
+                gzip.GzipFile("", "wb", fileobj=raw, mtime=0) as archive,
+                io.TextIOWrapper(archive, encoding="utf-8", newline="") as stream,
+            ):
+                yield stream
+        else:
+            with io.TextIOWrapper(raw, encoding="utf-8", newline="") as stream:
+                yield stream
+
+
+def _write_delimited(stream: TextIO, columns: Mapping[str, Sequence[Any]], delimiter: str, safe: bool) -> None:
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+    writer.writerow(columns)
+    for row in zip(*columns.values(), strict=True):
+        writer.writerow([_spelled(_safe(cell, safe)) for cell in row])
+
+
+def _write_json_lines(stream: TextIO, columns: Mapping[str, Sequence[Any]], safe: bool) -> None:
+    for row in zip(*columns.values(), strict=True):
+        cells = dict(zip(columns, (_safe(cell, safe) for cell in row), strict=True))
+        stream.write(json.dumps(cells, ensure_ascii=False) + "\n")
+
+
+def _safe(cell: Any, safe: bool) -> Any:
+    if isinstance(cell, np.generic):
+        cell = cell.item()
+    return f"'{cell}" if safe and isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+
+
+def _spelled(cell: Any) -> Any:
+    return {True: "true", False: "false"}[cell] if isinstance(cell, bool) else cell
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
+
+
+def _advice(error: OSError) -> str:
+    advice = {
+        errno.ENOSPC: " Free some space, or choose another folder.",
+        errno.EACCES: " Choose a folder you may write to.",
+    }
+    return advice.get(error.errno or 0, "")
