@@ -59,7 +59,7 @@ class ClassificationMetrics:
     label_names: tuple[str, ...]  # of the model, in the order of its outputs
     unseen_labels: dict[str, int]  # label -> rows
     n_known: int
-    macro_f1_interval: tuple[float, float] | None  # 95%; None where there are too many classes to draw it quickly
+    macro_f1_interval: tuple[float, float] | None  # 95%; None: see _macro_f1_interval
     reliability: ReliabilityBins
 
     def to_json(self) -> dict[str, Any]:
@@ -207,10 +207,11 @@ def _roc_auc(positive: np.ndarray, scores: np.ndarray) -> float | None:
 
 
 def _macro_f1_interval(confusion: np.ndarray, seed: int) -> tuple[float, float] | None:
+    """Returns None where all rows are right, or all wrong, and resampling would claim certainty; or takes too long."""
     gold, predicted = np.nonzero(confusion)
-    if len(gold) > _MOST_BOOTSTRAP_PAIRS:
-        return None
     hit = gold == predicted
+    if hit.all() or not hit.any() or len(gold) > _MOST_BOOTSTRAP_PAIRS:
+        return None
     width = len(confusion)
     pair = np.arange(len(gold))
     # Multiplying pair counts by `memberships` gives, for each class, its rows in the data plus its predictions.

@@ -124,6 +124,9 @@ thead th { position: sticky; top: 0; background: var(--card); }
 .confusion tbody th { text-align: right; color: var(--ink); vertical-align: middle; position: sticky; left: 0;
   background: var(--card); }
 .confusion thead th { color: var(--ink); text-align: center; }
+.dense { font-size: .8rem; }
+.dense td { padding: 3px 2px; min-width: 26px; }
+.dense thead th { padding: 4px 2px; }
 .confusion .upright { writing-mode: vertical-rl; text-align: right; vertical-align: bottom; }
 .confusion .zero { color: var(--soft); opacity: .6; }
 .confusion .strong { color: #fff; }

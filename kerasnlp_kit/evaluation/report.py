@@ -6,10 +6,10 @@ It opens offline, holds its pictures, and treats every text, label and name as h
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
+from kerasnlp_kit.data.writing import atomic_write
 from kerasnlp_kit.evaluation import page, plots
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, ClassMetrics
 
@@ -48,13 +48,8 @@ class ReportData:
 
 def write_report(path: os.PathLike[str] | str, data: ReportData) -> None:
     """Writes the report as HTML. A reader never sees half a file, and the same data gives the same bytes."""
-    path = Path(path)
-    unfinished = path.with_name(f".{path.name}.{os.getpid()}")
-    try:
+    with atomic_write(path) as unfinished:
         unfinished.write_text(report_html(data), encoding="utf-8")
-        unfinished.replace(path)
-    finally:
-        unfinished.unlink(missing_ok=True)
 
 
 def report_html(data: ReportData) -> str:
@@ -151,6 +146,7 @@ def _confusion(metrics: ClassificationMetrics) -> str:
 def _matrix(metrics: ClassificationMetrics, counts: np.ndarray, shares: np.ndarray) -> str:
     names = metrics.label_names
     upright = ' class="upright"' if len(names) > 6 or max(map(len, names)) > 16 else ""
+    dense = " dense" if len(names) > 14 else ""
     header = "".join(f"<th{upright}>{page.label(name, 24)}</th>" for name in names)
     rows = []
     for index, one in enumerate(metrics.classes):
@@ -162,7 +158,7 @@ def _matrix(metrics: ClassificationMetrics, counts: np.ndarray, shares: np.ndarr
         rows.append(f"<tr><th>{page.label(one.label, 32)}{unseen}</th>{cells}</tr>")
     body = "\n".join(rows)
     return (
-        f'<div class="scroll"><table class="confusion"><thead><tr><th></th>{header}</tr></thead>\n'
+        f'<div class="scroll"><table class="confusion{dense}"><thead><tr><th></th>{header}</tr></thead>\n'
         f"<tbody>\n{body}\n</tbody></table></div>"
     )
 

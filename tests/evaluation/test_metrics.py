@@ -134,6 +134,10 @@ def test_macro_f1_interval_agrees_with_resampling_row_by_row():
     np.testing.assert_allclose(interval, np.quantile(scores, [0.025, 0.975]), atol=0.03)
 
 
+def test_a_few_rows_all_right_do_not_make_macro_f1_certain():
+    assert classification_metrics(["a", "b"], np.eye(2, dtype=np.float32), ["a", "b"]).macro_f1_interval is None
+
+
 def test_accuracy_lies_within_its_interval(case):
     result = classification_metrics(*case)
     low, high = result.accuracy_interval
