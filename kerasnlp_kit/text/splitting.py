@@ -89,7 +89,7 @@ class SplitRules:
             elif self.filters:
                 dropped += _CJK_PUNCTUATION
 
-        alternatives = [f"[{dropped}]"] if dropped else []
+        alternatives = [f"[{dropped}]+"] if dropped else []
         # As in Keras, filters go first: a separator that holds a filtered character is never met whole.
         if not plain and not set(split) & filters:
             alternatives.append("".join(_characters({character}) for character in split))
