@@ -132,6 +132,11 @@ def read_examples(
     return _examples(table, columns, need_label, text_separator, notes)
 
 
+def texts_of(table: Table, columns: Sequence[str], separator: str = " ") -> Texts:
+    """The text of every row of a table; a missing one is empty. For prediction, where no row may be dropped."""
+    return Texts(pc.fill_null(_joined([table.data[column] for column in columns], separator), ""))
+
+
 def require_classes(examples: Examples) -> None:
     """Checks that a classifier can be trained on `examples`.
 
@@ -220,11 +225,13 @@ def _joined(columns: Sequence[pa.ChunkedArray], separator: str) -> pa.ChunkedArr
     """Joins cells row by row; a missing one is skipped, and the text is missing only if all of them are."""
     if len(columns) == 1:
         return columns[0]
-    joined = pc.binary_join_element_wise(*columns, separator, null_handling="skip")
-    empty = pc.is_null(columns[0])
-    for column in columns[1:]:
-        empty = pc.and_(empty, pc.is_null(column))
-    return pc.if_else(empty, pa.scalar(None, pa.string()), joined)
+    chunks = []
+    # Not with Arrow's binary_join_element_wise: told to skip nulls, pyarrow 26 loses rows in which all are null.
+    for batch in pa.table(columns, names=[str(place) for place in range(len(columns))]).to_batches():
+        rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
+        present = ([cell for cell in row if cell is not None] for row in rows)
+        chunks.append(pa.array([separator.join(cells) if cells else None for cells in present], pa.string()))
+    return pa.chunked_array(chunks, pa.string())
 
 
 def _coded(labels: pa.ChunkedArray) -> tuple[np.ndarray, tuple[str, ...]]:

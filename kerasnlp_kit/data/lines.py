@@ -84,16 +84,17 @@ class Lines:
 
     def _other_lines(self) -> Iterator[str]:
         number = 0
+        wrapper = io.TextIOWrapper(self._stream, encoding=self.encoding.codec, newline="")
         try:
-            for number, line in enumerate(  # noqa: B007 (the error below names it)
-                io.TextIOWrapper(self._stream, encoding=self.encoding.codec, newline=""), start=1
-            ):
+            for number, line in enumerate(wrapper, start=1):  # noqa: B007 (the error below names it)
                 yield line
         except UnicodeDecodeError as error:
             raise UserError(
                 f"{self._name}: not {self.encoding.description} shortly after line {number}: byte "
                 f"0x{error.object[error.start]:02x}. Save the file as UTF-8."
             ) from error
+        finally:
+            wrapper.detach()  # whoever opened the stream closes it
 
 
 def _likely_encoding(raw: bytes) -> str:

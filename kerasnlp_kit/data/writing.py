@@ -79,7 +79,6 @@ def write_table(
         raise ValueError(f"expected columns of one length, received {lengths}")
     name = os.fspath(path)
     if name == "-":
-        # csv writes line ends itself: "\n" as in the files, on every system.
         _write_delimited(sys.stdout, columns, ",", spreadsheet_safe)
         sys.stdout.flush()
         return
@@ -117,10 +116,24 @@ def _text_stream(path: Path, packed: bool) -> Iterator[TextIO]:
 
 
 def _write_delimited(stream: TextIO, columns: Mapping[str, Sequence[Any]], delimiter: str, safe: bool) -> None:
-    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+    writer = csv.writer(_LineFeeds(stream), delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(columns)
     for row in zip(*columns.values(), strict=True):
         writer.writerow([_spelled(_safe(cell, safe)) for cell in row])
+
+
+class _LineFeeds:
+    """Ends rows with a line feed.
+
+    A `csv.writer` whose rows end so leaves a carriage return in a text without quotes, and no reader takes that.
+    """
+
+    def __init__(self, stream: TextIO):
+        self._stream = stream
+
+    def write(self, row: str) -> int:
+        """Writes one row that ends with a carriage return and a line feed."""
+        return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
 def _write_json_lines(stream: TextIO, columns: Mapping[str, Sequence[Any]], safe: bool) -> None:

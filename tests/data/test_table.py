@@ -1,0 +1,325 @@
+"""Reading: every format, every way in, and one clear sentence for each kind of bad input."""
+
+import csv
+import gzip
+import http.server
+import io
+import json
+import random
+import subprocess
+import sys
+import threading
+from functools import partial
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+from kerasnlp_kit.data import read_table
+from kerasnlp_kit.data.dialect import find_dialect
+from kerasnlp_kit.errors import UserError
+
+BANKING = Path(__file__).resolve().parents[3] / "shared" / "data" / "banking77"
+
+
+@pytest.fixture
+def write(tmp_path):
+    def write(content, name="data.csv"):
+        path = tmp_path / name
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        return path
+
+    return write
+
+
+def cells(source, **options):
+    table = read_table(source, **options)
+    return {name: table.data[name].to_pylist() for name in table.columns}
+
+
+def refusal(source, **options):
+    with pytest.raises(UserError) as caught:
+        read_table(source, **options)
+    message = str(caught.value)
+    assert len(message.splitlines()) <= 2 and message
+    return message
+
+
+# What comes in
+
+
+@pytest.mark.parametrize(("mark", "word"), [(",", "comma"), ("\t", "tab"), (";", "semicolon"), ("|", "pipe")])
+def test_each_delimiter_is_found_out(write, mark, word):
+    table = read_table(write(f'text{mark}label\n"a{mark} b, c; d",x\n'.replace('",', f'"{mark}') + f"e f{mark}y\n"))
+    assert table.data.to_pydict() == {"text": [f"a{mark} b, c; d", "e f"], "label": ["x", "y"]}
+    assert word in table.description
+
+
+def test_quoted_fields_with_line_breaks_read_as_pandas_reads_them(write):
+    random.seed(1)
+    pieces = ['"', '""', ",", "\n", "\r\n", "\r", " ", "é", "很好", "🙂", "nan", "null", "NA", "a", "\t", ";", "'"]
+    frame = pd.DataFrame(
+        {"text": ["x" + "".join(random.choices(pieces, k=8)) for _ in range(300)], "label": random.choices("12", k=300)}
+    )
+    path = write(frame.to_csv(index=False, quoting=csv.QUOTE_NONNUMERIC))
+    expected = pd.read_csv(path, dtype=str, keep_default_na=False)
+    assert cells(path) == {"text": expected.text.tolist(), "label": expected.label.tolist()}
+    assert expected.text.tolist() == frame.text.tolist()
+
+
+@pytest.mark.skipif(not BANKING.exists(), reason="needs the banking77 data")
+def test_banking77_reads_as_pandas_reads_it():
+    broken = 0
+    for name in ("train.csv", "dev.csv", "test.csv"):
+        expected = pd.read_csv(BANKING / name, dtype=str, keep_default_na=False)
+        found = cells(BANKING / name)
+        assert found == {column: expected[column].tolist() for column in expected}
+        broken += sum("\n" in text for text in found["text"])
+        if name == "train.csv":
+            assert len(found["text"]) == 9000 and len(set(found["label"])) == 77
+    assert broken == 13  # as the notes on the data say
+
+
+def test_no_value_is_interpreted(write):
+    values = ["nan", "null", "NA", "None", "007", "1", "1.0", "true", "1e5", "-inf", "2020-01-01", " x "]
+    assert cells(write("text,label\n" + "".join(f"{v},{v}\n" for v in values))) == {"text": values, "label": values}
+
+
+def test_an_empty_field_is_an_empty_text_and_a_short_row_has_missing_cells(write):
+    assert cells(write('text,label\n,x\n"",y\nalone\n')) == {"text": ["", "", "alone"], "label": ["x", "y", None]}
+
+
+def test_rows_are_numbered_by_the_line_they_begin_at(write):
+    # Line 1 is the header, the first text spans lines 2 and 3, line 4 is blank.
+    assert read_table(write('text,label\n"a\nb",x\n\nc,y\n')).rows.tolist() == [2, 5]
+
+
+def test_crlf_and_byte_order_marks_leave_no_trace(write):
+    content = "text,label\r\nschön,x\r\n"
+    expected = {"text": ["schön"], "label": ["x"]}
+    assert cells(write(content)) == expected
+    assert cells(write(b"\xef\xbb\xbf" + content.encode())) == expected
+    assert "byte-order mark" in read_table(write(b"\xef\xbb\xbf" + content.encode())).description
+    assert cells(write(content.encode("utf-16"))) == expected
+    assert cells(write(b"\xfe\xff" + content.encode("utf-16-be"))) == expected
+
+
+def test_line_ends_of_old_macintoshes_are_understood(write):
+    assert cells(write("text,label\ra,x\rb,y\r")) == {"text": ["a", "b"], "label": ["x", "y"]}
+
+
+def test_a_text_of_a_megabyte_and_emoji_survive(write):
+    long = "很好🙂é " * 120_000
+    assert len(long.encode()) > 1 << 20
+    assert cells(write(f'text,label\n"{long}",x\n')) == {"text": [long], "label": ["x"]}
+    line = json.dumps({"text": long, "label": "x"})
+    assert cells(write(line, "a.jsonl")) == {"text": [long], "label": ["x"]}
+
+
+def test_a_file_without_header_gets_numbered_columns(write):
+    rows = [("I like it.", "good"), ("I hate it!", "bad"), ("Not for me", "bad"), ("Well done", "good")] * 2
+    table = read_table(write("".join(f"{text},{label}\n" for text, label in rows)))
+    assert table.columns == ("column_1", "column_2") and len(table) == 8 and table.rows[0] == 1
+
+
+def test_a_first_row_that_differs_from_those_below_is_a_header(write):
+    assert read_table(
+        write("v1,v2\n" + "ham,Shall we meet at the old station today\nspam,You won a prize call\n" * 4)
+    ).columns == ("v1", "v2")
+
+
+def test_a_label_called_like_a_heading_does_not_make_a_header(write):
+    assert read_table(write("who is it,question\nit is me,answer\nwhat now,question\n")).columns[0] == "column_1"
+
+
+def test_a_list_of_sentences_is_one_column_whatever_its_commas(write):
+    sentences = ["Hello, how are you", "Fine", "Well, that is good, I think", '"Quoted" he said', "End; really"]
+    assert cells(write("\n".join(sentences), "a.txt")) == {"column_1": sentences}
+    assert cells(write("text\n" + "\n".join(sentences))) == {"text": sentences}
+    assert cells(write("Great film, loved it\n")) == {"column_1": ["Great film, loved it"]}
+
+
+def test_blanks_after_the_delimiter_follow_the_header(write):
+    assert cells(write('text, label\n"a, b", x\nc, y\n')) == {"text": ["a, b", "c"], "label": ["x", "y"]}
+
+
+def test_quotes_in_a_tab_separated_file_may_be_literal(write):
+    table = read_table(write('text\tlabel\n"Good" he said\tx\nsize 5" screen\ty\n"open\tx\n', "a.tsv"))
+    assert table.data["text"].to_pylist() == ['"Good" he said', 'size 5" screen', '"open']
+    assert "quotes taken literally" in table.description
+
+
+def test_json_lines_keep_the_spelling_of_numbers(write):
+    path = write(
+        '{"text": "a", "label": 1}\n\n{"text": null, "label": 1.0}\n{"label": true, "extra": "late"}\n', "a.jsonl"
+    )
+    assert cells(path) == {"text": ["a", None, None], "label": ["1", "1.0", "true"], "extra": [None, None, "late"]}
+    assert read_table(path).rows.tolist() == [1, 3, 4]
+
+
+def test_json_lines_may_gain_keys_after_many_rows(write):
+    lines = ['{"text": "a"}'] * 25_000 + ['{"text": "b", "label": "x"}']
+    table = read_table(write("\n".join(lines), "a.jsonl"))
+    assert table.data["label"].null_count == 25_000 and table.data["label"][-1].as_py() == "x"
+
+
+def test_json_lines_are_known_by_content_too(write):
+    assert cells(write('{"text": "a, b", "label": "x"}\n', "data.txt")) == {"text": ["a, b"], "label": ["x"]}
+
+
+def test_parquet_numbers_become_strings(tmp_path):
+    path = tmp_path / "a.parquet"
+    data = {"text": ["a", None], "count": [1, 2], "share": [1.0, 0.5], "good": [True, False]}
+    pa.parquet.write_table(pa.table(data).append_column("kind", pa.array(["u", "v"]).dictionary_encode()), path)
+    expected = {"text": ["a", None], "count": ["1", "2"], "share": ["1.0", "0.5"], "good": ["true", "false"]}
+    assert cells(path) == expected | {"kind": ["u", "v"]}
+    assert read_table(path).rows.tolist() == [1, 2]
+    packed = tmp_path / "b.parquet.gz"
+    packed.write_bytes(gzip.compress(path.read_bytes()))
+    assert cells(packed, columns=["count"]) == {"count": ["1", "2"]}
+
+
+def test_compression_is_known_by_its_first_bytes(write):
+    packed = gzip.compress(b"text,label\na,x\n")
+    for name in ("a.csv.gz", "a.csv"):
+        table = read_table(write(packed, name))
+        assert table.data.to_pydict() == {"text": ["a"], "label": ["x"]} and "gzip" in table.description
+    assert cells(write(b"text,label\na,x\n", "plain.csv.gz")) == {"text": ["a"], "label": ["x"]}
+
+
+def test_only_the_columns_asked_for_are_kept(write):
+    assert cells(write("a,b,c\n1,2,3\n"), columns=["c", "a"]) == {"c": ["3"], "a": ["1"]}
+
+
+def test_the_fingerprint_is_that_of_the_bytes(write):
+    # From `printf 'text,label\na,x\n' | sha256sum`, computed here by the tool itself.
+    path = write("text,label\na,x\n")
+    expected = subprocess.run(["sha256sum", path], capture_output=True, text=True, check=True).stdout.split()[0]
+    assert read_table(path).fingerprint == f"sha256:{expected}"
+
+
+def test_standard_input_and_named_pipes_are_read(tmp_path, write):
+    script = (
+        "import sys; from kerasnlp_kit.data import read_table; t = read_table(sys.argv[1]); print(t.data.to_pydict())"
+    )
+    content = gzip.compress(b"text,label\na,x\n")
+    for source in ("-", "/dev/stdin"):
+        run = subprocess.run([sys.executable, "-c", script, source], input=content, capture_output=True, check=True)
+        assert run.stdout.decode().strip() == "{'text': ['a'], 'label': ['x']}"
+
+
+def test_urls_are_read(tmp_path, write):
+    path = write("text,label\na,x\n")
+    handler = partial(QuietHandler, directory=tmp_path)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        try:
+            address = f"http://127.0.0.1:{server.server_port}"
+            assert cells(f"{address}/data.csv?download=1") == cells(path)
+            assert "404" in refusal(f"{address}/none.csv")
+        finally:
+            server.shutdown()
+            thread.join()
+    assert "cannot be reached" in refusal(f"{address}/data.csv")
+    assert cells(path.as_uri()) == cells(path)
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    def log_message(self, *_):
+        pass
+
+
+# What is refused, and with which words
+
+
+def test_a_missing_file_names_its_neighbours(write):
+    path = write("text,label\na,x\n", "train.csv")
+    assert "Did you mean" in refusal(path.parent / "trian.csv") and "train.csv" in refusal(path.parent / "trian.csv")
+    assert "no folder" in refusal(path.parent / "none" / "train.csv")
+    assert "folder" in refusal(path.parent)
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", ["is empty"]),
+        (b"\n \n", ["blank"]),
+        (b"text,label\n", ["no rows", "text, label"]),
+        (b"\xef\xbb\xbf", ["blank"]),
+        (gzip.compress(b""), ["empty once unpacked"]),
+        (b"text,label\na,x\nb caf\xe9,y\n", ["line 3", "0xe9", "offset 5", "iconv -f WINDOWS-1252"]),
+        ("text,label\n很好吃,1\n".encode("gb18030"), ["line 2", "0xba", "offset 0", "GB18030"]),
+        (b'text,label\na,x\n"b,y\nc,x\nd,y\n', ["line 3", "never closed"]),
+        (b'text,label\na,x\n"b\nb","c,y\nd,y\n', ["line 4", "never closed"]),
+        (b'text,label\na,x\n"b,y\nc,x\n"d",y\n', ["line 3", "line 5"]),
+        (b'text,label\n"a "quoted" word",x\n', ["line 2", "doubled"]),
+        (b"text,label\na,x\nb\0c,y\n", ["line 3", "NUL"]),
+        ("text,label\na,x\n".encode("utf-16-le"), ["line 1", "NUL", "UTF-16"]),
+        (b"text,label\na,x\nb,c,y\n", ["line 3", "expected 2", "found 3"]),
+        (b"text\na,x\nb,y\n", ["line 2", "expected 1", "found 2"]),
+        (b"text,text\na,x\n", ['"text" twice']),
+        (b"text,label\na\rb,x\n", ["line 2", "carriage return"]),
+        (gzip.compress(b"text,label\n" + b"a,x\n" * 999)[:-12], ["gzip", "broken or cut off"]),
+        (b"\x1f\x8bnonsense", ["gzip", "broken or cut off"]),
+        (b"PAR1 and then nothing", ["Parquet", "broken"]),
+        (b"PK\x03\x04rest", ["Excel"]),
+        (b"<!DOCTYPE html><html></html>", ["web page"]),
+        (b'{"text": "a"}\n{"text": "b"\n', ["line 2", "not JSON"]),
+        (b'{"text": "a"}\n["b"]\n', ["line 2", "expected an object", "a list"]),
+        (b'{"text": "a"}\n{"text": {"x": 1}}\n', ["line 2", '"text" holds an object']),
+        (b'{"text": "\\ud83d"}\n', ["line 1", "surrogate"]),
+        (b'[{"text": "a"}]', ["JSON array", "jq"]),
+    ],
+)
+def test_bad_input_is_refused_with_its_place_and_a_remedy(write, content, words):
+    message = refusal(write(content))
+    for word in ["data.csv", *words]:
+        assert word in message
+
+
+def test_a_column_that_is_missing_is_answered_with_the_nearest(write):
+    message = refusal(write("text,label\na,x\n"), columns=["Txet"])
+    assert '"Txet"' in message and "text, label" in message and 'mean "text"' in message
+    message = refusal(write('{"text": "a"}\n', "a.jsonl"), columns=["txt"])
+    assert 'mean "text"' in message
+
+
+def test_parquet_of_lists_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    pa.parquet.write_table(pa.table({"text": [["a"], ["b"]]}), path)
+    assert "list" in refusal(path)
+
+
+def test_reading_takes_at_most_twice_the_file(tmp_path):
+    path = tmp_path / "big.csv"
+    random.seed(0)
+    words = ["".join(random.choices("abcdefghij", k=6)) for _ in range(999)]
+    block = "".join(f'"{" ".join(random.choices(words, k=17))}",class{row % 5}\n' for row in range(4000))
+    path.write_text("text,label\n" + block * 100)
+    size = path.stat().st_size / 1024
+    script = """
+import resource, sys
+from kerasnlp_kit.data import read_table
+peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+before = peak()
+table = read_table(sys.argv[1])
+assert len(table) == 400_000
+print(peak() - before)
+"""
+    run = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    assert size > 45 * 1024
+    assert int(run.stdout) <= 2 * size + 30 * 1024
+
+
+def test_the_sample_may_end_within_a_quoted_field():
+    lines = io.StringIO("text,label\n" + 'a,x\n"b\nc",y\n' * 3).readlines()[:-1]
+    dialect = find_dialect(lines, complete=False)
+    assert (dialect.delimiter, dialect.header) == (",", True)
+
+
+def test_line_numbers_are_integers_of_64_bits(write):
+    assert read_table(write("text,label\na,x\n")).rows.dtype == np.int64
