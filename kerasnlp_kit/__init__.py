@@ -1,3 +1,56 @@
 """From a CSV of texts to a proven string-to-string SavedModel, with Keras 3 and TensorFlow."""
 
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    import os
+
+    from kerasnlp_kit.api.evaluate import Evaluation, evaluate
+    from kerasnlp_kit.api.load import LoadedModel, load
+    from kerasnlp_kit.api.train import TrainedModel
+    from kerasnlp_kit.errors import UserError
+
 __version__ = "0.1.0"
+__all__ = ["Evaluation", "LoadedModel", "TrainedModel", "UserError", "evaluate", "load", "train"]
+
+_PLACES = {
+    "Evaluation": "kerasnlp_kit.api.evaluate",
+    "LoadedModel": "kerasnlp_kit.api.load",
+    "TrainedModel": "kerasnlp_kit.api.train",
+    "UserError": "kerasnlp_kit.errors",
+    "evaluate": "kerasnlp_kit.api.evaluate",
+    "load": "kerasnlp_kit.api.load",
+}
+
+
+def train(data: "str | os.PathLike[str]", **options: Any) -> "TrainedModel":
+    """Trains a model as ``train.py`` does.
+
+    Args:
+        data: CSV, TSV, JSON lines or Parquet file, also .gz; or a URL.
+        options: those of the command line, with underscores: ``model="lstm_classifier", epochs=5, units=256``;
+            ``from_model`` is ``--from``.
+
+    Returns:
+        Where the model is and what it reached.
+
+    Raises:
+        UserError: the data or the options are not as they should be.
+    """
+    import os
+
+    from kerasnlp_kit.options import parse_run, to_arguments
+
+    config, _ = parse_run([os.fspath(data), *to_arguments(options)])
+    from kerasnlp_kit.api.train import run_training
+
+    return run_training(config)
+
+
+def __getattr__(name: str) -> Any:
+    """Imports a public name when it is first asked for: importing the package alone costs nothing."""
+    if name in _PLACES:
+        import importlib
+
+        return getattr(importlib.import_module(_PLACES[name]), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,1 @@
+"""From weights to a SavedModel that was proven in a fresh process, and the folder that holds it."""

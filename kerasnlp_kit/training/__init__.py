@@ -1,0 +1,1 @@
+"""From token ids and labels to weights: batches, schedule, loop, checkpoints, devices."""

@@ -1,0 +1,151 @@
+"""Scores the SavedModel of a folder on labelled texts, and labels texts that have none."""
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.api.load import LoadedModel
+from kerasnlp_kit.data.columns import Columns, find_columns
+from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
+from kerasnlp_kit.data.table import read_table
+from kerasnlp_kit.data.writing import write_table
+from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """What a SavedModel reached on a file.
+
+    Attributes:
+        metrics: see ClassificationMetrics.
+        examples: the rows.
+        probabilities: float32 (rows, classes).
+        model: the loaded model.
+    """
+
+    metrics: ClassificationMetrics
+    examples: Examples
+    probabilities: np.ndarray
+    model: LoadedModel
+
+    def gold(self) -> list[str]:
+        """Labels of the file."""
+        assert self.examples.labels is not None
+        return [self.examples.label_names[code] for code in self.examples.labels]
+
+    def write_predictions(self, path: str | os.PathLike[str]) -> None:
+        """Writes text, label, predicted_label and probability of each row."""
+        best = self.probabilities.argmax(axis=1)
+        rows = {
+            "text": list(self.examples.texts),
+            "label": self.gold(),
+            **predicted_columns(self.model, self.probabilities, best),
+        }
+        write_table(path, rows)
+
+    def write_report(self, path: str | os.PathLike[str], *, texts: bool = True) -> None:
+        """Writes a report.html of these rows."""
+        from kerasnlp_kit.evaluation.report import ReportData, write_report
+
+        run = self.model.run
+        data = ReportData(
+            title=self.model.folder.name,
+            subtitle=f"{run['model']}, evaluated on {self.examples.source}",
+            facts={"model": run["model"], "SavedModel": str(self.model.saved_model), "finished": run["finished"]},
+            data_name=self.examples.source,
+            metrics=self.metrics,
+            probabilities=self.probabilities,
+            gold=self.gold(),
+            texts=list(self.examples.texts) if texts else None,
+            warnings=self.examples.notes,
+        )
+        write_report(path, data)
+
+
+def evaluate(
+    folder: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    *,
+    text_columns: tuple[str, ...] = (),
+    label_column: str | None = None,
+) -> Evaluation:
+    """Scores the exported SavedModel, not a model in memory.
+
+    Args:
+        folder: models/NAME.
+        data: file with texts and labels; columns of the names used in training are preferred.
+        text_columns: columns of the text, if they have other names here.
+        label_column: likewise.
+
+    Raises:
+        UserError: the folder or the file is not as it should be; the file has no labels.
+    """
+    model = LoadedModel(folder)
+    examples = read_examples(
+        data,
+        text_columns,
+        label_column,
+        text_separator=model.run["data"]["text_separator"],
+        preferred=_columns(model.run),
+    )
+    assert examples.labels is not None
+    probabilities = model.predict_proba(examples.texts)
+    classes: Mapping[str, int] = model.run["data"]["classes"]
+    metrics = classification_metrics(
+        [examples.label_names[code] for code in examples.labels],
+        probabilities,
+        model.labels,
+        majority_label=max(classes, key=lambda name: classes[name]),
+    )
+    return Evaluation(metrics, examples, probabilities, model)
+
+
+def label_file(
+    folder: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    output: str | os.PathLike[str],
+    *,
+    text_columns: tuple[str, ...] = (),
+    spreadsheet_safe: bool = False,
+) -> int:
+    """Labels the texts of a file: all its columns, and predicted_label and probability.
+
+    Args:
+        folder: models/NAME.
+        data: file with texts; every row is labelled, a missing text counts as an empty one.
+        output: file to write; see `write_table`.
+        text_columns: columns of the text; by default those of the training, else found.
+        spreadsheet_safe: see `write_table`.
+
+    Returns:
+        Number of rows.
+    """
+    model = LoadedModel(folder)
+    table = read_table(data)
+    trained = _columns(model.run).text
+    if not text_columns and all(name in table.columns for name in trained):
+        text_columns = trained
+    text = find_columns(table, text_columns, need_label=False).text
+    probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
+    best = probabilities.argmax(axis=1)
+    columns: dict[str, Any] = {name: table.data.column(name).to_pylist() for name in table.columns}
+    columns.update(predicted_columns(model, probabilities, best))
+    write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
+    return len(table)
+
+
+def predicted_columns(model: LoadedModel, probabilities: np.ndarray, best: np.ndarray) -> dict[str, list[str]]:
+    """Label and probability as text columns."""
+    chosen = probabilities[np.arange(len(best)), best]
+    return {
+        "predicted_label": [model.labels[index] for index in best],
+        "probability": [f"{value:.6f}" for value in chosen],
+    }
+
+
+def _columns(run: Mapping[str, Any]) -> Columns:
+    columns = run["data"]["columns"]
+    return Columns(tuple(columns["text"]), columns["label"], "the columns of the training")

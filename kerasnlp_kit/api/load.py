@@ -1,0 +1,71 @@
+"""Loads a model folder and labels texts with its SavedModel."""
+
+import os
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.export.folder import ModelFolder
+
+BATCH = 256
+
+
+class LoadedModel:
+    """A trained classifier, ready to label texts.
+
+    Only TensorFlow is needed for it: neither Keras nor the model's Python code runs.
+
+    Args:
+        folder: models/NAME; every file is compared with its manifest first.
+
+    Attributes:
+        folder: the path.
+        labels: names of the classes, in the order of the probabilities.
+        run: content of run.json.
+
+    Raises:
+        UserError: there is no such folder, a file is missing, or it was changed.
+    """
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        from kerasnlp_kit.training.devices import quiet_start
+
+        self.folder = Path(folder)
+        files = ModelFolder(self.folder)
+        files.verify()
+        self.run = files.run()
+        self.labels = tuple(files.labels())
+        self.saved_model = files.saved_model()
+        quiet_start()
+        import tensorflow as tf
+
+        self._model = tf.saved_model.load(str(self.saved_model))  # kept: the signature does not keep it alive
+        self._classify: Any = self._model.signatures["serving_default"]
+
+    def predict(self, texts: Iterable[str | bytes]) -> list[str]:
+        """The most probable label of each text."""
+        return [self.labels[index] for index in self.predict_proba(texts).argmax(axis=1)]
+
+    def predict_proba(self, texts: Iterable[str | bytes]) -> np.ndarray:
+        """Probabilities of the classes, in the order of ``labels``: float32 (texts, classes)."""
+        import tensorflow as tf
+
+        from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
+        if isinstance(texts, (str, bytes)):
+            raise TypeError(f"texts must be several texts, such as a list. Received: {texts!r:.100}")
+        asked: Sequence[bytes] = [to_bytes(text) for text in texts]
+        found = np.zeros((len(asked), len(self.labels)), "float32")
+        # Rows of like length together leave less padding.
+        order = np.argsort([len(text) for text in asked], kind="stable")
+        for begin in range(0, len(asked), BATCH):
+            rows = order[begin : begin + BATCH]
+            found[rows] = self._classify(text=tf.constant([asked[row] for row in rows]))["probabilities"].numpy()
+        return found
+
+
+def load(folder: str | os.PathLike[str]) -> LoadedModel:
+    """Loads ``models/NAME``; see `LoadedModel`."""
+    return LoadedModel(folder)

@@ -1,0 +1,315 @@
+"""One training run, from the file to the proven model folder."""
+
+import dataclasses
+import shutil
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.api import start
+from kerasnlp_kit.api.documents import how_to_load, model_card, plan_lines, run_record
+from kerasnlp_kit.api.preparation import Prepared, Say, prepare
+from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
+from kerasnlp_kit.evaluation.report import ReportData, write_report
+from kerasnlp_kit.export.folder import WEIGHTS, ModelFolder, build_network
+from kerasnlp_kit.options import UNFINISHED
+from kerasnlp_kit.training import devices
+
+EVALUATION_BATCH = 256
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a run made.
+
+    Attributes:
+        folder: models/NAME.
+        saved_model: models/NAME/saved_model/VERSION.
+        report: models/NAME/report.html.
+        metrics: of the SavedModel itself, by the name of the data; the last one is that of the test file, if given.
+        seconds: of the whole run.
+    """
+
+    folder: Path
+    saved_model: Path
+    report: Path
+    metrics: Mapping[str, ClassificationMetrics]
+    seconds: float
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What all steps of a run share."""
+
+    config: RunConfig
+    spec: registry.ModelSpec
+    final: ModelFolder
+    work: ModelFolder
+    version: int
+    earlier: ModelFolder | None
+    resume: bool
+    say: Say
+
+
+def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -> TrainedModel:
+    """Trains, exports, proves and documents a classifier.
+
+    Everything is written to ``models/NAME.unfinished``, which becomes ``models/NAME`` once it is proven.
+
+    Args:
+        config: all options.
+        resume: continue the unfinished run of this name.
+        say: told what goes on, line by line.
+
+    Raises:
+        UserError: see `prepare`; the name exists; nothing to resume; options that do not fit the earlier model.
+        ExportMismatch: the SavedModel does not answer as the model in memory.
+    """
+    begin = time.perf_counter()
+    name = config.output.name or default_name(config.train)
+    final = ModelFolder(Path(config.output.models) / name)
+    work = ModelFolder(final.path.with_name(name + UNFINISHED))
+    version = _version(final, work, config, resume)
+    earlier = ModelFolder(Path(config.start.from_model)) if config.start.from_model else None
+    if earlier:
+        earlier.verify()
+    run = _Run(config, registry.find(config.model), final, work, version, earlier, resume, say)
+    devices.choose_backend(config.device.backend, config.device.devices)
+    try:
+        prepared = _prepare(run)
+        record = _record(run, prepared)
+        facts = _train(run, prepared, record)
+        scores, probabilities = _export(run, prepared, record)
+        saved_model = final.path / "saved_model" / str(version)
+        seconds = time.perf_counter() - begin
+        facts["whole run"] = f"{seconds:.0f} s"
+        facts["SavedModel"] = f"{work.size() / 1e6:.1f} MB"
+        _document(run, prepared, record, facts, scores, probabilities, saved_model)
+    except UserError:
+        if not resume and not (work.path / "checkpoints").exists():
+            shutil.rmtree(work.path, ignore_errors=True)  # nothing in it that could be continued
+        raise
+    _put_in_place(work.path, final.path)
+    return TrainedModel(final.path, saved_model, final.path / "report.html", scores, seconds)
+
+
+def default_name(source: str) -> str:
+    """Name of a model after its data file: ``data/reviews.csv.gz`` gives ``reviews``."""
+    name = Path(source.rstrip("/")).name.partition(".")[0]
+    return name if name and name != "-" else "model"
+
+
+def _version(final: ModelFolder, work: ModelFolder, config: RunConfig, resume: bool) -> int:
+    """Number of the SavedModel to write; makes sure that nothing of value is in the way."""
+    name = final.path.name
+    if not name or name != Path(name).name or name.startswith("."):
+        raise UserError(f"--name must be a plain folder name, not beginning with a dot. Received: {name!r}")
+    if resume:
+        if not (work.path / "run.json").exists():
+            raise UserError(f"There is no unfinished run {work.path} to resume.")
+    elif (work.path / "checkpoints").exists() and not config.output.overwrite:
+        raise UserError(
+            f"{work.path} is an unfinished run: continue it with --resume {final.path}, or give --overwrite or a --name."
+        )
+    if not final.path.exists():
+        return 1
+    if config.output.new_version:
+        return max(final.versions(), default=0) + 1
+    if not config.output.overwrite:
+        raise UserError(f"{final.path} exists: give --overwrite, --new-version, or another --name.")
+    return 1
+
+
+def _prepare(run: _Run) -> Prepared:
+    from kerasnlp_kit.text.tokenizer import Tokenizer
+
+    source = run.work if run.resume else run.earlier
+    tokenizer, max_length = None, None
+    if source:
+        tokenizer = Tokenizer.from_json((source.path / "tokenizer.json").read_text(encoding="utf-8"))
+        max_length = source.run()["sizes"]["max_length"]
+    return prepare(run.config, run.say, tokenizer, max_length)
+
+
+def _record(run: _Run, prepared: Prepared) -> dict[str, Any]:
+    """run.json of this run; on a resume that of the start, if the data are still the same."""
+    if run.resume:
+        record = run.work.run()
+        for part, now in (("train", prepared.train), ("dev", prepared.dev)):
+            before = record["data"][part]
+            if (before["fingerprint"], before["rows"]) != (now.examples.fingerprint, len(now.labels)):
+                raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
+        return record
+    architecture = dataclasses.asdict(run.config.architecture)
+    record = run_record(run.config, run.spec, architecture, prepared, start.ancestry(run.earlier))
+    shutil.rmtree(run.work.path, ignore_errors=True)
+    (run.work.path / "weights").mkdir(parents=True)
+    (run.work.path / "tokenizer.json").write_text(prepared.tokenizer.to_json(ensure_ascii=False), encoding="utf-8")
+    run.work.write_json("labels.json", list(prepared.label_names))
+    return record
+
+
+def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, str]:
+    """Finds the weights and saves them; returns facts for the report."""
+    from kerasnlp_kit.tasks.classification import SmoothedCrossEntropy
+    from kerasnlp_kit.training.batches import Batches, bucket_widths
+    from kerasnlp_kit.training.loop import train
+    from kerasnlp_kit.training.optimization import balanced_weights
+
+    options, sizes, say = run.config.training, prepared.sizes, run.say
+    devices.seed_everything(options.seed)
+    vectors = None
+    if run.config.text.vectors and not run.resume:
+        vectors = start.load_vectors(run.config.text.vectors, prepared, say)
+        record["architecture"]["embedding_dim"] = vectors[0].shape[1]
+    if not run.resume:
+        run.work.write_json("run.json", record)
+    scope, device_count = devices.distribution(run.config.device.devices)
+    widths = bucket_widths(np.minimum(prepared.train.ids.lengths, sizes.max_length))
+    labels = prepared.train.labels
+    train_batches = Batches(
+        prepared.train.ids,
+        labels,
+        options.batch_size,
+        widths,
+        weights=balanced_weights(labels, sizes.classes) if options.class_weights else None,
+        multiple=device_count,
+        seed=options.seed,
+    )
+    dev_batches = Batches(
+        prepared.dev.ids, prepared.dev.labels, EVALUATION_BATCH, widths, multiple=device_count
+    )
+    with scope:
+        with devices.precision(options.mixed_precision):
+            network = build_network(record)
+        if run.earlier:
+            start.put_earlier_weights(network, prepared.label_names, run.earlier, say)
+        if vectors:
+            start.put_vectors(network, *vectors)
+        frozen = start.freeze(network, run.config.start.freeze)
+        parameters = network.count_params()
+        device = devices.describe_device() + f", {run.config.device.backend}"
+        say("")
+        for line in plan_lines(prepared, run.spec, parameters, device, widths):
+            say(line)
+        if frozen:
+            say(f"frozen     {', '.join(frozen)}")
+        say("")
+        outcome = train(
+            network, train_batches, dev_batches, SmoothedCrossEntropy(options.label_smoothing), options, run.work.path
+        )
+        network.save_weights(run.work.path / WEIGHTS)
+    record["training"] = {
+        "history": dict(outcome.history),
+        "best_epoch": outcome.best_epoch,
+        "seconds": round(outcome.seconds, 1),
+        "interrupted": outcome.interrupted,
+        "parameters": parameters,
+    }
+    epochs = len(outcome.history.get("loss", ()))
+    return {
+        "model": run.spec.name,
+        "parameters": f"{parameters:,}",
+        "training": f"{outcome.seconds:.0f} s, {epochs} epochs, best {outcome.best_epoch}"
+        + (", ended by Ctrl-C" if outcome.interrupted else ""),
+        "device": device,
+        "seed": str(options.seed),
+    }
+
+
+def _export(
+    run: _Run, prepared: Prepared, record: dict[str, Any]
+) -> tuple[dict[str, ClassificationMetrics], dict[str, np.ndarray]]:
+    """Writes the SavedModel, proves it, and scores it."""
+    from kerasnlp_kit.export.saved_model import export_saved_model
+    from kerasnlp_kit.export.verify import HARD_TEXTS, prove
+    from kerasnlp_kit.tasks.classification import predict_probabilities
+    from kerasnlp_kit.text.tokenizer_graph import to_bytes
+    from kerasnlp_kit.training.batches import Batches, bucket_widths
+
+    parts = [part for part in (prepared.dev, prepared.test) if part]
+    texts = list(HARD_TEXTS)
+    for part in parts:
+        texts.extend(map(to_bytes, part.examples.texts))
+    if run.config.output.new_version and run.final.path.exists():
+        shutil.copytree(run.final.path / "saved_model", run.work.path / "saved_model", dirs_exist_ok=True)
+    run.say("Exporting the SavedModel, then asking it in a fresh process ...")
+    # The weights file, in float32: what is proven is what is shipped, also after training in 16 bits.
+    network = run.work.build_network()
+    ids = prepared.tokenizer.encode(texts, prepared.sizes.max_length)
+    plan = Batches(ids, np.zeros(len(ids), "int32"), EVALUATION_BATCH, bucket_widths(ids.lengths)).plan(0)
+    expected = predict_probabilities(network, ids, plan)
+    saved_model = export_saved_model(run.work, run.version)
+    found = prove(saved_model, texts, expected, prepared.label_names)
+    run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")
+    majority = max(record["data"]["classes"], key=record["data"]["classes"].get)
+    scores, probabilities = {}, {}
+    begin = len(HARD_TEXTS)
+    for part in parts:
+        probabilities[part.name] = found[begin : begin + len(part.labels)]
+        begin += len(part.labels)
+        scores[part.name] = classification_metrics(
+            part.gold(), probabilities[part.name], prepared.label_names, majority_label=majority
+        )
+    return scores, probabilities
+
+
+def _document(
+    run: _Run,
+    prepared: Prepared,
+    record: dict[str, Any],
+    facts: dict[str, str],
+    scores: Mapping[str, ClassificationMetrics],
+    probabilities: Mapping[str, np.ndarray],
+    saved_model: Path,
+) -> None:
+    """Writes everything that describes the model, and the manifest over all."""
+    work, name = run.work, run.final.path.name
+    part = prepared.test or prepared.dev
+    load = how_to_load(saved_model)
+    record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
+    training = record["training"]
+    work.write_json("run.json", record)
+    work.write_json("metrics.json", {data: score.to_json() for data, score in scores.items()})
+    warnings = [f"{prepared.cut:,} training texts are longer than the model reads."] if prepared.cut else []
+    write_report(
+        work.path / "report.html",
+        ReportData(
+            title=name,
+            subtitle=f"{run.spec.name}, trained on {run.config.train}: {len(prepared.train.labels):,} rows, "
+            f"{len(prepared.label_names)} classes",
+            facts=facts,
+            data_name=part.name,
+            metrics=scores[part.name],
+            probabilities=probabilities[part.name],
+            gold=part.gold(),
+            texts=list(part.examples.texts) if run.config.output.texts else None,
+            token_lengths=prepared.train.ids.lengths,
+            max_length=prepared.sizes.max_length,
+            history=training["history"],
+            best_epoch=training["best_epoch"],
+            warnings=[*prepared.train.examples.notes, *warnings],
+            how_to_load=load,
+        ),
+    )
+    (work.path / "MODEL_CARD.md").write_text(model_card(name, record, scores, facts, load), encoding="utf-8")
+    shutil.rmtree(work.path / "checkpoints", ignore_errors=True)  # they served resuming
+    work.write_manifest()
+
+
+def _put_in_place(work: Path, final: Path) -> None:
+    """Renames the finished folder; a model of the same name is only removed once the new one has its place."""
+    replaced = final.with_name(final.name + ".replaced")
+    shutil.rmtree(replaced, ignore_errors=True)
+    if final.exists():
+        final.rename(replaced)
+    work.rename(final)
+    shutil.rmtree(replaced, ignore_errors=True)

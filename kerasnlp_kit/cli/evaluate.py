@@ -1,0 +1,53 @@
+"""``evaluate.py models/NAME DATA``: scores the exported SavedModel."""
+
+import json
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from kerasnlp_kit.cli.parsing import parse
+
+
+@dataclass(frozen=True)
+class Options:
+    """Scores the SavedModel of a model folder on labelled texts: accuracy with its 95% interval on the first line."""
+
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL", help="Model folder: models/NAME.")]
+    data: Annotated[
+        tyro.conf.Positional[str],
+        tyro.conf.arg(metavar="DATA", help="CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."),
+    ]
+    text_column: tuple[str, ...] = ()
+    """Column of the text; default: that of the training, else found."""
+    label_column: str | None = None
+    """Column of the label; default: that of the training, else found."""
+    json: bool = False
+    """Print all measures as JSON and nothing else."""
+    predictions: str | None = None
+    """Write text, label, predicted_label and probability of each row to this file."""
+    report: str | None = None
+    """Write an HTML report to this file."""
+    texts: bool = True
+    """Show texts in the report; --no-texts leaves them out."""
+
+
+def main(arguments: list[str], prog: str) -> int:
+    """Parses, evaluates, and prints the result."""
+    options = parse(Options, arguments, prog)
+    from kerasnlp_kit.api.evaluate import evaluate
+
+    result = evaluate(
+        options.model, options.data, text_columns=options.text_column, label_column=options.label_column
+    )
+    if options.json:
+        print(json.dumps(result.metrics.to_json(), ensure_ascii=False, indent=2))
+    else:
+        print(result.metrics.table())
+        for note in result.examples.notes:
+            print(f"note: {note}")
+    if options.predictions:
+        result.write_predictions(options.predictions)
+    if options.report:
+        result.write_report(options.report, texts=options.texts)
+    return 0

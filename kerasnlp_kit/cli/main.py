@@ -1,0 +1,84 @@
+"""``kerasnlp-kit COMMAND``: finds the command, and turns errors into one line and an exit code."""
+
+import errno
+import importlib
+import sys
+from collections.abc import Callable, Sequence
+
+from kerasnlp_kit import __version__
+from kerasnlp_kit.errors import UserError
+
+COMMANDS = {
+    "train": "train a model on a CSV and export it",
+    "evaluate": "score a model's SavedModel on labelled texts",
+    "predict": "label the texts of a file",
+    "models": "list what can be trained, with defaults",
+}
+TRACEBACK = "--traceback"
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Runs a command and exits: 0 for success, 2 for the user's mistake, 130 for Ctrl-C."""
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    if not arguments or arguments[0] in ("-h", "--help"):
+        print(_overview())
+        sys.exit(0 if arguments else 2)
+    if arguments[0] == "--version":
+        print(__version__)
+        sys.exit(0)
+    name = arguments[0]
+    if name not in COMMANDS:
+        _fail(f"unknown command {name!r}; the commands: {', '.join(COMMANDS)}.")
+    run_command(name, arguments[1:], f"kerasnlp-kit {name}")
+
+
+def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
+    """Runs one command and exits; the scripts train.py and evaluate.py come in here.
+
+    Args:
+        name: of the command.
+        arguments: without the program's name; those of the process if None.
+        prog: name of the program in the help.
+    """
+    arguments = list(sys.argv[1:] if arguments is None else arguments)
+    with_traceback = TRACEBACK in arguments
+    arguments = [argument for argument in arguments if argument != TRACEBACK]
+    try:
+        command: Callable[[list[str], str], int] = importlib.import_module(f"kerasnlp_kit.cli.{name}").main
+        code = command(arguments, prog or f"{name}.py")
+    except UserError as error:
+        if with_traceback:
+            raise
+        _fail(str(error))
+    except BrokenPipeError:
+        sys.stderr.close()  # the reader of our output went away: nobody to tell
+        code = 141
+    except OSError as error:
+        if with_traceback or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
+            raise
+        _fail(f"{error.filename or 'a file'} cannot be written: {error.strerror}.")
+    except KeyboardInterrupt:
+        print("\nStopped.", file=sys.stderr)
+        code = 130
+    sys.exit(code)
+
+
+def _fail(message: str) -> None:
+    print(f"error: {message}", file=sys.stderr)
+    sys.exit(2)
+
+
+def _overview() -> str:
+    width = max(map(len, COMMANDS))
+    lines = [f"  {name:<{width}}  {text}" for name, text in COMMANDS.items()]
+    return "\n".join(
+        [
+            "usage: kerasnlp-kit COMMAND ...   (or: python -m kerasnlp_kit COMMAND ...)",
+            "",
+            "From a CSV of texts to a proven SavedModel.",
+            "",
+            *lines,
+            "",
+            "kerasnlp-kit COMMAND --help tells more; --traceback after any command shows where an error came from.",
+        ]
+    )

@@ -1,0 +1,33 @@
+"""``kerasnlp-kit models``: what can be trained."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.cli.parsing import parse
+from kerasnlp_kit.config import DEFAULT_MODEL
+from kerasnlp_kit.options import flag_of, to_arguments
+
+
+@dataclass(frozen=True)
+class Options:
+    """Lists the models: name, task, what it is, its own options with their defaults, its presets."""
+
+
+def main(arguments: list[str], prog: str) -> int:
+    """Prints the list."""
+    parse(Options, arguments, prog)
+    for spec in registry.available():
+        default = " (default)" if spec.name == DEFAULT_MODEL else ""
+        print(f"{spec.name}{default}, {spec.task}: {spec.summary}")
+        options = [f"{flag_of(field.name)} {_shown(field.default)}" for field in dataclasses.fields(spec.architecture)]
+        print(f"    {'  '.join(options)}")
+        for name, values in spec.presets.items():
+            print(f"    --preset {name}: {' '.join(to_arguments(values))}")
+        print()
+    print("All options of a model: python train.py --model NAME --help")
+    return 0
+
+
+def _shown(value: object) -> str:
+    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)

@@ -1,0 +1,43 @@
+"""``kerasnlp-kit predict models/NAME DATA``: labels the texts of a file."""
+
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from kerasnlp_kit.cli.parsing import parse
+
+
+@dataclass(frozen=True)
+class Options:
+    """Labels texts: writes all columns of the file, and predicted_label and probability."""
+
+    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL", help="Model folder: models/NAME.")]
+    data: Annotated[
+        tyro.conf.Positional[str],
+        tyro.conf.arg(metavar="DATA", help="CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."),
+    ]
+    output: str = "-"
+    """File to write: .csv, .tsv, .jsonl, .parquet, the first three also with .gz; - is standard output, as CSV."""
+    text_column: tuple[str, ...] = ()
+    """Column of the text; default: that of the training, else found."""
+    spreadsheet_safe: bool = False
+    """Put an apostrophe before cells that a spreadsheet would run as a formula."""
+
+
+def main(arguments: list[str], prog: str) -> int:
+    """Parses, labels, and says how many rows were written."""
+    options = parse(Options, arguments, prog)
+    from kerasnlp_kit.api.evaluate import label_file
+
+    rows = label_file(
+        options.model,
+        options.data,
+        options.output,
+        text_columns=options.text_column,
+        spreadsheet_safe=options.spreadsheet_safe,
+    )
+    if options.output != "-":
+        print(f"{rows:,} rows written to {options.output}", file=sys.stderr)
+    return 0

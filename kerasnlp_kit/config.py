@@ -1,0 +1,161 @@
+"""Every option of a training run, as frozen dataclasses; the command line, the help and run.json follow from them."""
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Annotated, Any, Literal
+
+import tyro
+
+DEFAULT_MODEL = "cnn_classifier"
+
+
+@dataclass(frozen=True)
+class DataOptions:
+    """Where the texts come from."""
+
+    dev: str | None = None
+    """File to choose the best epoch on; without it, a stratified share of the training file."""
+    test: str | None = None
+    """File to score the finished model on; never used to choose anything."""
+    text_column: tuple[str, ...] = ()
+    """Column of the text, found by name or content if not given; several are joined."""
+    label_column: str | None = None
+    """Column of the label, found by name or content if not given."""
+    text_separator: str = " "
+    """What stands between the values of several text columns."""
+    dev_fraction: float = 0.1
+    """Share of the training file held out where no --dev is given; equal texts stay on one side."""
+
+
+@dataclass(frozen=True)
+class TextOptions:
+    """How a text becomes tokens."""
+
+    vocabulary: int = 10_000
+    """Number of token ids: the most frequent tokens, with padding and unknown among them."""
+    max_length: int | None = None
+    """Tokens of a text that the model sees, from its start; default: the longest training text, at most 256."""
+    lower: bool = True
+    """Lower-case the texts."""
+    keep_punctuation: bool = False
+    """Make every punctuation character a token instead of leaving it out."""
+    char_level: bool = False
+    """Take characters as tokens instead of words."""
+    vectors: str | None = None
+    """Pre-trained word vectors in GloVe or fastText text format; sets the embedding's dimension."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions:
+    """How the weights are found."""
+
+    epochs: int = 20
+    """Passes over the training rows, at most; early stopping may end sooner."""
+    batch_size: int = 64
+    """Rows in a step; rows of like length go together."""
+    learning_rate: float = 1e-3
+    """Highest learning rate of Adam."""
+    schedule: Literal["constant", "linear", "cosine"] = "constant"
+    """Course of the learning rate after warm-up, down to zero at the last epoch."""
+    warmup: float = 0.0
+    """Share of all steps in which the learning rate rises from zero."""
+    weight_decay: float = 0.0
+    """Decoupled weight decay (AdamW); embeddings, biases and normalisation are left out."""
+    clip_norm: float = 1.0
+    """Limit of the gradient's global norm; 0 for none."""
+    label_smoothing: float = 0.0
+    """Probability spread evenly over all classes in the target."""
+    class_weights: bool = False
+    """Weigh each class by the inverse of its frequency."""
+    patience: int = 3
+    """Epochs without a better dev accuracy (or equal accuracy and lower loss) before training ends."""
+    mixed_precision: bool = False
+    """Compute in 16 bits where the device is faster for it; the export stays float32."""
+    jit: bool = False
+    """Compile the training step with XLA: for TPU and GPU; on a CPU it is mostly slower."""
+    seed: int = 0
+    """Seed of split, weights, order and dropout: same seed, same machine, same model."""
+    checkpoint_seconds: float = 60.0
+    """Save the state for --resume this often within an epoch, and after each epoch; 0: only after each epoch."""
+    tensorboard: str | None = None
+    """Folder for TensorBoard logs."""
+
+
+@dataclass(frozen=True)
+class DeviceOptions:
+    """What it is computed on."""
+
+    backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
+    """Keras backend that trains; the export is written by TensorFlow in any case."""
+    devices: int | None = None
+    """Number of GPUs (or, without a GPU, of virtual CPU devices) that share each batch; default: all GPUs."""
+
+
+@dataclass(frozen=True)
+class StartOptions:
+    """What the weights start from."""
+
+    from_model: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    """Start from this earlier model's tokenizer and weights (fine-tuning): models/NAME."""
+    freeze: tuple[str, ...] = ()
+    """Layers to leave as they are, by name or the start of it: embedding, recurrent_1, ..."""
+
+
+@dataclass(frozen=True)
+class OutputOptions:
+    """Where the model goes."""
+
+    name: str | None = None
+    """Name of the model's folder; default: the data file's name."""
+    models: str = "models"
+    """Folder in which models are put."""
+    overwrite: bool = False
+    """Replace a model of the same name."""
+    new_version: bool = False
+    """Keep the SavedModels of a model of the same name and add this one under the next number."""
+    texts: bool = True
+    """Show texts in the report; --no-texts leaves them out."""
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything that decides what a run does; saved with the model as run.json."""
+
+    train: str
+    model: str
+    preset: str | None
+    data: DataOptions = field(default_factory=DataOptions)
+    text: TextOptions = field(default_factory=TextOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    device: DeviceOptions = field(default_factory=DeviceOptions)
+    start: StartOptions = field(default_factory=StartOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    architecture: Any = None
+    """The model's own options: an instance of the class registered under ``model``."""
+
+    def flat(self) -> dict[str, Any]:
+        """All options by name, as --config takes them; JSON types only."""
+        values: dict[str, Any] = {"train": self.train, "model": self.model, "preset": self.preset}
+        for group in dataclasses.fields(self):
+            part = getattr(self, group.name)
+            if dataclasses.is_dataclass(part):
+                values.update(dataclasses.asdict(part))  # type: ignore[arg-type]
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+
+
+OPTION_GROUPS: Mapping[str, type] = {
+    "data": DataOptions,
+    "text": TextOptions,
+    "training": TrainingOptions,
+    "device": DeviceOptions,
+    "start": StartOptions,
+    "output": OutputOptions,
+}
+
+
+def option_names(architecture: type) -> Iterator[str]:
+    """Names of all options that a model takes."""
+    yield from ("train", "model", "preset")
+    for group in (*OPTION_GROUPS.values(), architecture):
+        yield from (option.name for option in dataclasses.fields(group))

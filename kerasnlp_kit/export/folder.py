@@ -1,0 +1,145 @@
+"""The model folder: what is in it, who wrote it, and whether it is still what was written."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.registry import Sizes
+
+FORMAT = 1
+WEIGHTS = "weights/model.weights.h5"
+
+
+@dataclass(frozen=True)
+class ModelFolder:
+    """A folder ``models/NAME``, finished or in the making.
+
+    Attributes:
+        path: where it is.
+    """
+
+    path: Path
+
+    def write_json(self, name: str, content: Any) -> None:
+        """Writes a JSON file, complete or not at all."""
+        temporary = self.path / f".{name}.partial"
+        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        temporary.replace(self.path / name)
+
+    def read_json(self, name: str) -> Any:
+        """Reads a JSON file of the folder.
+
+        Raises:
+            UserError: it is missing or is not JSON.
+        """
+        try:
+            return json.loads((self.path / name).read_text(encoding="utf-8"))
+        except FileNotFoundError:
+            raise UserError(f"{self.path} is not a complete model folder: {name} is missing; train it again.") from None
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path / name} cannot be read: {error}; train the model again.") from error
+
+    def run(self) -> dict[str, Any]:
+        """run.json.
+
+        Raises:
+            UserError: missing, damaged, or of a format that this version does not know.
+        """
+        run = self.read_json("run.json")
+        if not isinstance(run, dict) or run.get("format") != FORMAT:
+            received = run.get("format") if isinstance(run, dict) else run
+            raise UserError(f"{self.path / 'run.json'} must have format {FORMAT}. Received: {received!r}")
+        return run
+
+    def labels(self) -> list[str]:
+        """Names of the classes, in the order of the logits."""
+        labels = self.read_json("labels.json")
+        if not isinstance(labels, list) or not all(isinstance(label, str) for label in labels):
+            raise UserError(f"{self.path / 'labels.json'} must be a list of strings; train the model again.")
+        return labels
+
+    def build_network(self) -> Any:
+        """The Keras model of run.json with the weights of this folder, in float32, on the backend in use."""
+        network = build_network(self.run())
+        try:
+            network.load_weights(self.path / WEIGHTS)
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.path / WEIGHTS} does not fit run.json: {error}") from error
+        return network
+
+    def versions(self) -> list[int]:
+        """Numbers of the SavedModels, rising."""
+        found = (self.path / "saved_model").glob("[0-9]*")
+        return sorted(int(path.name) for path in found if path.name.isdigit() and path.is_dir())
+
+    def saved_model(self) -> Path:
+        """Path of the newest SavedModel.
+
+        Raises:
+            UserError: there is none.
+        """
+        versions = self.versions()
+        if not versions:
+            raise UserError(f"{self.path} is not a complete model folder: saved_model/1 is missing; train it again.")
+        return self.path / "saved_model" / str(versions[-1])
+
+    def write_manifest(self) -> None:
+        """Writes manifest.json: the SHA-256 of every other file."""
+        self.write_json("manifest.json", {"format": FORMAT, "files": dict(self._hashes())})
+
+    def verify(self) -> None:
+        """Compares the folder with its manifest.
+
+        Raises:
+            UserError: the folder or a file is missing, or a file was changed; names it.
+        """
+        if not self.path.is_dir():
+            raise UserError(f"There is no model folder {self.path}.{self._neighbours()}")
+        manifest = self.read_json("manifest.json")
+        files = manifest.get("files") if isinstance(manifest, Mapping) else None
+        if not isinstance(files, Mapping):
+            raise UserError(f"{self.path / 'manifest.json'} must list files; train the model again.")
+        for name, expected in files.items():
+            # A manifest comes with the folder, from a stranger maybe: it must not make us read elsewhere.
+            path = self.path / name
+            if not path.resolve().is_relative_to(self.path.resolve()):
+                raise UserError(f"{self.path / 'manifest.json'} names a file outside the folder: {name}")
+            if not path.is_file():
+                raise UserError(f"{self.path} is not a complete model folder: {name} is missing; copy or train it again.")
+            if sha256(path) != expected:
+                raise UserError(f"{path} is not what manifest.json says: it was changed after the training or damaged.")
+        for path in sorted((self.path / "saved_model").rglob("*")):
+            if path.is_file() and path.relative_to(self.path).as_posix() not in files:
+                raise UserError(f"{path} is not in manifest.json: it was added after the training.")
+
+    def size(self) -> int:
+        """Bytes of the newest SavedModel."""
+        return sum(path.stat().st_size for path in self.saved_model().rglob("*") if path.is_file())
+
+    def _hashes(self) -> list[tuple[str, str]]:
+        files = sorted(path for path in self.path.rglob("*") if path.is_file() and path.name != "manifest.json")
+        return [(path.relative_to(self.path).as_posix(), sha256(path)) for path in files]
+
+    def _neighbours(self) -> str:
+        names = sorted(path.parent.name for path in self.path.parent.glob("*/run.json"))
+        return f" In {self.path.parent}/ there are: {', '.join(names[:10])}." if names else ""
+
+
+def build_network(run: Mapping[str, Any]) -> Any:
+    """The Keras model that a run.json describes, with fresh weights."""
+    spec = registry.find(run["model"])
+    values = {
+        name: tuple(value) if isinstance(value, list) else value for name, value in run["architecture"].items()
+    }
+    return spec.architecture(**values).build(Sizes(**run["sizes"]))
+
+
+def sha256(path: Path) -> str:
+    """SHA-256 of a file, as hexadecimal digits."""
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -1,0 +1,101 @@
+"""The proof: a fresh process that knows only TensorFlow must give the answers of the model in memory."""
+
+import subprocess
+import sys
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+TOLERANCE = 1e-5
+HARD_TEXTS: tuple[bytes, ...] = (
+    b"",
+    b"a",
+    b"zzxqj qqvvk jjxxz",
+    b" \t\r\n ",
+    b"many words " * 9_091,  # 100,000 characters
+    b"x" * 100_000,
+    "这家酒店很好，服务热情，下次还会来。".encode(),
+    "東京タワーは高い。サンキュー ภาษาไทย 한국어".encode(),
+    "great 😀👍🏽 👨‍👩‍👧 e\u0301 \u202eabc".encode(),
+    b"broken \xff\xfe utf-8 \xc3\x28 \xe4\xbd",
+    b"nul \x00 inside",
+    b"!?.,;:()[]{}<>\"'`~@#$%^&*-_=+|\\/",
+)
+
+
+class ExportMismatch(RuntimeError):
+    """The SavedModel does not answer as the model in memory."""
+
+
+def prove(
+    saved_model: Path, texts: Sequence[bytes], expected: np.ndarray, labels: Sequence[str]
+) -> np.ndarray:
+    """Loads the SavedModel in a fresh process and compares label and probabilities of every text.
+
+    Asked in batches of 0, 1 and 257 and of 256 for the rest. Where two classes are as probable as each other within the
+    tolerance, either is a right label.
+
+    Args:
+        saved_model: path of the version's folder.
+        texts: what to ask, in UTF-8; the hard ones among them.
+        expected: float (texts, K), by the model in memory.
+        labels: names of the classes.
+
+    Returns:
+        float32 (texts, K), the SavedModel's own probabilities.
+
+    Raises:
+        ExportMismatch: with the text's number and how far apart the two are.
+    """
+    # Rows of like length together: less padding. The order of the answers is undone below.
+    order = np.argsort([len(text) for text in texts], kind="stable")
+    order = np.resize(order, max(len(order), 1 + 257))  # few texts are asked several times
+    with tempfile.TemporaryDirectory() as folder:
+        questions, answers = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
+        asked = [texts[index] for index in order]
+        offsets = np.concatenate([[0], np.cumsum([len(text) for text in asked])]).astype("int64")
+        data = np.frombuffer(b"".join(asked), "uint8")
+        np.savez(questions, text=data, offsets=offsets, sizes=np.array(_batch_sizes(len(asked)), "int64"))
+        probe = Path(__file__).with_name("probe.py")
+        command = [sys.executable, "-I", str(probe), str(saved_model), str(questions), str(answers)]
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        if done.returncode:
+            raise ExportMismatch(f"The SavedModel {saved_model} cannot be used alone:\n{done.stderr[-4000:]}")
+        with np.load(answers, allow_pickle=False) as file:
+            label, probability, probabilities, names = (
+                file[name] for name in ("label", "probability", "probabilities", "names")
+            )
+    if names.tobytes().split(b"\0") != [name.encode() for name in labels]:
+        raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
+    _compare(saved_model, probabilities, label, probability, expected[order])
+    found = np.empty((len(texts), len(labels)), "float32")
+    found[order] = probabilities
+    return found
+
+
+def _batch_sizes(count: int) -> list[int]:
+    sizes = [0, 1, 257]
+    while (left := count - sum(sizes)) > 0:
+        sizes.append(min(256, left))
+    return sizes
+
+
+def _compare(
+    saved_model: Path, found: np.ndarray, label: np.ndarray, probability: np.ndarray, expected: np.ndarray
+) -> None:
+    if found.shape != expected.shape:
+        raise ExportMismatch(f"{saved_model} gives {found.shape} probabilities; expected {expected.shape}.")
+    distance = np.abs(found.astype("float64") - expected).max(axis=1, initial=0)
+    worst = int(np.argmax(np.where(np.isnan(distance), np.inf, distance))) if len(distance) else 0
+    if len(distance) and not distance[worst] <= TOLERANCE:
+        raise ExportMismatch(
+            f"{saved_model} differs from the model in memory by {distance[worst]:.2e} at text {worst} of "
+            f"{len(distance)}; at most {TOLERANCE:.0e} is allowed. The model was not put in place."
+        )
+    rows = np.arange(len(label))
+    if (expected[rows, label] < expected.max(axis=1, initial=0) - 2 * TOLERANCE).any():
+        raise ExportMismatch(f"{saved_model} gives another label than the model in memory.")
+    if not np.array_equal(probability, found[rows, label]):
+        raise ExportMismatch(f"{saved_model}: `probability` is not that of `label`.")

@@ -1,0 +1,60 @@
+"""Embedding, LSTM, softmax: the classic text classifier."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from kerasnlp_kit.registry import Sizes, register
+
+
+@register("lstm_classifier", task="classification")
+@dataclass(frozen=True)
+class LstmClassifier:
+    """Embedding, LSTM or GRU in one or two directions, last state or pooling, softmax.
+
+    Hochreiter & Schmidhuber 1997 (LSTM), Cho et al. 2014 (GRU). The defaults are those of the tutorials.
+    """
+
+    embedding_dim: int = 64
+    """Dimensions of a token's vector."""
+    units: int = 128
+    """Units of each recurrent layer, in each direction."""
+    cell: Literal["lstm", "gru"] = "lstm"
+    """Kind of recurrent cell."""
+    layers: int = 1
+    """Number of recurrent layers."""
+    bidirectional: bool = False
+    """Read from both ends."""
+    pooling: Literal["last", "max", "mean", "mean_max", "attention"] = "last"
+    """How the states of all tokens become one vector; last: the final state of each direction."""
+    embedding_dropout: float = 0.0
+    """Dropout of whole dimensions of the token vectors."""
+    word_dropout: float = 0.0
+    """Share of tokens replaced by the unknown token in training."""
+    dropout: float = 0.0
+    """Dropout before the softmax."""
+
+    def build(self, sizes: Sizes):  # type: ignore[no-untyped-def]  # keras.Model; Keras is not imported for --help
+        """ids: int32 (batch, time) to logits: float32 (batch, classes)."""
+        import keras
+
+        from kerasnlp_kit.layers.embedding import WordDropout
+        from kerasnlp_kit.layers.masking import TokenMask
+        from kerasnlp_kit.layers.pooling import MaskedPooling
+
+        ids = keras.Input((None,), dtype="int32", name="ids")
+        mask = TokenMask(name="mask")(ids)
+        dropped = WordDropout(self.word_dropout, name="word_dropout")(ids)
+        hidden = keras.layers.Embedding(sizes.vocabulary, self.embedding_dim, name="embedding")(dropped)
+        hidden = keras.layers.SpatialDropout1D(self.embedding_dropout, name="embedding_dropout")(hidden)
+        recurrent = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[self.cell]
+        for number in range(1, self.layers + 1):
+            keep_time = number < self.layers or self.pooling != "last"
+            layer = recurrent(self.units, return_sequences=keep_time, name=f"recurrent_{number}")
+            if self.bidirectional:
+                layer = keras.layers.Bidirectional(layer, name=f"recurrent_{number}")
+            hidden = layer(hidden, mask=mask)
+        if self.pooling != "last":
+            hidden = MaskedPooling(self.pooling, name="pooling")(hidden, mask)
+        hidden = keras.layers.Dropout(self.dropout, name="dropout")(hidden)
+        logits = keras.layers.Dense(sizes.classes, dtype="float32", name="logits")(hidden)
+        return keras.Model(ids, logits, name="lstm_classifier")

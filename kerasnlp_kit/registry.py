@@ -1,0 +1,88 @@
+"""The list of models: what can be trained, for which task, with which options. Never imports TensorFlow or Keras."""
+
+import dataclasses
+import difflib
+import functools
+import importlib
+import pkgutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from kerasnlp_kit.errors import UserError
+
+Architecture = TypeVar("Architecture", bound=type)
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What a model must know of the data to be built."""
+
+    vocabulary: int
+    """Number of token ids; 0 is padding, 1 unknown."""
+    classes: int
+    max_length: int
+    """Most tokens in a row."""
+
+
+@dataclass(frozen=True)
+class ModelSpec:
+    """One entry of the registry."""
+
+    name: str
+    task: str
+    architecture: type
+    """Frozen dataclass of the model's own options with a method ``build(sizes: Sizes) -> keras.Model``."""
+    presets: Mapping[str, Mapping[str, Any]]
+    """Values of options, the general ones among them, that make one word of what was found good."""
+
+    @property
+    def summary(self) -> str:
+        """First line of the docstring."""
+        return (self.architecture.__doc__ or "").strip().partition("\n")[0]
+
+
+_specs: dict[str, ModelSpec] = {}
+
+
+def register(
+    name: str, *, task: str, presets: Mapping[str, Mapping[str, Any]] | None = None
+) -> Callable[[Architecture], Architecture]:
+    """Class decorator that enters a model; the class must be a dataclass with a ``build`` method."""
+
+    def enter(architecture: Architecture) -> Architecture:
+        if name in _specs:
+            raise ValueError(f"A model's name must be its own. Received: {name!r}, twice")
+        if not dataclasses.is_dataclass(architecture) or not hasattr(architecture, "build"):
+            raise TypeError(f"A model must be a dataclass with a method build. Received: {architecture!r}")
+        _specs[name] = ModelSpec(name, task, architecture, presets or {})
+        return architecture
+
+    return enter
+
+
+@functools.cache
+def _discover() -> None:
+    models = importlib.import_module("kerasnlp_kit.models")
+    for module in pkgutil.iter_modules(models.__path__, models.__name__ + "."):
+        importlib.import_module(module.name)
+
+
+def available(task: str | None = None) -> tuple[ModelSpec, ...]:
+    """All models, or those of a task, by name."""
+    _discover()
+    return tuple(spec for _, spec in sorted(_specs.items()) if task in (None, spec.task))
+
+
+def find(name: str) -> ModelSpec:
+    """The model of this name.
+
+    Raises:
+        UserError: if there is none; names the nearest.
+    """
+    _discover()
+    if name in _specs:
+        return _specs[name]
+    near = difflib.get_close_matches(name, _specs, 1, 0.4)
+    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(_specs))}."
+    raise UserError(f"There is no model {name!r}: {hint} `python -m kerasnlp_kit models` lists all.")

@@ -1,0 +1,145 @@
+"""Which backend and which devices compute; importing this module does not import Keras."""
+
+import contextlib
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import AbstractContextManager
+from typing import Any
+
+from kerasnlp_kit.errors import UserError
+
+
+def quiet_start() -> None:
+    """Keeps TensorFlow's start-up messages off the screen, unless the user set a level."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    os.environ.setdefault("ABSL_MIN_LOG_LEVEL", "2")
+
+
+def choose_backend(backend: str, devices: int | None = None) -> None:
+    """Makes Keras use this backend; must come before Keras is imported for the first time.
+
+    Args:
+        backend: tensorflow, jax or torch.
+        devices: number of devices to train on; where there is no GPU, as many virtual CPU devices are made, which
+            must happen before the first computation.
+
+    Raises:
+        UserError: the backend is not installed, or Keras already runs on another one.
+    """
+    quiet_start()
+    if "keras" in sys.modules:
+        current = sys.modules["keras"].backend.backend()
+        if current != backend:
+            raise UserError(f"Keras runs on {current} in this process; start a new one to train on {backend}.")
+        return
+    os.environ["KERAS_BACKEND"] = backend
+    if backend == "jax":
+        if devices and devices > 1:
+            flag = f"--xla_force_host_platform_device_count={devices}"
+            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    if backend != "tensorflow":
+        import tensorflow as tf
+
+        tf.config.set_visible_devices([], "GPU")  # TensorFlow only tokenizes and feeds here
+    elif devices and devices > 1:
+        _make_virtual_cpus(devices)
+    try:
+        __import__(backend)
+    except ImportError as error:
+        raise UserError(f"--backend {backend} needs the package: pip install 'kerasnlp_kit[{backend}]'.") from error
+
+
+def seed_everything(seed: int) -> None:
+    """Seeds Python, NumPy and the backend, and makes TensorFlow's operations deterministic."""
+    import keras
+
+    keras.utils.set_random_seed(seed)
+    if keras.backend.backend() == "tensorflow":
+        import tensorflow as tf
+
+        tf.config.experimental.enable_op_determinism()
+
+
+def distribution(devices: int | None) -> tuple[AbstractContextManager[Any], int]:
+    """How each batch is shared out.
+
+    MirroredStrategy on TensorFlow, ``keras.distribution.DataParallel`` on JAX.
+
+    Args:
+        devices: number of GPUs, or of virtual CPU devices where there is no GPU; None for all GPUs.
+
+    Returns:
+        The context in which the model must be built and trained, and the number of devices.
+
+    Raises:
+        UserError: more devices than there are, or several on PyTorch.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        return _mirrored(devices)
+    if backend == "jax":
+        found = keras.distribution.list_devices()
+        count = _count(devices, len(found), default=len(found))
+        if count == 1:
+            return contextlib.nullcontext(), 1
+        return keras.distribution.DataParallel(devices=found[:count]).scope(), count
+    if devices not in (None, 1):
+        raise UserError(f"On PyTorch one device trains; --devices {devices} needs --backend tensorflow or jax.")
+    return contextlib.nullcontext(), 1
+
+
+def _mirrored(devices: int | None) -> tuple[AbstractContextManager[Any], int]:
+    import tensorflow as tf
+
+    gpus = tf.config.list_logical_devices("GPU")
+    names = [device.name for device in gpus or tf.config.list_logical_devices("CPU")]
+    count = _count(devices, len(names), default=len(gpus) or 1)
+    if count < 2:
+        return contextlib.nullcontext(), 1
+    return tf.distribute.MirroredStrategy(names[:count]).scope(), count
+
+
+def _make_virtual_cpus(devices: int) -> None:
+    import tensorflow as tf
+
+    if tf.config.list_physical_devices("GPU"):
+        return
+    cpu = tf.config.list_physical_devices("CPU")[0]
+    try:
+        tf.config.set_logical_device_configuration(cpu, [tf.config.LogicalDeviceConfiguration()] * devices)
+    except RuntimeError as error:
+        raise UserError(f"--devices {devices} must be set before TensorFlow computes: start a new process.") from error
+
+
+def _count(wanted: int | None, found: int, default: int) -> int:
+    if wanted is not None and wanted > found:
+        raise UserError(f"--devices {wanted} was asked for, and there are {found}.")
+    return wanted or default
+
+
+def describe_device() -> str:
+    """Name of what computes, for the plan and the report."""
+    import keras
+
+    devices = keras.distribution.list_devices() if keras.backend.backend() != "torch" else ["cpu"]
+    kinds = sorted({device.split(":")[0] for device in devices})
+    gpus = [device for device in devices if device.startswith(("gpu", "tpu", "cuda"))]
+    return f"{len(gpus)} {'/'.join(kinds)}" if gpus else f"{os.cpu_count()} CPU cores"
+
+
+@contextlib.contextmanager
+def precision(mixed: bool) -> Iterator[None]:
+    """Within it, layers compute in 16 bits if ``mixed``: float16 on GPUs, bfloat16 elsewhere."""
+    import keras
+
+    before = keras.config.dtype_policy()
+    if mixed:
+        on_gpu = any(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices())
+        keras.config.set_dtype_policy("mixed_float16" if on_gpu else "mixed_bfloat16")
+    try:
+        yield
+    finally:
+        keras.config.set_dtype_policy(before)

@@ -1,0 +1,226 @@
+"""The training loop: Keras' ``fit`` with early stopping, checkpoints, resume and an orderly Ctrl-C."""
+
+import contextlib
+import csv
+import signal
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.training.batches import Batches, EpochDataset
+from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
+from kerasnlp_kit.training.optimization import make_optimizer
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a training run came to; the model holds the weights of the best epoch."""
+
+    history: Mapping[str, list[float]]
+    best_epoch: int
+    seconds: float
+    interrupted: bool
+
+
+def train(
+    model: keras.Model,
+    train_batches: Batches,
+    dev_batches: Batches,
+    loss: keras.losses.Loss,
+    options: TrainingOptions,
+    folder: Path,
+) -> Outcome:
+    """Trains a classifier and leaves the weights of the best epoch in it.
+
+    The best epoch has the highest dev accuracy; among equals, the lowest dev loss. If ``folder/checkpoints`` holds a
+    state, training continues from there, to the same weights as if it had never stopped.
+
+    Args:
+        model: ids (batch, time) to logits (batch, classes), not compiled.
+        train_batches: with a seed.
+        dev_batches: without one.
+        loss: of labels (batch,) and logits.
+        options: see TrainingOptions.
+        folder: of the run; gets ``checkpoints/`` and ``history.csv``.
+
+    Returns:
+        History, best epoch (from 1), seconds of training over all starts, whether Ctrl-C ended it.
+    """
+    steps = len(train_batches) * options.epochs
+    optimizer = make_optimizer(options, steps)
+    model.compile(
+        optimizer,
+        loss,
+        weighted_metrics=[],
+        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
+        jit_compile=options.jit or keras.backend.backend() == "jax",
+    )
+    optimizer.build(model.trainable_variables)
+    keeper = _Keeper(model, options, folder)
+    train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches)
+    callbacks: list[Any] = [keeper]
+    if options.tensorboard:
+        callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
+    verbose = 1 if sys.stdout.isatty() else 2
+    with _orderly_interrupt(keeper):
+        if keeper.progress.step and not keeper.progress.ended:
+            # The rest of a broken-off epoch is a fit of its own: Keras fixes the number of batches for a whole fit.
+            part = EpochDataset(train_batches, keeper.progress.step)
+            _fit(model, part, dev_set, callbacks, keeper, keeper.progress.epoch + 1, verbose)
+        _fit(model, train_set, dev_set, callbacks, keeper, options.epochs, verbose)
+    keeper.finish()
+    progress = keeper.progress
+    return Outcome(progress.history, progress.best_epoch, progress.seconds, keeper.interrupted)
+
+
+def _fit(
+    model: keras.Model,
+    train_set: EpochDataset,
+    dev_set: EpochDataset,
+    callbacks: list[Any],
+    keeper: "_Keeper",
+    until: int,
+    verbose: int,
+) -> None:
+    if keeper.progress.ended or keeper.interrupted or keeper.progress.epoch >= until:
+        return
+    keeper.train_set = train_set
+    listed = keras.callbacks.CallbackList(
+        callbacks,
+        add_history=True,
+        add_progbar=True,
+        verbose=verbose,
+        epochs=keeper.options.epochs,
+        steps=len(train_set.batches) - train_set.start,
+        model=model,
+    )
+    model.fit(
+        train_set.dataset(),
+        validation_data=dev_set.dataset(),
+        epochs=until,
+        initial_epoch=keeper.progress.epoch,
+        shuffle=False,  # the batches are shuffled already
+        callbacks=listed,
+        verbose=verbose,
+    )
+
+
+class _Keeper(keras.callbacks.Callback):
+    """Keeps the best weights, the history and the state; decides when to stop."""
+
+    def __init__(self, model: keras.Model, options: TrainingOptions, folder: Path) -> None:
+        super().__init__()
+        self.options = options
+        self.folder = folder
+        self.interrupted = False
+        self.train_set: EpochDataset | None = None
+        self.progress = Progress()
+        self.best: list[np.ndarray] | None = None
+        self._state_to_restore: list[np.ndarray] | None = None
+        self._network = model
+        found = load_checkpoint(folder / "checkpoints")
+        if found:
+            self.progress, self._state_to_restore, self.best = found
+            seconds = f"{self.progress.seconds:.0f} s of training"
+            print(f"Resuming after epoch {self.progress.epoch}, batch {self.progress.step} ({seconds} so far)")
+        self._last_save = time.monotonic()
+        self._clock = time.monotonic()
+
+    def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
+        assert self.train_set is not None
+        self.train_set.number = epoch
+        if self._state_to_restore is not None:
+            # Here, and not earlier, because the metrics exist now and were reset a moment ago.
+            variables = self._variables()
+            for variable, value in zip(variables, self._state_to_restore, strict=True):
+                variable.assign(value)
+            self._state_to_restore = None
+        self._clock = time.monotonic()
+
+    def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+        assert self.train_set is not None
+        if self.interrupted:
+            self.model.stop_training = True
+            return
+        every = self.options.checkpoint_seconds
+        last = batch + 1 == len(self.train_set.batches) - self.train_set.start
+        if every and not last and time.monotonic() - self._last_save >= every:
+            self.progress.step = self.train_set.start + batch + 1
+            self._save()
+
+    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
+        logs = dict(logs or {})
+        progress = self.progress
+        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        for name, value in logs.items():
+            progress.history.setdefault(name, []).append(float(value))
+        accuracy, loss = logs["val_accuracy"], logs["val_loss"]
+        progress.epoch, progress.step = epoch + 1, 0
+        better = accuracy > progress.best_accuracy or (
+            accuracy == progress.best_accuracy and loss < progress.best_loss
+        )
+        if better or self.best is None:
+            progress.best_epoch, progress.best_accuracy, progress.best_loss = epoch + 1, accuracy, loss
+            progress.waited = 0
+            self.best = [np.asarray(value) for value in map(keras.ops.convert_to_numpy, self.model.weights)]
+        else:
+            progress.waited += 1
+        if progress.waited >= self.options.patience or progress.epoch >= self.options.epochs:
+            progress.ended = True
+        if progress.ended or self.interrupted:
+            self.model.stop_training = True
+        self._write_history()
+        self._save()
+
+    def finish(self) -> None:
+        """Puts the best weights into the model."""
+        if self.best is not None:
+            for variable, value in zip(self._network.weights, self.best, strict=True):
+                variable.assign(value)
+
+    def _variables(self) -> list[Any]:
+        model = self.model
+        return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
+
+    def _save(self) -> None:
+        now = time.monotonic()
+        self.progress.seconds += now - self._clock
+        state = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self._variables()]
+        save_checkpoint(self.folder / "checkpoints", self.progress, state, self.best)
+        self._last_save = self._clock = time.monotonic()
+
+    def _write_history(self) -> None:
+        history = self.progress.history
+        temporary = self.folder / ".history.csv.partial"
+        with temporary.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file, lineterminator="\n")
+            writer.writerow(["epoch", *history])
+            writer.writerows([number, *row] for number, row in enumerate(zip(*history.values(), strict=True), 1))
+        temporary.replace(self.folder / "history.csv")
+
+
+@contextlib.contextmanager
+def _orderly_interrupt(keeper: _Keeper) -> Iterator[None]:
+    """The first Ctrl-C ends training after the current batch; a second one ends the program as usual."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may set a signal's handler
+        return
+
+    def stop(number: int, frame: Any) -> None:
+        keeper.interrupted = True
+        signal.signal(signal.SIGINT, before)
+        print("\nStopping: the best weights so far are kept and exported (Ctrl-C again: give up)", flush=True)
+
+    before = signal.signal(signal.SIGINT, stop)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
