@@ -1,5 +1,6 @@
 """Collects string cells row by row in Arrow arrays, so that a table takes little more memory than its file."""
 
+from array import array
 from collections.abc import Iterable, Sequence
 
 import numpy as np
@@ -15,7 +16,7 @@ class ChunkBuilder:
 
     def __init__(self, columns: Sequence[str]):
         self._chunks: dict[str, list[pa.Array]] = {column: [] for column in columns}
-        self._row_chunks: list[np.ndarray] = []
+        self._rows = array("q")
         self._mark = 0
 
     def is_due(self, waiting: int, characters: int) -> bool:
@@ -25,16 +26,16 @@ class ChunkBuilder:
     def add(self, columns: Iterable[Sequence[str | None]], rows: Sequence[int], characters: int = 0) -> None:
         """Appends one chunk: a sequence of cells per column, and the line number of each row."""
         for chunks, cells in zip(self._chunks.values(), columns, strict=True):
-            chunks.append(pa.array(cells, type=pa.string()))
-        self._row_chunks.append(np.array(rows, dtype=np.int64))
+            # Arrow's own pool keeps what its growing buffers leave behind; malloc gives it back.
+            chunks.append(pa.array(cells, type=pa.string(), memory_pool=pa.system_memory_pool()))
+        self._rows.extend(rows)
         self._mark = characters
 
     def add_column(self, column: str) -> None:
         """Begins a column that earlier rows lack."""
-        self._chunks[column] = [pa.nulls(len(rows), pa.string()) for rows in self._row_chunks]
+        self._chunks[column] = [pa.nulls(len(self._rows), pa.string())]
 
     def finish(self) -> tuple[pa.Table, np.ndarray]:
         """Returns the table of strings and the line numbers: int64 (rows,)."""
         data = pa.table({name: pa.chunked_array(chunks, pa.string()) for name, chunks in self._chunks.items()})
-        rows = np.concatenate(self._row_chunks) if self._row_chunks else np.zeros(0, np.int64)
-        return data, rows
+        return data, np.frombuffer(self._rows, dtype=np.int64)

@@ -58,14 +58,15 @@ def find_columns(
     guessed = []
     if not text:
         text = (_guess_text(table, label, need_label),)
-        guessed.append("text")
+        if len(table.columns) > 1:
+            guessed.append("text")
     if label is None and need_label:
         label = _guess_label(table, text)
         guessed.append("label")
     many = len(text) > 1
     reasons = [
         f"{'text columns' if many else 'text column'} {' + '.join(map(_quoted, text))} "
-        f"({_why(bool(text_columns), 'text' in guessed, 'the longest and most varied')})"
+        f"({_why(bool(text_columns), 'text' in guessed, 'the longest and most varied', len(table.columns) == 1)})"
     ]
     if label is not None:
         reasons.append(
@@ -148,9 +149,9 @@ def _is_plain_value(cell: str) -> bool:
     return is_number(cell) or (any(map(str.isdigit, cell)) and not any(map(str.isalpha, cell)))
 
 
-def _why(asked: bool, guessed: bool, content: str) -> str:
-    if asked:
-        return "as asked"
+def _why(asked: bool, guessed: bool, content: str, alone: bool = False) -> str:
+    if asked or alone:
+        return "as asked" if asked else "the only column"
     return f"guessed by content: {content}" if guessed else "by name"
 
 

@@ -90,7 +90,9 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
     named = any(cell in wanted for cell in first) or (
         all(map(looks_like_name, first))
         and any(
-            is_known_name(cell) and not any(len(row) > place and row[place].strip() == cell for row in rows[1:])
+            # A list of texts may well begin with one that holds the word "label".
+            is_known_name(cell, whole=len(first) == 1)
+            and not any(len(row) > place and row[place].strip() == cell for row in rows[1:])
             for place, cell in enumerate(first)
         )
     )

@@ -184,10 +184,10 @@ def _examples(table: Table, columns: Columns, need_label: bool, separator: str, 
     texts = _joined([table.data[column] for column in columns.text], separator)
     labels = None if columns.label is None else table.data[columns.label]
     rows = table.rows
-    missing_text = _as_mask(pc.is_null(texts))
+    missing_text = pc.is_null(texts).to_numpy()
     missing_label = np.zeros(len(texts), bool)
     if labels is not None:
-        missing_label = _as_mask(pc.fill_null(pc.equal(pc.utf8_trim_whitespace(labels), ""), True))
+        missing_label = _is_blank(labels)
         if not need_label and missing_label.any():
             notes.append(f'{table.source}: column "{columns.label}" has gaps, so its labels are left out.')
             labels, missing_label = None, np.zeros(len(texts), bool)
@@ -236,18 +236,26 @@ def _joined(columns: Sequence[pa.ChunkedArray], separator: str) -> pa.ChunkedArr
 
 def _coded(labels: pa.ChunkedArray) -> tuple[np.ndarray, tuple[str, ...]]:
     """Numbers the labels by their sorted order."""
-    encoded = labels.dictionary_encode().unify_dictionaries()
-    names = encoded.chunk(0).dictionary.to_pylist()
-    order = sorted(range(len(names)), key=names.__getitem__)
-    place = np.empty(len(names), np.int32)
-    place[order] = np.arange(len(names), dtype=np.int32)
-    codes = np.concatenate([chunk.indices.to_numpy(zero_copy_only=False) for chunk in encoded.chunks])
-    return place[codes], tuple(names[index] for index in order)
+    places: dict[str, int] = {}
+    codes = np.empty(len(labels), np.int32)
+    pieces = []
+    start = 0
+    for chunk in labels.chunks:
+        encoded = chunk.dictionary_encode()
+        place = [places.setdefault(name, len(places)) for name in encoded.dictionary.to_pylist()]
+        pieces.append(codes[start : start + len(chunk)])
+        pieces[-1][:] = np.array(place, np.int32)[encoded.indices.to_numpy()]
+        start += len(chunk)
+    names = sorted(places)
+    order = np.empty(len(names), np.int32)
+    order[[places[name] for name in names]] = np.arange(len(names), dtype=np.int32)
+    for piece in pieces:  # views of `codes`: a piece at a time, as indexing copies
+        piece[:] = order[piece]
+    return codes, tuple(names)
 
 
 def _require_text(texts: pa.ChunkedArray, columns: Columns, name: str) -> None:
-    # Chunk by chunk, as trimming copies.
-    if all(pc.all(pc.equal(pc.utf8_trim_whitespace(chunk), "")).as_py() is not False for chunk in texts.chunks):
+    if _is_blank(texts).all():
         named = " + ".join(f'"{column}"' for column in columns.text)
         raise UserError(
             f"{name}: all texts in column {named} are empty. Name the column with texts, e.g. --text-column."
@@ -263,7 +271,9 @@ def _dropped(table: Table, mask: np.ndarray, what: str) -> str:
 
 def _label_notes(codes: np.ndarray, names: Sequence[str], source: str) -> list[str]:
     notes = []
-    counts = np.bincount(codes, minlength=len(names))
+    # In slices, as bincount makes a copy of 64 bits a row.
+    slices = np.array_split(codes, 1 + len(codes) // 100_000)
+    counts = np.sum([np.bincount(part, minlength=len(names)) for part in slices], axis=0)
     single = [name for name, count in zip(names, counts, strict=True) if count == 1]
     if single:
         shown = ", ".join(f'"{name}"' for name in single[:_SHOWN_ROWS]) + (", ..." if len(single) > _SHOWN_ROWS else "")
@@ -277,5 +287,8 @@ def _label_notes(codes: np.ndarray, names: Sequence[str], source: str) -> list[s
     return notes
 
 
-def _as_mask(values: pa.ChunkedArray) -> np.ndarray:
-    return values.to_numpy().astype(bool)
+def _is_blank(cells: pa.ChunkedArray) -> np.ndarray:
+    """Returns bool (rows,): whether a cell is missing, empty or all blanks."""
+    # Chunk by chunk, as trimming copies.
+    blank = [pc.fill_null(pc.equal(pc.utf8_trim_whitespace(chunk), ""), True) for chunk in cells.chunks]
+    return np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in blank])

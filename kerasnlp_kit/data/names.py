@@ -64,6 +64,9 @@ def looks_like_name(cell: str) -> bool:
     return len(cell) <= 40 and len(cell.split()) <= 4 and not _NO_NAME.search(cell) and not is_number(cell)
 
 
-def is_known_name(cell: str) -> bool:
-    """Whether a cell is one of the usual headings."""
-    return find_name([cell], [*TEXT_NAMES, *LABEL_NAMES, *BOOKKEEPING_NAMES, *_OTHER_HEADER_NAMES]) is not None
+def is_known_name(cell: str, *, whole: bool = False) -> bool:
+    """Whether a cell is one of the usual headings, or (unless `whole`) of up to two words holds one."""
+    names = (*TEXT_NAMES, *LABEL_NAMES, *BOOKKEEPING_NAMES, *_OTHER_HEADER_NAMES)
+    if cell.casefold() in names:
+        return True
+    return not whole and len(cell.split()) <= 2 and find_name([cell], names) is not None

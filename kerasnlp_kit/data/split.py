@@ -140,8 +140,9 @@ def _quotas(picker: _Picker, fraction: float) -> np.ndarray:
 
 def _text_keys(texts: Iterable[str]) -> np.ndarray:
     """Returns uint64 (rows,): equal for texts that differ only in case and blanks."""
-    digests = b"".join(
-        hashlib.blake2b(" ".join(text.casefold().split()).encode("utf-8", "surrogatepass"), digest_size=8).digest()
-        for text in texts
-    )
-    return np.frombuffer(digests, dtype="<u8")
+    return np.fromiter(map(_text_key, texts), np.uint64)
+
+
+def _text_key(text: str) -> int:
+    plain = " ".join(text.casefold().split()).encode("utf-8", "surrogatepass")
+    return int.from_bytes(hashlib.blake2b(plain, digest_size=8).digest(), "little")

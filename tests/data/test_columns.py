@@ -51,6 +51,11 @@ def test_columns_of_unusual_names_are_found_by_content_and_said_aloud(table):
     assert found.guessed and "guessed" in found.reason and '"aa"' in found.reason and '"cc"' in found.reason
 
 
+def test_the_only_column_is_no_guess(table):
+    found = find_columns(table("How are you?", "Fine."), need_label=False)
+    assert found.text == ("column_1",) and "the only column" in found.reason and not found.guessed
+
+
 def test_columns_without_header_are_found_by_content(table):
     found = find_columns(table(*LONG))
     assert (found.text, found.label) == (("column_1",), "column_3")

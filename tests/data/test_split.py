@@ -2,6 +2,7 @@ import os
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -97,6 +98,7 @@ def test_the_hash_seed_of_python_does_not_matter():
             capture_output=True,
             text=True,
             check=True,
+            cwd=Path(__file__).resolve().parents[2],
         ).stdout
         for seed in ("1", "2")
     }

@@ -22,6 +22,7 @@ from kerasnlp_kit.data import read_table
 from kerasnlp_kit.data.dialect import find_dialect
 from kerasnlp_kit.errors import UserError
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 BANKING = Path(__file__).resolve().parents[3] / "shared" / "data" / "banking77"
 
 
@@ -139,6 +140,7 @@ def test_a_list_of_sentences_is_one_column_whatever_its_commas(write):
     sentences = ["Hello, how are you", "Fine", "Well, that is good, I think", '"Quoted" he said', "End; really"]
     assert cells(write("\n".join(sentences), "a.txt")) == {"column_1": sentences}
     assert cells(write("text\n" + "\n".join(sentences))) == {"text": sentences}
+    assert cells(write("__label__1 a\n__label__2 b\n")) == {"column_1": ["__label__1 a", "__label__2 b"]}
     assert cells(write("Great film, loved it\n")) == {"column_1": ["Great film, loved it"]}
 
 
@@ -207,7 +209,9 @@ def test_standard_input_and_named_pipes_are_read(tmp_path, write):
     )
     content = gzip.compress(b"text,label\na,x\n")
     for source in ("-", "/dev/stdin"):
-        run = subprocess.run([sys.executable, "-c", script, source], input=content, capture_output=True, check=True)
+        run = subprocess.run(
+            [sys.executable, "-c", script, source], input=content, capture_output=True, check=True, cwd=CHECKOUT
+        )
         assert run.stdout.decode().strip() == "{'text': ['a'], 'label': ['x']}"
 
 
@@ -303,14 +307,14 @@ def test_reading_takes_at_most_twice_the_file(tmp_path):
     size = path.stat().st_size / 1024
     script = """
 import resource, sys
-from kerasnlp_kit.data import read_table
+from kerasnlp_kit.data import read_examples
 peak = lambda: resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
 before = peak()
-table = read_table(sys.argv[1])
-assert len(table) == 400_000
+examples = read_examples(sys.argv[1])
+assert len(examples) == 400_000
 print(peak() - before)
 """
-    run = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", script, path], capture_output=True, text=True, check=True, cwd=CHECKOUT)
     assert size > 45 * 1024
     assert int(run.stdout) <= 2 * size + 30 * 1024
 
