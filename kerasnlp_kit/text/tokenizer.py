@@ -27,16 +27,16 @@ _MATRIX_MODES = ("binary", "count", "freq", "tfidf")
 class Tokenizer:
     """Turns texts into rows of word ids; most frequent word first.
 
-    Takes what `tf.keras.preprocessing.text.Tokenizer` takes and, on ASCII texts with the defaults, yields the same ids.
-    Two keywords are new. One implementation, in core TensorFlow ops, serves fitting, training and the exported model;
+    Takes what `tf.keras.preprocessing.text.Tokenizer` takes, but for `analyzer`, and yields the same ids on ASCII texts,
+    with one exception: a word equal to `oov_token` shares its id. Two keywords are new. One implementation, in core TensorFlow ops, serves fitting, training and the exported model;
     it does not depend on the locale of the process.
 
     Id 0 is padding. With `oov_token`, id 1 stands for every unknown word; without, unknown words are left out. Words
     follow by falling count, ties by first appearance.
 
-    Lower case is that of ICU without a locale: "ΟΔΟΣ" becomes "οδος" with a final sigma and "İ" becomes "i̇", two code
-    points, as with `str.lower`. It differs from `str.lower` only in letters younger than the ICU inside TensorFlow
-    (Vithkuqi, Glagolitic "Ⱟ") and in rare contexts of the final sigma.
+    Lower case is that of `str.lower`, whatever the locale: "ΟΔΟΣ" becomes "οδος" with a final sigma and "İ" becomes two
+    code points, "i" and a dot. Only 40 letters that Unicode 14 added (Vithkuqi, Glagolitic "Ⱟ", some Latin for
+    medieval texts) stay as they are, because the ICU inside TensorFlow is older.
 
     Invalid UTF-8 in bytes, lone surrogates in `str` and NUL become U+FFFD; nothing raises.
 

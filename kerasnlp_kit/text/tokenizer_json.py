@@ -16,6 +16,7 @@ _OPTIONS: dict[str, type | tuple[type, ...]] = {
     "keep_punctuation": bool,
 }
 _OURS = ("split_characters", "keep_punctuation")  # Keras does neither and does not write them
+_COUNTS = ("word_counts", "word_docs", "index_docs", "word_index")
 
 
 def read_config(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -31,9 +32,7 @@ def read_config(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
     config = saved.get("config") if isinstance(saved, dict) else None
     if not isinstance(config, dict) or saved.get("class_name") != "Tokenizer":
         raise UserError(f"A saved tokenizer must hold `class_name` 'Tokenizer' and `config`. Received: {text[:40]!r}")
-    unknown = set(config) - set(_OPTIONS) - {
-        "document_count", "word_counts", "word_docs", "index_docs", "word_index", "index_word",
-    }  # fmt: skip
+    unknown = set(config) - {*_OPTIONS, *_COUNTS, "document_count", "index_word"}
     if unknown:
         raise UserError(f"A saved tokenizer holds only known fields. Received: {', '.join(sorted(unknown))}")
 
@@ -43,26 +42,38 @@ def read_config(text: str) -> tuple[dict[str, Any], dict[str, Any]]:
         if not isinstance(value, type_) or (name == "num_words" and isinstance(value, bool)):
             raise UserError(f"`{name}` of a saved tokenizer is of the wrong type. Received: {value!r}")
 
-    word_index = _counts(config, "word_index")
-    if sorted(word_index.values()) != list(range(1, len(word_index) + 1)):
-        raise UserError(f"`word_index` of a saved tokenizer must number its {len(word_index)} words from 1 on.")
-    oov_token = options["oov_token"]
-    if word_index and oov_token is not None and word_index.get(oov_token) != 1:
-        raise UserError(f"`oov_token` must have the id 1. Received: {word_index.get(oov_token)} for {oov_token!r}")
-    index_docs = _counts(config, "index_docs")
-    if not all(index.isdecimal() for index in index_docs):
-        raise UserError("`index_docs` of a saved tokenizer must map ids to counts.")
+    state = {name: _counts(config, name) for name in _COUNTS}
+    _check_words(**state, oov_token=options["oov_token"])
+    index_docs = {int(index): count for index, count in state["index_docs"].items()}
     document_count = config.get("document_count", 0)
     if not _is_count(document_count):
         raise UserError(f"`document_count` of a saved tokenizer must be a count. Received: {document_count!r}")
-    state = {
-        "document_count": document_count,
-        "word_counts": _counts(config, "word_counts"),
-        "word_docs": _counts(config, "word_docs"),
-        "index_docs": {int(index): count for index, count in index_docs.items()},
-        "word_index": word_index,
-    }
-    return options, state
+    return options, {**state, "index_docs": index_docs, "document_count": document_count}
+
+
+def _check_words(
+    *,
+    word_counts: dict[str, int],
+    word_docs: dict[str, int],
+    index_docs: dict[str, int],
+    word_index: dict[str, int],
+    oov_token: str | None,
+) -> None:
+    """Ids are 1, 2, 3, ..., words are such as the tokenizer yields, and no count is for an unknown word."""
+    if sorted(word_index.values()) != list(range(1, len(word_index) + 1)):
+        received = sorted(word_index.values())[:10]
+        raise UserError(f"`word_index` of a saved tokenizer must number its words from 1 on. Received: {received}")
+    for word in word_index:
+        if not word or any("\ud800" <= character <= "\udfff" for character in word):
+            raise UserError(f"A word of a saved tokenizer must be valid Unicode and not empty. Received: {word!r}")
+    if word_index and oov_token is not None and word_index.get(oov_token) != 1:
+        raise UserError(f"`oov_token` must have the id 1. Received: {word_index.get(oov_token)} for {oov_token!r}")
+    strangers = (set(word_docs) - set(word_counts)) | (set(word_counts) - set(word_index))
+    if strangers:
+        raise UserError(f"A saved tokenizer must count only words it has an id for. Received: {min(strangers)!r}")
+    for index in index_docs:
+        if not (index.isdecimal() and len(index) < 20):
+            raise UserError(f"`index_docs` of a saved tokenizer must map ids to counts. Received: {index[:40]!r}")
 
 
 def _counts(config: dict[str, Any], name: str) -> dict[str, int]:

@@ -45,14 +45,14 @@ def read_vectors(path: str | Path, vocabulary: Sequence[str]) -> tuple[np.ndarra
     for number, line in lines:
         # From the right, because some words in the wild hold blanks ("at name@domain.com" in GloVe).
         fields = line.rsplit(b" ", dimension)
-        word, values = fields[0], fields[1:]
-        if len(values) != dimension or (b" " in word and _is_number(word.rpartition(b" ")[2])):
+        name, values = fields[0], fields[1:]
+        if len(values) != dimension or (b" " in name and _is_number(name.rpartition(b" ")[2])):
             received = line.count(b" ")
             raise UserError(
                 f"{path}, line {number}: expected a word and {dimension} numbers. Received: {received} numbers"
             )
-        exact_row = exact.get(word)
-        lower_rows = lowered.get(word, [])
+        exact_row = exact.get(name)
+        lower_rows = lowered.get(name, [])
         if exact_row is None and not lower_rows:
             continue
         vector = _vector(values, path, number)
