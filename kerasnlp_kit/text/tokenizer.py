@@ -27,9 +27,9 @@ _MATRIX_MODES = ("binary", "count", "freq", "tfidf")
 class Tokenizer:
     """Turns texts into rows of word ids; most frequent word first.
 
-    Takes what `tf.keras.preprocessing.text.Tokenizer` takes, but for `analyzer`, and yields the same ids on ASCII texts,
-    with one exception: a word equal to `oov_token` shares its id. Two keywords are new. One implementation, in core TensorFlow ops, serves fitting, training and the exported model;
-    it does not depend on the locale of the process.
+    Takes what `tf.keras.preprocessing.text.Tokenizer` takes, but for `analyzer`, and yields the same ids on ASCII
+    texts. The exceptions: a word equal to `oov_token` shares its id, and empty tokens in lists are left out. Two
+    keywords are new. One implementation, in core TensorFlow ops, serves fitting, training and the exported model.
 
     Id 0 is padding. With `oov_token`, id 1 stands for every unknown word; without, unknown words are left out. Words
     follow by falling count, ties by first appearance.
