@@ -2,16 +2,20 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasnlp_kit.config import RunConfig
-from kerasnlp_kit.constants import UNK_TOKEN
+from kerasnlp_kit.constants import UNK, UNK_TOKEN
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
 from kerasnlp_kit.data.split import split_rows
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.registry import Sizes
-from kerasnlp_kit.text.tokenizer import TokenIds, Tokenizer
+from kerasnlp_kit.text.token_ids import TokenIds
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.text.tokenizer import Tokenizer
 
 LONGEST = 256  # tokens; more cost time and rarely help a classifier
 
@@ -43,7 +47,7 @@ class Part:
 class Prepared:
     """All that training needs of the data."""
 
-    tokenizer: Tokenizer
+    tokenizer: "Tokenizer"
     label_names: tuple[str, ...]
     sizes: Sizes
     train: Part
@@ -60,63 +64,86 @@ class Prepared:
         return {name: int(count) for name, count in zip(self.label_names, counts, strict=True)}
 
 
-def prepare(config: RunConfig, say: Say, tokenizer: Tokenizer | None, max_length: int | None) -> Prepared:
-    """Reads, checks, splits and tokenizes.
+@dataclass(frozen=True)
+class Data:
+    """Texts and labels as read and split; nothing here needs TensorFlow, so that a bad file is told at once."""
+
+    train: Examples
+    dev: Examples
+    test: Examples | None
+    dev_name: str
+
+
+def read_data(config: RunConfig, say: Say) -> Data:
+    """Reads, checks and splits.
 
     Args:
         config: of the run.
         say: told what was found out and what was left out.
-        tokenizer: of an earlier model or of the run that is resumed; None to fit one on the training texts.
-        max_length: of that model.
 
     Raises:
         UserError: see `read_examples` and `require_classes`.
     """
     data = config.data
-    everything = read_examples(
-        config.train, data.text_column, data.label_column, text_separator=data.text_separator
-    )
+    everything = read_examples(config.train, data.text_column, data.label_column, text_separator=data.text_separator)
     _say_reading(everything, say)
     require_classes(everything)
-    if data.dev:
-        train = everything
-        dev = _read_other(data.dev, config, everything, say)
-        dev_name = data.dev
-    else:
-        train_rows, dev_rows = split_rows(everything.texts, everything.labels, data.dev_fraction, config.training.seed)
-        if not len(dev_rows):
-            raise UserError(f"{config.train} has too few rows to hold some out for choosing the best epoch; give --dev.")
-        train, dev = everything.take(train_rows), everything.take(dev_rows)
-        dev_name = f"dev ({len(dev_rows):,} rows held out)"
     test = _read_other(data.test, config, everything, say) if data.test else None
+    if data.dev:
+        return Data(everything, _read_other(data.dev, config, everything, say), test, data.dev)
+    assert everything.labels is not None
+    train_rows, dev_rows = split_rows(everything.texts, everything.labels, data.dev_fraction, config.training.seed)
+    if not len(dev_rows) or not len(train_rows):
+        raise UserError(f"{config.train} has too few rows to hold some out for choosing the best epoch; give --dev.")
+    dev_name = f"dev ({len(dev_rows):,} rows held out)"
+    return Data(everything.take(train_rows), everything.take(dev_rows), test, dev_name)
 
-    names = everything.label_names
+
+def prepare(
+    config: RunConfig, data: Data, say: Say, tokenizer: "Tokenizer | None", max_length: int | None
+) -> Prepared:
+    """Makes token ids of the texts.
+
+    Args:
+        config: of the run.
+        data: from `read_data`.
+        say: told what was left out.
+        tokenizer: of an earlier model or of the run that is resumed; None to fit one on the training texts.
+        max_length: of that model.
+
+    Raises:
+        UserError: no text holds a token; the dev file has none of the labels.
+    """
+    names = data.train.label_names
     if tokenizer is None:
-        tokenizer = fit_tokenizer(config, train)
-    train_ids = tokenizer.encode(train.texts)
+        tokenizer = fit_tokenizer(config, data.train)
+    train_ids = tokenizer.encode(data.train.texts)
     longest = int(train_ids.lengths.max(initial=1))
     limit = max_length or max(1, min(config.text.max_length or LONGEST, longest))
-    dev_part = _part(dev_name, dev, tokenizer, names)
-    if (dev_part.labels < 0).any():
-        dev_part = _without_unseen(dev_part, tokenizer, names, say)
+    dev = _part(data.dev_name, data.dev, tokenizer, names)
+    if (dev.labels < 0).any():
+        dev = _without_unseen(dev, tokenizer, names, say)
+    assert data.train.labels is not None
     return Prepared(
         tokenizer=tokenizer,
         label_names=names,
         sizes=Sizes(tokenizer.vocabulary_size, len(names), limit),
-        train=Part(config.train, train, train_ids, np.asarray(train.labels, "int32")),
-        dev=dev_part,
-        test=_part(data.test, test, tokenizer, names) if test and data.test else None,
+        train=Part(config.train, data.train, train_ids, np.asarray(data.train.labels, "int32")),
+        dev=dev,
+        test=_part(str(config.data.test), data.test, tokenizer, names) if data.test else None,
         cut=int((train_ids.lengths > limit).sum()),
-        unknown=float((dev_part.ids.values == 1).mean()) if len(dev_part.ids.values) else 0.0,
+        unknown=float((dev.ids.values == UNK).mean()) if len(dev.ids.values) else 0.0,
     )
 
 
-def fit_tokenizer(config: RunConfig, train: Examples) -> Tokenizer:
+def fit_tokenizer(config: RunConfig, train: Examples) -> "Tokenizer":
     """A tokenizer with the vocabulary of the training texts.
 
     Raises:
         UserError: there is no token in any text.
     """
+    from kerasnlp_kit.text.tokenizer import Tokenizer
+
     text = config.text
     tokenizer = Tokenizer(
         num_words=text.vocabulary,
@@ -156,11 +183,11 @@ def _say_reading(examples: Examples, say: Say) -> None:
         say(f"note: {note}")
 
 
-def _part(name: str, examples: Examples, tokenizer: Tokenizer, names: tuple[str, ...]) -> Part:
+def _part(name: str, examples: Examples, tokenizer: "Tokenizer", names: tuple[str, ...]) -> Part:
     return Part(name, examples, tokenizer.encode(examples.texts), codes_of(examples, names))
 
 
-def _without_unseen(part: Part, tokenizer: Tokenizer, names: tuple[str, ...], say: Say) -> Part:
+def _without_unseen(part: Part, tokenizer: "Tokenizer", names: tuple[str, ...], say: Say) -> Part:
     """Leaves rows out whose label the model cannot give: they cannot choose between epochs."""
     known = np.flatnonzero(part.labels >= 0)
     if not len(known):

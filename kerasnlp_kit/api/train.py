@@ -14,7 +14,7 @@ import numpy as np
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
 from kerasnlp_kit.api.documents import how_to_load, model_card, plan_lines, run_record
-from kerasnlp_kit.api.preparation import Prepared, Say, prepare
+from kerasnlp_kit.api.preparation import Data, Prepared, Say, prepare, read_data
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
@@ -81,10 +81,11 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
     earlier = ModelFolder(Path(config.start.from_model)) if config.start.from_model else None
     if earlier:
         earlier.verify()
+    data = read_data(config, say)
     run = _Run(config, registry.find(config.model), final, work, version, earlier, resume, say)
     devices.choose_backend(config.device.backend, config.device.devices)
     try:
-        prepared = _prepare(run)
+        prepared = _prepare(run, data)
         record = _record(run, prepared)
         facts = _train(run, prepared, record)
         scores, probabilities = _export(run, prepared, record)
@@ -128,7 +129,7 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig, resume: b
     return 1
 
 
-def _prepare(run: _Run) -> Prepared:
+def _prepare(run: _Run, data: Data) -> Prepared:
     from kerasnlp_kit.text.tokenizer import Tokenizer
 
     source = run.work if run.resume else run.earlier
@@ -136,7 +137,7 @@ def _prepare(run: _Run) -> Prepared:
     if source:
         tokenizer = Tokenizer.from_json((source.path / "tokenizer.json").read_text(encoding="utf-8"))
         max_length = source.run()["sizes"]["max_length"]
-    return prepare(run.config, run.say, tokenizer, max_length)
+    return prepare(run.config, data, run.say, tokenizer, max_length)
 
 
 def _record(run: _Run, prepared: Prepared) -> dict[str, Any]:

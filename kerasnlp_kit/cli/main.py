@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 from kerasnlp_kit import __version__
+from kerasnlp_kit.cli.quiet import silence_notices
 from kerasnlp_kit.errors import UserError
 
 COMMANDS = {
@@ -43,6 +44,7 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     with_traceback = TRACEBACK in arguments
     arguments = [argument for argument in arguments if argument != TRACEBACK]
+    silence_notices()
     try:
         command: Callable[[list[str], str], int] = importlib.import_module(f"kerasnlp_kit.cli.{name}").main
         code = command(arguments, prog or f"{name}.py")

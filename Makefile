@@ -1,0 +1,42 @@
+# Every target builds the virtual environment it needs: `make demo`, `make test`, `make lint`, `make bench`.
+PYTHON ?= python3
+BIN := .venv/bin
+
+.PHONY: install demo test lint bench clean
+
+install: .venv/.installed
+
+.venv/.installed: setup.cfg pyproject.toml
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --editable .
+	touch $@
+
+.venv/.test: .venv/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[test]'
+	touch $@
+
+.venv/.lint: .venv/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[lint]'
+	touch $@
+
+demo: .venv/.installed
+	$(BIN)/python train.py data/support_tickets.csv --name demo --overwrite
+	@echo
+	$(BIN)/python evaluate.py models/demo data/support_tickets.csv
+
+test: .venv/.test
+	$(BIN)/python -m pytest -n 2
+
+lint: .venv/.lint
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+	$(BIN)/python data/make_samples.py --check
+
+bench: .venv/.installed
+	$(BIN)/python benchmarks/classifiers.py
+
+clean:
+	rm -rf .venv .venvs build *.egg-info .pytest_cache .mypy_cache .ruff_cache
