@@ -56,11 +56,12 @@ def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConf
     train = settings.pop("train", None)
     layers = (earlier if earlier.get("model") == model else {}, spec.presets[preset] if preset else {}, settings)
     tokens = [token for layer in layers for token in to_arguments({**layer, "model": None})]
-    options = tyro.conf.OmitArgPrefixes[_parser_class(spec)]  # type: ignore[misc]  # made at run time
+    options = _parser_class(spec)
+    flat = (tyro.conf.OmitArgPrefixes,)
     # Parsed apart from the flags: a list at the end would swallow the name of the data file.
-    base = tyro.cli(options, args=["", *tokens], prog=prog)
+    base = tyro.cli(options, args=["", *tokens], prog=prog, config=flat)
     base = dataclasses.replace(base, train=train or tyro.MISSING)
-    parsed, unknown = tyro.cli(options, default=base, args=arguments, prog=prog, return_unknown_args=True)
+    parsed, unknown = tyro.cli(options, default=base, args=arguments, prog=prog, config=flat, return_unknown_args=True)
     for token in unknown:
         require_known(token, names, "")
     values = {group: getattr(parsed, group) for group in (*OPTION_GROUPS, "architecture")}
@@ -168,7 +169,7 @@ def _parser_class(spec: registry.ModelSpec) -> type:
         ("train", positional),
         ("model", Annotated[str, _help("Model to train; `python -m kerasnlp_kit models` lists all.")], DEFAULT_MODEL),
         ("preset", Annotated[str | None, _help(f"Options found good: {', '.join(spec.presets) or 'none'}.")], None),
-        ("resume", Annotated[str | None, _help("Continue this unfinished run, to the same weights: models/NAME.")], None),
+        ("resume", Annotated[str | None, _help("Continue this unfinished run: models/NAME.")], None),
         ("config", Annotated[str | None, _help("YAML or JSON file of options, such as an earlier run.json.")], None),
     ]
     for name, group in (*OPTION_GROUPS.items(), ("architecture", spec.architecture)):

@@ -110,9 +110,10 @@ A text classifier: one of {len(classes)} labels for a text. Made with kerasnlp_k
 
 ## Use
 
-`saved_model/` needs TensorFlow's core operations only. Signature `serving_default`: `text` string [n] to `label` string
-[n], `probability` float [n], `labels` string [n, {len(classes)}], `probabilities` float [n, {len(classes)}]. Signature
-`ids`: token ids int32 [n, t], padded with 0 on the right, to `logits` and `probabilities`; it holds no string operation.
+`saved_model/` needs TensorFlow's core operations only. Signature `serving_default`: `text` string [n] to `label`
+string [n], `probability` float [n], `labels` string [n, {len(classes)}], `probabilities` float [n, {len(classes)}].
+Signature `ids`: token ids int32 [n, t], padded with 0 on the right, to `logits` and `probabilities`; it holds no string
+operation.
 
 ```python
 {load}

@@ -31,17 +31,12 @@ class Evaluation:
     probabilities: np.ndarray
     model: LoadedModel
 
-    def gold(self) -> list[str]:
-        """Labels of the file."""
-        assert self.examples.labels is not None
-        return [self.examples.label_names[code] for code in self.examples.labels]
-
     def write_predictions(self, path: str | os.PathLike[str]) -> None:
         """Writes text, label, predicted_label and probability of each row."""
         best = self.probabilities.argmax(axis=1)
         rows = {
             "text": list(self.examples.texts),
-            "label": self.gold(),
+            "label": self.examples.gold(),
             **predicted_columns(self.model, self.probabilities, best),
         }
         write_table(path, rows)
@@ -58,7 +53,7 @@ class Evaluation:
             data_name=self.examples.source,
             metrics=self.metrics,
             probabilities=self.probabilities,
-            gold=self.gold(),
+            gold=self.examples.gold(),
             texts=list(self.examples.texts) if texts else None,
             warnings=self.examples.notes,
         )
@@ -91,11 +86,10 @@ def evaluate(
         text_separator=model.run["data"]["text_separator"],
         preferred=_columns(model.run),
     )
-    assert examples.labels is not None
     probabilities = model.predict_proba(examples.texts)
     classes: Mapping[str, int] = model.run["data"]["classes"]
     metrics = classification_metrics(
-        [examples.label_names[code] for code in examples.labels],
+        examples.gold(),
         probabilities,
         model.labels,
         majority_label=max(classes, key=lambda name: classes[name]),

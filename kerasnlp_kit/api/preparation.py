@@ -17,6 +17,7 @@ from kerasnlp_kit.text.token_ids import TokenIds
 if TYPE_CHECKING:
     from kerasnlp_kit.text.tokenizer import Tokenizer
 
+BLANKS = "\r\v\f\u00a0"  # the classic filters know only the tabulator and the line feed
 LONGEST = 256  # tokens; more cost time and rarely help a classifier
 
 Say = Callable[[str], None]
@@ -40,7 +41,7 @@ class Part:
 
     def gold(self) -> list[str]:
         """Names of the labels as the file has them."""
-        return [self.examples.label_names[code] for code in self.examples.labels]
+        return self.examples.gold()
 
 
 @dataclass(frozen=True)
@@ -99,9 +100,7 @@ def read_data(config: RunConfig, say: Say) -> Data:
     return Data(everything.take(train_rows), everything.take(dev_rows), test, dev_name)
 
 
-def prepare(
-    config: RunConfig, data: Data, say: Say, tokenizer: "Tokenizer | None", max_length: int | None
-) -> Prepared:
+def prepare(config: RunConfig, data: Data, say: Say, tokenizer: "Tokenizer | None", max_length: int | None) -> Prepared:
     """Makes token ids of the texts.
 
     Args:
@@ -142,17 +141,20 @@ def fit_tokenizer(config: RunConfig, train: Examples) -> "Tokenizer":
     Raises:
         UserError: there is no token in any text.
     """
+    from kerasnlp_kit.text.splitting import DEFAULT_FILTERS
     from kerasnlp_kit.text.tokenizer import Tokenizer
 
     text = config.text
     tokenizer = Tokenizer(
         num_words=text.vocabulary,
+        filters=DEFAULT_FILTERS + BLANKS,
         lower=text.lower,
         char_level=text.char_level,
         oov_token=UNK_TOKEN,
         keep_punctuation=text.keep_punctuation,
     )
     tokenizer.fit_on_texts(train.texts)
+    tokenizer.forget_rare_words()
     if tokenizer.vocabulary_size <= 2:
         raise UserError(
             f"No text of {config.train} holds a word once punctuation is left out; "
@@ -192,6 +194,6 @@ def _without_unseen(part: Part, tokenizer: "Tokenizer", names: tuple[str, ...], 
     known = np.flatnonzero(part.labels >= 0)
     if not len(known):
         raise UserError(f"{part.name} has none of the labels of the training file: {', '.join(names[:10])}.")
-    unseen = sorted({part.examples.label_names[code] for code in part.examples.labels[part.labels < 0]})
+    unseen = sorted(set(part.examples.gold()) - set(names))
     say(f"{part.name}: {len(part.labels) - len(known)} rows with labels unseen in training left out: {unseen[:10]}")
     return _part(part.name, part.examples.take(known), tokenizer, names)

@@ -118,7 +118,7 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig, resume: b
             raise UserError(f"There is no unfinished run {work.path} to resume.")
     elif (work.path / "checkpoints").exists() and not config.output.overwrite:
         raise UserError(
-            f"{work.path} is an unfinished run: continue it with --resume {final.path}, or give --overwrite or a --name."
+            f"{work.path} is an unfinished run: continue with --resume {final.path}, or give --overwrite or a --name."
         )
     if not final.path.exists():
         return 1
@@ -185,9 +185,7 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
         multiple=device_count,
         seed=options.seed,
     )
-    dev_batches = Batches(
-        prepared.dev.ids, prepared.dev.labels, EVALUATION_BATCH, widths, multiple=device_count
-    )
+    dev_batches = Batches(prepared.dev.ids, prepared.dev.labels, EVALUATION_BATCH, widths, multiple=device_count)
     with scope:
         with devices.precision(options.mixed_precision):
             network = build_network(record)

@@ -37,9 +37,7 @@ def main(arguments: list[str], prog: str) -> int:
     options = parse(Options, arguments, prog)
     from kerasnlp_kit.api.evaluate import evaluate
 
-    result = evaluate(
-        options.model, options.data, text_columns=options.text_column, label_column=options.label_column
-    )
+    result = evaluate(options.model, options.data, text_columns=options.text_column, label_column=options.label_column)
     if options.json:
         print(json.dumps(result.metrics.to_json(), ensure_ascii=False, indent=2))
     else:

@@ -85,6 +85,12 @@ class Examples:
     def __len__(self) -> int:
         return len(self.texts)
 
+    def gold(self) -> list[str]:
+        """Returns the name of each row's label."""
+        if self.labels is None:
+            raise ValueError(f"{self.source} has no labels")
+        return [self.label_names[code] for code in self.labels.tolist()]
+
     def take(self, indices: np.ndarray) -> "Examples":
         """Returns the rows at `indices`: int (n,). The label names stay, so the codes keep their meaning."""
         labels = None if self.labels is None else self.labels[indices]

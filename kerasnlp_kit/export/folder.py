@@ -110,7 +110,7 @@ class ModelFolder:
             if not path.resolve().is_relative_to(self.path.resolve()):
                 raise UserError(f"{self.path / 'manifest.json'} names a file outside the folder: {name}")
             if not path.is_file():
-                raise UserError(f"{self.path} is not a complete model folder: {name} is missing; copy or train it again.")
+                raise UserError(f"{self.path} is not a complete model folder: {name} is missing; train it again.")
             if sha256(path) != expected:
                 raise UserError(f"{path} is not what manifest.json says: it was changed after the training or damaged.")
         for path in sorted((self.path / "saved_model").rglob("*")):
@@ -133,9 +133,7 @@ class ModelFolder:
 def build_network(run: Mapping[str, Any]) -> Any:
     """The Keras model that a run.json describes, with fresh weights."""
     spec = registry.find(run["model"])
-    values = {
-        name: tuple(value) if isinstance(value, list) else value for name, value in run["architecture"].items()
-    }
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in run["architecture"].items()}
     return spec.architecture(**values).build(Sizes(**run["sizes"]))
 
 

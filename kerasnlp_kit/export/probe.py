@@ -2,10 +2,11 @@
 
 Started as a script in isolated mode, never imported: ``python -I probe.py SAVED_MODEL QUESTIONS.npz ANSWERS.npz``.
 
-QUESTIONS.npz: ``text`` uint8, all texts end to end; ``offsets`` int64 (texts + 1,); ``sizes`` int64, how many texts each
-batch takes, in order. ANSWERS.npz: ``label`` and ``probabilities`` of all texts in order, ``labels``.
+QUESTIONS.npz: ``text`` uint8, all texts end to end; ``offsets`` int64 (texts + 1,); ``sizes`` int64, how many texts
+each batch takes, in order. ANSWERS.npz: ``label`` and ``probabilities`` of all texts in order, ``labels``.
 """
 
+import itertools
 import os
 import sys
 
@@ -24,7 +25,7 @@ def main(saved_model: str, questions: str, answers: str) -> None:
     classify = loaded.signatures["serving_default"]
     with np.load(questions, allow_pickle=False) as file:
         data, offsets, sizes = file["text"].tobytes(), file["offsets"], file["sizes"]
-    texts = [data[start:end] for start, end in zip(offsets[:-1], offsets[1:], strict=True)]
+    texts = [data[start:end] for start, end in itertools.pairwise(offsets)]
     found: dict[str, list[np.ndarray]] = {"label": [], "probability": [], "probabilities": [], "labels": []}
     start = 0
     for size in sizes:

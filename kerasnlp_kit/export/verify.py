@@ -29,9 +29,7 @@ class ExportMismatch(RuntimeError):
     """The SavedModel does not answer as the model in memory."""
 
 
-def prove(
-    saved_model: Path, texts: Sequence[bytes], expected: np.ndarray, labels: Sequence[str]
-) -> np.ndarray:
+def prove(saved_model: Path, texts: Sequence[bytes], expected: np.ndarray, labels: Sequence[str]) -> np.ndarray:
     """Loads the SavedModel in a fresh process and compares label and probabilities of every text.
 
     Asked in batches of 0, 1 and 257 and of 256 for the rest. Where two classes are as probable as each other within the
@@ -54,7 +52,7 @@ def prove(
     order = np.resize(order, max(len(order), 1 + 257))  # few texts are asked several times
     with tempfile.TemporaryDirectory() as folder:
         questions, answers = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
-        asked = [texts[index] for index in order]
+        asked = [texts[index] for index in order.tolist()]
         offsets = np.concatenate([[0], np.cumsum([len(text) for text in asked])]).astype("int64")
         data = np.frombuffer(b"".join(asked), "uint8")
         np.savez(questions, text=data, offsets=offsets, sizes=np.array(_batch_sizes(len(asked)), "int64"))

@@ -84,9 +84,7 @@ class ClassifierGraph(tf.Module):
         }
 
 
-def predict_probabilities(
-    network: keras.Model, ids: TokenIds, plan: Iterable[tuple[int, np.ndarray]]
-) -> np.ndarray:
+def predict_probabilities(network: keras.Model, ids: TokenIds, plan: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:
     """Probabilities of the classes, by the network in memory, on any backend.
 
     Args:

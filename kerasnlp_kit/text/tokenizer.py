@@ -111,6 +111,15 @@ class Tokenizer:
         self.index_word = {index: word for word, index in self.word_index.items()}
         self.index_docs.update((self.word_index[word], count) for word, count in self.word_docs.items())
 
+    def forget_rare_words(self) -> None:
+        """Drop the words beyond `num_words`, which have no id in use: what is saved then holds the vocabulary only."""
+        kept = set(self.vocabulary())
+        self.word_index = {word: index for word, index in self.word_index.items() if word in kept}
+        self.index_word = {index: word for word, index in self.word_index.items()}
+        self.word_counts = {word: count for word, count in self.word_counts.items() if word in kept}
+        self.word_docs = {word: count for word, count in self.word_docs.items() if word in kept}
+        self.index_docs = {index: count for index, count in self.index_docs.items() if index in self.index_word}
+
     def fit_on_sequences(self, sequences: Iterable[Iterable[int]]) -> None:
         """Count in how many of the rows of ids each id occurs, which `sequences_to_matrix` needs for tfidf."""
         for sequence in sequences:

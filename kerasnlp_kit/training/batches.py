@@ -87,7 +87,7 @@ class Batches:
         if random is not None:
             random.shuffle(rows)
         size = -(-self.batch_size // self.multiple) * self.multiple
-        batches = []
+        batches: list[tuple[int, np.ndarray]] = []
         left = rows[:0]
         for number, width in enumerate(self.widths):
             members = np.concatenate([left, rows[bucket[rows] == number]])

@@ -34,10 +34,9 @@ def choose_backend(backend: str, devices: int | None = None) -> None:
             raise UserError(f"Keras runs on {current} in this process; start a new one to train on {backend}.")
         return
     os.environ["KERAS_BACKEND"] = backend
-    if backend == "jax":
-        if devices and devices > 1:
-            flag = f"--xla_force_host_platform_device_count={devices}"
-            os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    if backend == "jax" and devices and devices > 1:
+        flag = f"--xla_force_host_platform_device_count={devices}"
+        os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
     if backend != "tensorflow":
         import tensorflow as tf
 

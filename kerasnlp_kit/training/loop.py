@@ -164,9 +164,7 @@ class _Keeper(keras.callbacks.Callback):
             progress.history.setdefault(name, []).append(float(value))
         accuracy, loss = logs["val_accuracy"], logs["val_loss"]
         progress.epoch, progress.step = epoch + 1, 0
-        better = accuracy > progress.best_accuracy or (
-            accuracy == progress.best_accuracy and loss < progress.best_loss
-        )
+        better = accuracy > progress.best_accuracy or (accuracy == progress.best_accuracy and loss < progress.best_loss)
         if better or self.best is None:
             progress.best_epoch, progress.best_accuracy, progress.best_loss = epoch + 1, accuracy, loss
             progress.waited = 0
