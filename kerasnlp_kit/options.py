@@ -59,7 +59,7 @@ def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConf
     options = _parser_class(spec)
     flat = (tyro.conf.OmitArgPrefixes,)
     # Parsed apart from the flags: a list at the end would swallow the name of the data file.
-    base = tyro.cli(options, args=["", *tokens], prog=prog, config=flat)
+    base: Any = tyro.cli(options, args=["", *tokens], prog=prog, config=flat)
     base = dataclasses.replace(base, train=train or tyro.MISSING)
     parsed, unknown = tyro.cli(options, default=base, args=arguments, prog=prog, config=flat, return_unknown_args=True)
     for token in unknown:
