@@ -1,4 +1,4 @@
-"""The one exception that means: the user can mend this."""
+"""The two ways in which a run fails on purpose."""
 
 
 class UserError(ValueError):
@@ -7,3 +7,7 @@ class UserError(ValueError):
     The message says what was expected, what came, and what to do, in one or two lines. The command line prints it
     without a traceback and ends with exit code 2.
     """
+
+
+class ExportMismatch(RuntimeError):
+    """The SavedModel does not answer as the model in memory, so it was not put in place; exit code 1."""

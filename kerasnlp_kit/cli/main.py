@@ -4,10 +4,11 @@ import errno
 import importlib
 import sys
 from collections.abc import Callable, Sequence
+from typing import NoReturn
 
 from kerasnlp_kit import __version__
 from kerasnlp_kit.cli.quiet import silence_notices
-from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.errors import ExportMismatch, UserError
 
 COMMANDS = {
     "train": "train a model on a CSV and export it",
@@ -19,7 +20,7 @@ TRACEBACK = "--traceback"
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Runs a command and exits: 0 for success, 2 for the user's mistake, 130 for Ctrl-C."""
+    """Runs a command and exits: 0 for success, 1 for a failed export, 2 for the user's mistake, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
         print(_overview())
@@ -48,10 +49,10 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
     try:
         command: Callable[[list[str], str], int] = importlib.import_module(f"kerasnlp_kit.cli.{name}").main
         code = command(arguments, prog or f"{name}.py")
-    except UserError as error:
+    except (UserError, ExportMismatch) as error:
         if with_traceback:
             raise
-        _fail(str(error))
+        _fail(str(error), 2 if isinstance(error, UserError) else 1)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away: nobody to tell
         code = 141
@@ -65,9 +66,9 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
     sys.exit(code)
 
 
-def _fail(message: str) -> None:
+def _fail(message: str, code: int = 2) -> NoReturn:
     print(f"error: {message}", file=sys.stderr)
-    sys.exit(2)
+    sys.exit(code)
 
 
 def _overview() -> str:

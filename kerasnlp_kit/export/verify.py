@@ -8,6 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
+from kerasnlp_kit.errors import ExportMismatch
+
 TOLERANCE = 1e-5
 HARD_TEXTS: tuple[bytes, ...] = (
     b"",
@@ -23,10 +25,6 @@ HARD_TEXTS: tuple[bytes, ...] = (
     b"nul \x00 inside",
     b"!?.,;:()[]{}<>\"'`~@#$%^&*-_=+|\\/",
 )
-
-
-class ExportMismatch(RuntimeError):
-    """The SavedModel does not answer as the model in memory."""
 
 
 def prove(saved_model: Path, texts: Sequence[bytes], expected: np.ndarray, labels: Sequence[str]) -> np.ndarray:
