@@ -1,5 +1,6 @@
 """Batches of rows of like length: a few fixed widths, shuffled by seed and epoch."""
 
+import functools
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -76,6 +77,10 @@ class Batches:
 
     def __len__(self) -> int:
         """Batches in an epoch; the same for each."""
+        return self._count
+
+    @functools.cached_property
+    def _count(self) -> int:
         return len(self.plan(0))
 
     def plan(self, epoch: int) -> list[tuple[int, np.ndarray]]:
