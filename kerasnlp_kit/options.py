@@ -1,7 +1,6 @@
 """From flags, a config file or keyword arguments to a RunConfig: one parser for all three."""
 
 import dataclasses
-import difflib
 import json
 import os
 from collections.abc import Mapping, Sequence
@@ -13,9 +12,8 @@ import tyro
 from kerasnlp_kit import registry
 from kerasnlp_kit.config import DEFAULT_MODEL, OPTION_GROUPS, RunConfig, option_names
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_of
 
-# `from` is a word of Python, so the field has another name than the flag.
-FLAG_NAMES = {"from_model": "from"}
 UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 
 
@@ -33,37 +31,35 @@ def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConf
         The options, and whether an unfinished run is to be resumed.
 
     Raises:
-        UserError: unknown option (names the nearest) or a value out of range.
-        SystemExit: code 0 after ``--help``, 2 for a missing value or one of the wrong type.
+        UserError: an unknown option (names the nearest), a missing value, or one of the wrong type or out of range.
+        SystemExit: code 0 after ``--help``.
     """
     arguments = list(arguments)
-    resumed = _value_of("resume", arguments)
+    resumed = value_of("--resume", arguments)
     if resumed is not None:
         return _resume(resumed, arguments, prog), True
-    path = _value_of("config", arguments)
+    path = value_of("--config", arguments)
     settings = read_config(path) if path else {}
-    earlier = _earlier(_value_of("from", arguments) or settings.get("from_model"))
-    model = str(_value_of("model", arguments) or settings.get("model") or earlier.get("model") or DEFAULT_MODEL)
+    earlier = _earlier(value_of("--from", arguments) or settings.get("from_model"))
+    model = str(value_of("--model", arguments) or settings.get("model") or earlier.get("model") or DEFAULT_MODEL)
     spec = registry.find(model)
-    preset = _value_of("preset", arguments) or settings.get("preset")
+    preset = value_of("--preset", arguments) or settings.get("preset")
     if preset is not None and preset not in spec.presets:
         known = ", ".join(spec.presets) or "none"
         raise UserError(f"{spec.name} has no preset {preset!r}; its presets: {known}.")
     names = list(option_names(spec.architecture))
     for name in settings:
-        require_known(name, names, f"{path}: ")
+        if name not in names:
+            raise UserError(f"{path}: unknown option {name!r}{nearest(name, names, prog)}")
     settings = {name: value for name, value in settings.items() if name not in ("model", "preset")}
     train = settings.pop("train", None)
     layers = (earlier if earlier.get("model") == model else {}, spec.presets[preset] if preset else {}, settings)
     tokens = [token for layer in layers for token in to_arguments({**layer, "model": None})]
     options = _parser_class(spec)
-    flat = (tyro.conf.OmitArgPrefixes,)
     # Parsed apart from the flags: a list at the end would swallow the name of the data file.
-    base: Any = tyro.cli(options, args=["", *tokens], prog=prog, config=flat)
+    base: Any = read_flags(options, ["", *tokens], prog, names)
     base = dataclasses.replace(base, train=train or tyro.MISSING)
-    parsed, unknown = tyro.cli(options, default=base, args=arguments, prog=prog, config=flat, return_unknown_args=True)
-    for token in unknown:
-        require_known(token, names, "")
+    parsed: Any = read_flags(options, arguments, prog, [*names, "config", "resume"], base, _of_other_models(spec))
     values = {group: getattr(parsed, group) for group in (*OPTION_GROUPS, "architecture")}
     config = RunConfig(train=parsed.train, model=spec.name, preset=preset, **values)
     _check(config)
@@ -118,11 +114,6 @@ def to_arguments(settings: Mapping[str, Any]) -> list[str]:
     return arguments
 
 
-def flag_of(name: str) -> str:
-    """The flag of an option's name: ``max_length`` is ``--max-length``."""
-    return "--" + FLAG_NAMES.get(name, name).replace("_", "-")
-
-
 def read_config(path: str) -> dict[str, Any]:
     """Option values of a YAML or JSON file, the run.json of an earlier run included.
 
@@ -147,15 +138,14 @@ def read_config(path: str) -> dict[str, Any]:
     return {fields.get(name, name): value for name, value in zip(names, content.values(), strict=True)}
 
 
-def _value_of(name: str, arguments: Sequence[str]) -> str | None:
-    """The last value of a flag in arguments that are not parsed yet."""
-    value = None
-    for index, argument in enumerate(arguments):
-        if argument == f"--{name}" and index + 1 < len(arguments):
-            value = arguments[index + 1]
-        elif argument.startswith(f"--{name}="):
-            value = argument.partition("=")[2]
-    return value
+def _of_other_models(spec: registry.ModelSpec) -> dict[str, str]:
+    """Options that only other models have, and what to say to whoever gives one."""
+    own = set(option_names(spec.architecture))
+    owners: dict[str, list[str]] = {}
+    for other in registry.available():
+        for name in set(option_names(other.architecture)) - own:
+            owners.setdefault(name, []).append(other.name)
+    return {name: f"is no option of {spec.name}, but of --model {' or '.join(owners[name])}." for name in owners}
 
 
 def _parser_class(spec: registry.ModelSpec) -> type:
@@ -183,20 +173,6 @@ def _help(text: str) -> Any:
     return tyro.conf.arg(help=text)
 
 
-def require_known(name: str, names: Sequence[str], where: str) -> None:
-    """Complains of an argument that no option took.
-
-    Raises:
-        UserError: names the nearest of ``names``.
-    """
-    plain = name.lstrip("-").partition("=")[0].replace("-", "_")
-    if not name.startswith("-") and plain in names:
-        return
-    near = difflib.get_close_matches(plain, names, 1, 0.5)
-    hint = f"; did you mean {flag_of(near[0])}?" if near else "; --help lists the options."
-    raise UserError(f"{where}unknown option {name!r}{hint}")
-
-
 def _check(config: RunConfig) -> None:
     rules = {
         "dev_fraction": (0 < config.data.dev_fraction < 1, "between 0 and 1"),
@@ -212,6 +188,16 @@ def _check(config: RunConfig) -> None:
         "patience": (config.training.patience >= 1, "1 or more"),
         "devices": (config.device.devices is None or config.device.devices >= 1, "1 or more"),
     }
+    # What a model counts must be there; its other numbers are shares: dropout.
+    for field in dataclasses.fields(config.architecture):
+        value = getattr(config.architecture, field.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float):
+                rules[field.name] = (0 <= number < 1, "from 0 to below 1")
+            elif isinstance(number, int) and number < 1 and not isinstance(number, bool):
+                rules[field.name] = (False, "1 or more")
+        if value == ():
+            rules[field.name] = (False, "one number or several")
     values = config.flat()
     for name, (holds, rule) in rules.items():
         if not holds:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from kerasnlp_kit import registry
 from kerasnlp_kit.cli.parsing import parse
 from kerasnlp_kit.config import DEFAULT_MODEL
-from kerasnlp_kit.options import flag_of, to_arguments
+from kerasnlp_kit.options import to_arguments
 
 
 @dataclass(frozen=True)
@@ -20,8 +20,8 @@ def main(arguments: list[str], prog: str) -> int:
     for spec in registry.available():
         default = " (default)" if spec.name == DEFAULT_MODEL else ""
         print(f"{spec.name}{default}, {spec.task}: {spec.summary}")
-        options = [f"{flag_of(field.name)} {_shown(field.default)}" for field in dataclasses.fields(spec.architecture)]
-        print(f"    {'  '.join(options)}")
+        defaults = [to_arguments({field.name: field.default}) for field in dataclasses.fields(spec.architecture)]
+        print(_wrapped([" ".join(words) for words in defaults]))
         for name, values in spec.presets.items():
             print(f"    --preset {name}: {' '.join(to_arguments(values))}")
         print()
@@ -29,5 +29,11 @@ def main(arguments: list[str], prog: str) -> int:
     return 0
 
 
-def _shown(value: object) -> str:
-    return " ".join(map(str, value)) if isinstance(value, tuple) else str(value)
+def _wrapped(flags: list[str], width: int = 100) -> str:
+    """Several flags a line; a flag and its value stay together."""
+    lines = [""]
+    for flag in flags:
+        if len(lines[-1]) + len(flag) > width:
+            lines.append("")
+        lines[-1] += f"  {flag}"
+    return "\n".join(f"  {line}" for line in lines)

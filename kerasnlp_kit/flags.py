@@ -1,0 +1,116 @@
+"""Reads flags into dataclasses with tyro; what is wrong with them becomes one line."""
+
+import contextlib
+import difflib
+import io
+import re
+from collections.abc import Mapping, Sequence
+from typing import Any, TypeVar
+
+import tyro
+
+from kerasnlp_kit.errors import UserError
+
+Options = TypeVar("Options")
+
+# `from` is a word of Python, so the field has another name than the flag.
+FLAG_NAMES = {"from_model": "from"}
+_KINDS = {"INT": "a whole number", "FLOAT": "a number"}
+
+
+def read_flags(
+    options: type[Options],
+    arguments: Sequence[str],
+    prog: str,
+    names: Sequence[str],
+    default: Options | None = None,
+    elsewhere: Mapping[str, str] | None = None,
+) -> Options:
+    """Reads a dataclass of options from the command line.
+
+    Args:
+        options: the dataclass.
+        arguments: command line without the program's name.
+        prog: name of the program in the help.
+        names: of the options that there are, for the hint at the nearest.
+        default: values of what is not named; by default those of the class.
+        elsewhere: options that are known but not taken here, and what is to be said then.
+
+    Raises:
+        UserError: an unknown option, a missing value, or one of the wrong type.
+        SystemExit: 0 after ``--help``.
+    """
+    given: dict[str, Any] = {} if default is None else {"default": default}
+    said = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(said):
+            parsed, unknown = tyro.cli(
+                options,
+                args=arguments,
+                prog=prog,
+                return_unknown_args=True,
+                config=(tyro.conf.OmitArgPrefixes,),
+                **given,
+            )
+    except SystemExit as exit_:
+        if not exit_.code:
+            raise
+        # A misspelt option is told first: it may be why something else is missing.
+        known = {flag for name in names for flag in (flag_of(name), flag_of(f"no_{name}"))}
+        unknown = [word for word in arguments if re.match(r"--?[A-Za-z]", word) and word.partition("=")[0] not in known]
+        if not unknown:
+            raise UserError(_one_line(said.getvalue(), arguments, prog)) from None
+    if unknown:
+        raise _unknown(unknown[0], names, prog, elsewhere or {})
+    return parsed
+
+
+def flag_of(name: str) -> str:
+    """The flag of an option's name: ``max_length`` is ``--max-length``."""
+    return "--" + FLAG_NAMES.get(name, name).replace("_", "-")
+
+
+def value_of(flag: str, arguments: Sequence[str]) -> str | None:
+    """The last value of a flag in arguments that are not parsed yet."""
+    value = None
+    for index, argument in enumerate(arguments):
+        if argument == flag and index + 1 < len(arguments):
+            value = arguments[index + 1]
+        elif argument.startswith(f"{flag}="):
+            value = argument.partition("=")[2]
+    return value
+
+
+def nearest(name: str, names: Sequence[str], prog: str) -> str:
+    """The end of a sentence: the option that was meant, or where they are listed."""
+    near = difflib.get_close_matches(_plain(name), names, 1, 0.5)
+    return f"; did you mean {flag_of(near[0])}?" if near else f"; {prog} --help lists the options."
+
+
+def _unknown(argument: str, names: Sequence[str], prog: str, elsewhere: Mapping[str, str]) -> UserError:
+    if not argument.startswith("-"):
+        return UserError(f"{argument!r} is one argument too many; {prog} --help tells what is expected.")
+    if _plain(argument) in elsewhere:
+        return UserError(f"{argument!r} {elsewhere[_plain(argument)]}")
+    return UserError(f"unknown option {argument!r}{nearest(argument, [*names, *elsewhere], prog)}")
+
+
+def _plain(flag: str) -> str:
+    return flag.lstrip("-").partition("=")[0].replace("-", "_")
+
+
+def _one_line(box: str, arguments: Sequence[str], prog: str) -> str:
+    """What tyro says in a box of several lines, in one."""
+    parts = [" ".join(part.strip(" ─\n").split()) for part in re.split(r"─{3,}", re.sub(r"[│╭╮╰╯]", " ", box))]
+    title, message, usage = (*filter(None, parts), "", "", "")[:3]
+    if title == "Required options":
+        # Positional arguments are named in capitals, each at the start of its own help.
+        missing = [name for name in ("MODEL", "DATA") if re.search(rf": (.* )?{name} ", message)]
+        return f"{' and '.join(missing)} must be given: {prog} {' '.join(missing)}; {prog} --help tells more."
+    if found := re.match(r"Missing value for argument '(--[^']+)'", message):
+        return f"{found[1]} needs a value."
+    if found := re.match(r"Error parsing (\S+):", message):
+        kind = next((words for word, words in _KINDS.items() if re.search(rf"\b{word}\b", usage)), None)
+        if kind:
+            return f"{found[1]} must be {kind}. Received: {value_of(found[1], arguments)!r}"
+    return message[:1].upper() + message[1:]
