@@ -22,6 +22,7 @@ from kerasnlp_kit.evaluation.report import ReportData, write_report
 from kerasnlp_kit.export.folder import WEIGHTS, ModelFolder, build_network
 from kerasnlp_kit.options import UNFINISHED
 from kerasnlp_kit.training import devices
+from kerasnlp_kit.training.checkpoint import checkpoints
 
 EVALUATION_BATCH = 256
 
@@ -75,6 +76,8 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
     """
     begin = time.perf_counter()
     name = config.output.name or default_name(config.train)
+    if name != Path(name).name or name.startswith("."):
+        raise UserError(f"--name must be a plain folder name, not beginning with a dot. Received: {name!r}")
     final = ModelFolder(Path(config.output.models) / name)
     work = ModelFolder(final.path.with_name(name + UNFINISHED))
     version = _version(final, work, config, resume)
@@ -94,8 +97,8 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         facts["whole run"] = f"{seconds:.0f} s"
         facts["SavedModel"] = f"{work.size() / 1e6:.1f} MB"
         _document(run, prepared, record, facts, scores, probabilities, saved_model)
-    except UserError:
-        if not resume and not (work.path / "checkpoints").exists():
+    except BaseException:
+        if not resume and not checkpoints(work.path / "checkpoints"):
             shutil.rmtree(work.path, ignore_errors=True)  # nothing in it that could be continued
         raise
     _put_in_place(work.path, final.path)
@@ -110,13 +113,10 @@ def default_name(source: str) -> str:
 
 def _version(final: ModelFolder, work: ModelFolder, config: RunConfig, resume: bool) -> int:
     """Number of the SavedModel to write; makes sure that nothing of value is in the way."""
-    name = final.path.name
-    if not name or name != Path(name).name or name.startswith("."):
-        raise UserError(f"--name must be a plain folder name, not beginning with a dot. Received: {name!r}")
     if resume:
         if not (work.path / "run.json").exists():
             raise UserError(f"There is no unfinished run {work.path} to resume.")
-    elif (work.path / "checkpoints").exists() and not config.output.overwrite:
+    elif checkpoints(work.path / "checkpoints") and not config.output.overwrite:
         raise UserError(
             f"{work.path} is an unfinished run: continue with --resume {final.path}, or give --overwrite or a --name."
         )
@@ -161,7 +161,7 @@ def _record(run: _Run, prepared: Prepared) -> dict[str, Any]:
 def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, str]:
     """Finds the weights and saves them; returns facts for the report."""
     from kerasnlp_kit.tasks.classification import SmoothedCrossEntropy
-    from kerasnlp_kit.training.batches import Batches, bucket_widths
+    from kerasnlp_kit.training.batches import Batches
     from kerasnlp_kit.training.loop import train
     from kerasnlp_kit.training.optimization import balanced_weights
 
@@ -174,7 +174,7 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
     if not run.resume:
         run.work.write_json("run.json", record)
     scope, device_count = devices.distribution(run.config.device.devices)
-    widths = bucket_widths(np.minimum(prepared.train.ids.lengths, sizes.max_length))
+    widths = _widths(prepared)
     labels = prepared.train.labels
     train_batches = Batches(
         prepared.train.ids,
@@ -232,7 +232,7 @@ def _export(
     from kerasnlp_kit.export.verify import HARD_TEXTS, prove
     from kerasnlp_kit.tasks.classification import predict_probabilities
     from kerasnlp_kit.text.tokenizer_graph import to_bytes
-    from kerasnlp_kit.training.batches import Batches, bucket_widths
+    from kerasnlp_kit.training.batches import Batches
 
     parts = [part for part in (prepared.dev, prepared.test) if part]
     texts = list(HARD_TEXTS)
@@ -244,7 +244,7 @@ def _export(
     # The weights file, in float32: what is proven is what is shipped, also after training in 16 bits.
     network = run.work.build_network()
     ids = prepared.tokenizer.encode(texts, prepared.sizes.max_length)
-    plan = Batches(ids, np.zeros(len(ids), "int32"), EVALUATION_BATCH, bucket_widths(ids.lengths)).plan(0)
+    plan = Batches(ids, np.zeros(len(ids), "int32"), EVALUATION_BATCH, _widths(prepared)).plan(0)
     expected = predict_probabilities(network, ids, plan)
     saved_model = export_saved_model(run.work, run.version)
     found = prove(saved_model, texts, expected, prepared.label_names)
@@ -259,6 +259,15 @@ def _export(
             part.gold(), probabilities[part.name], prepared.label_names, majority_label=majority
         )
     return scores, probabilities
+
+
+def _widths(prepared: Prepared) -> tuple[int, ...]:
+    """Widths of the batches in training and proof; the last one holds all that the model reads of a text."""
+    from kerasnlp_kit.training.batches import bucket_widths
+
+    longest = prepared.sizes.max_length
+    widths = bucket_widths(np.minimum(prepared.train.ids.lengths, longest))
+    return widths if widths[-1] == longest else (*widths, longest)
 
 
 def _document(

@@ -2,7 +2,9 @@
 
 import errno
 import importlib
+import os
 import sys
+import traceback
 from collections.abc import Callable, Sequence
 from typing import NoReturn
 
@@ -17,6 +19,7 @@ COMMANDS = {
     "models": "list what can be trained, with defaults",
 }
 TRACEBACK = "--traceback"
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -50,25 +53,39 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
         command: Callable[[list[str], str], int] = importlib.import_module(f"kerasnlp_kit.cli.{name}").main
         code = command(arguments, prog or f"{name}.py")
     except (UserError, ExportMismatch) as error:
-        if with_traceback:
-            raise
-        _fail(str(error), 2 if isinstance(error, UserError) else 1)
+        _fail(str(error), 2 if isinstance(error, UserError) else 1, with_traceback)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output went away: nobody to tell
         code = 141
-    except OSError as error:
-        if with_traceback or error.errno not in (errno.ENOSPC, errno.EDQUOT, errno.EACCES, errno.EROFS):
-            raise
-        _fail(f"{error.filename or 'a file'} cannot be written: {error.strerror}.")
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         code = 130
+    except Exception as error:
+        refusal = _refusal(error)
+        if refusal is None:
+            raise
+        _fail(refusal, 2, with_traceback)
     sys.exit(code)
 
 
-def _fail(message: str, code: int = 2) -> NoReturn:
-    print(f"error: {message}", file=sys.stderr)
+def _fail(message: str, code: int = 2, with_traceback: bool = False) -> NoReturn:
+    if with_traceback:
+        traceback.print_exc()
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
     sys.exit(code)
+
+
+def _refusal(error: BaseException | None) -> str | None:
+    """What to say if the system refused to write, as on a full disk; None if it did not."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in _REFUSALS:
+            return f"{error.filename or 'a file'} cannot be written: {os.strerror(error.errno)}."
+        # TensorFlow and HDF5 tell it in words only.
+        for number in _REFUSALS[:3]:
+            if os.strerror(number) in str(error):
+                return f"a file cannot be written: {os.strerror(number)}."
+        error = error.__cause__ or error.__context__
+    return None
 
 
 def _overview() -> str:
