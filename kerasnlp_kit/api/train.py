@@ -1,6 +1,7 @@
 """One training run, from the file to the proven model folder."""
 
 import dataclasses
+import os
 import shutil
 import time
 from collections.abc import Mapping
@@ -205,7 +206,7 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
         outcome = train(
             network, train_batches, dev_batches, SmoothedCrossEntropy(options.label_smoothing), options, run.work.path
         )
-        network.save_weights(run.work.path / WEIGHTS)
+        _save_weights(network, run.work.path / WEIGHTS)
     record["training"] = {
         "history": dict(outcome.history),
         "best_epoch": outcome.best_epoch,
@@ -222,6 +223,18 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
         "device": device,
         "seed": str(options.seed),
     }
+
+
+def _save_weights(network: Any, path: Path) -> None:
+    """Saves the weights once there is room for them: on a full disk HDF5 brings the process down."""
+    block = bytes(2**20)
+    with path.open("wb") as file:
+        for _ in range(1 + sum(weight.value.nbytes for weight in network.weights) // len(block) + 1):
+            file.write(block)
+        file.flush()
+        os.fsync(file.fileno())
+    path.unlink()
+    network.save_weights(path)
 
 
 def _export(
