@@ -228,8 +228,9 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
 def _save_weights(network: Any, path: Path) -> None:
     """Saves the weights once there is room for them: on a full disk HDF5 brings the process down."""
     block = bytes(2**20)
+    size = 4 * network.count_params()
     with path.open("wb") as file:
-        for _ in range(1 + sum(weight.value.nbytes for weight in network.weights) // len(block) + 1):
+        for _ in range(0, size + len(block), len(block)):
             file.write(block)
         file.flush()
         os.fsync(file.fileno())
