@@ -99,7 +99,9 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         facts["SavedModel"] = f"{work.size() / 1e6:.1f} MB"
         _document(run, prepared, record, facts, scores, probabilities, saved_model)
     except BaseException:
-        if not resume and not checkpoints(work.path / "checkpoints"):
+        if checkpoints(work.path / "checkpoints"):
+            say(f"{work.path} keeps what was reached; --resume {final.path} continues from there.")
+        elif not resume:
             shutil.rmtree(work.path, ignore_errors=True)  # nothing in it that could be continued
         raise
     _put_in_place(work.path, final.path)
