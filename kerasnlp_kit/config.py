@@ -10,17 +10,29 @@ import tyro
 DEFAULT_MODEL = "cnn_classifier"
 
 
+def _shown_as(metavar: str) -> Any:
+    """How the help shows an option whose default is nothing in particular; its text says what happens then."""
+    return tyro.conf.arg(metavar=metavar, help_behavior_hint="")
+
+
+OptionalFile = Annotated[str | None, _shown_as("FILE")]
+OptionalFolder = Annotated[str | None, _shown_as("FOLDER")]
+OptionalName = Annotated[str | None, _shown_as("NAME")]
+OptionalInt = Annotated[int | None, _shown_as("INT")]
+Names = Annotated[tuple[str, ...], _shown_as("NAME ...")]
+
+
 @dataclass(frozen=True)
 class DataOptions:
     """Where the texts come from."""
 
-    dev: str | None = None
+    dev: OptionalFile = None
     """File to choose the best epoch on; without it, a stratified share of the training file."""
-    test: str | None = None
+    test: OptionalFile = None
     """File to score the finished model on; never used to choose anything."""
-    text_column: tuple[str, ...] = ()
+    text_column: Names = ()
     """Column of the text, found by name or content if not given; several are joined."""
-    label_column: str | None = None
+    label_column: OptionalName = None
     """Column of the label, found by name or content if not given."""
     text_separator: str = " "
     """What stands between the values of several text columns."""
@@ -34,7 +46,7 @@ class TextOptions:
 
     vocabulary: int = 10_000
     """Number of token ids: the most frequent tokens, with padding and unknown among them."""
-    max_length: int | None = None
+    max_length: OptionalInt = None
     """Tokens of a text that the model sees, from its start; default: the longest training text, at most 256."""
     lower: bool = True
     """Lower-case the texts."""
@@ -42,7 +54,7 @@ class TextOptions:
     """Make every punctuation character a token instead of leaving it out."""
     char_level: bool = False
     """Take characters as tokens instead of words."""
-    vectors: str | None = None
+    vectors: OptionalFile = None
     """Pre-trained word vectors in GloVe or fastText text format; sets the embedding's dimension."""
 
 
@@ -78,7 +90,7 @@ class TrainingOptions:
     """Seed of split, weights, order and dropout: same seed, same machine, same model."""
     checkpoint_seconds: float = 60.0
     """Save the state for --resume this often within an epoch, and after each epoch; 0: only after each epoch."""
-    tensorboard: str | None = None
+    tensorboard: OptionalFolder = None
     """Folder for TensorBoard logs."""
 
 
@@ -88,7 +100,7 @@ class DeviceOptions:
 
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
     """Keras backend that trains; the export is written by TensorFlow in any case."""
-    devices: int | None = None
+    devices: OptionalInt = None
     """Number of GPUs (or, without a GPU, of virtual CPU devices) that share each batch; default: all GPUs."""
 
 
@@ -96,9 +108,9 @@ class DeviceOptions:
 class StartOptions:
     """What the weights start from."""
 
-    from_model: Annotated[str | None, tyro.conf.arg(name="from")] = None
+    from_model: Annotated[str | None, tyro.conf.arg(name="from", metavar="FOLDER", help_behavior_hint="")] = None
     """Start from this earlier model's tokenizer and weights (fine-tuning): models/NAME."""
-    freeze: tuple[str, ...] = ()
+    freeze: Names = ()
     """Layers to leave as they are, by name or the start of it: embedding, recurrent_1, ..."""
 
 
@@ -106,7 +118,7 @@ class StartOptions:
 class OutputOptions:
     """Where the model goes."""
 
-    name: str | None = None
+    name: OptionalName = None
     """Name of the model's folder; default: the data file's name."""
     models: str = "models"
     """Folder in which models are put."""

@@ -14,6 +14,12 @@ from kerasnlp_kit.config import DEFAULT_MODEL, OPTION_GROUPS, RunConfig, option_
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_of
 
+GENERAL_HELP = {
+    "model": "Model to train; `python -m kerasnlp_kit models` lists all.",
+    "preset": "Options that were found good for the model, under one name.",
+    "config": "YAML or JSON file of options, such as an earlier run.json; flags win.",
+    "resume": "Continue this unfinished run, to the same weights: models/NAME.",
+}
 UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 
 
@@ -157,20 +163,21 @@ def _parser_class(spec: registry.ModelSpec) -> type:
     ]
     fields: list[Any] = [
         ("train", positional),
-        ("model", Annotated[str, _help("Model to train; `python -m kerasnlp_kit models` lists all.")], DEFAULT_MODEL),
-        ("preset", Annotated[str | None, _help(f"Options found good: {', '.join(spec.presets) or 'none'}.")], None),
-        ("resume", Annotated[str | None, _help("Continue this unfinished run: models/NAME.")], None),
-        ("config", Annotated[str | None, _help("YAML or JSON file of options, such as an earlier run.json.")], None),
+        ("model", Annotated[str, tyro.conf.arg(metavar="NAME", help=GENERAL_HELP["model"])], DEFAULT_MODEL),
     ]
+    presets = f"{GENERAL_HELP['preset']} {spec.name} has: {', '.join(spec.presets) or 'none'}."
+    for name, metavar, text in (
+        ("preset", "NAME", presets),
+        ("config", "FILE", GENERAL_HELP["config"]),
+        ("resume", "FOLDER", GENERAL_HELP["resume"]),
+    ):
+        shown = tyro.conf.arg(metavar=metavar, help=text, help_behavior_hint="")
+        fields.append((name, Annotated[str | None, shown], None))
     for name, group in (*OPTION_GROUPS.items(), ("architecture", spec.architecture)):
         fields.append((name, group, dataclasses.field(default_factory=group)))
     options = dataclasses.make_dataclass("Options", fields, frozen=True)
     options.__doc__ = f"Trains {spec.name} (another one: --model NAME) on labelled texts and exports a SavedModel."
     return options
-
-
-def _help(text: str) -> Any:
-    return tyro.conf.arg(help=text)
 
 
 def _check(config: RunConfig) -> None:

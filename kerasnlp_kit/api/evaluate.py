@@ -11,7 +11,7 @@ from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.data.columns import Columns, find_columns
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.table import read_table
-from kerasnlp_kit.data.writing import write_table
+from kerasnlp_kit.data.writing import require_table_name, write_table
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
 
 
@@ -117,6 +117,7 @@ def label_file(
     Returns:
         Number of rows.
     """
+    require_table_name(output)
     model = LoadedModel(folder)
     table = read_table(data)
     trained = _columns(model.run).text

@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from kerasnlp_kit.cli.parsing import parse
+from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 
 
 @dataclass(frozen=True)
@@ -18,15 +19,15 @@ class Options:
         tyro.conf.Positional[str],
         tyro.conf.arg(metavar="DATA", help="CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."),
     ]
-    text_column: tuple[str, ...] = ()
+    text_column: Names = ()
     """Column of the text; default: that of the training, else found."""
-    label_column: str | None = None
+    label_column: OptionalName = None
     """Column of the label; default: that of the training, else found."""
     json: bool = False
     """Print all measures as JSON and nothing else."""
-    predictions: str | None = None
+    predictions: OptionalFile = None
     """Write text, label, predicted_label and probability of each row to this file."""
-    report: str | None = None
+    report: OptionalFile = None
     """Write an HTML report to this file."""
     texts: bool = True
     """Show texts in the report; --no-texts leaves them out."""
@@ -36,7 +37,10 @@ def main(arguments: list[str], prog: str) -> int:
     """Parses, evaluates, and prints the result."""
     options = parse(Options, arguments, prog)
     from kerasnlp_kit.api.evaluate import evaluate
+    from kerasnlp_kit.data.writing import require_table_name
 
+    if options.predictions:
+        require_table_name(options.predictions)
     result = evaluate(options.model, options.data, text_columns=options.text_column, label_column=options.label_column)
     if options.json:
         print(json.dumps(result.metrics.to_json(), ensure_ascii=False, indent=2))

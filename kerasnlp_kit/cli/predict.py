@@ -7,6 +7,7 @@ from typing import Annotated
 import tyro
 
 from kerasnlp_kit.cli.parsing import parse
+from kerasnlp_kit.config import Names
 
 
 @dataclass(frozen=True)
@@ -20,7 +21,7 @@ class Options:
     ]
     output: str = "-"
     """File to write: .csv, .tsv, .jsonl, .parquet, the first three also with .gz; - is standard output, as CSV."""
-    text_column: tuple[str, ...] = ()
+    text_column: Names = ()
     """Column of the text; default: that of the training, else found."""
     spreadsheet_safe: bool = False
     """Put an apostrophe before cells that a spreadsheet would run as a formula."""

@@ -82,12 +82,7 @@ def write_table(
         _write_delimited(sys.stdout, columns, ",", spreadsheet_safe)
         sys.stdout.flush()
         return
-    packed = name.lower().endswith(".gz")
-    suffix = Path(name[:-3] if packed else name).suffix.lower()
-    if suffix not in _SUFFIXES or (packed and suffix == ".parquet"):
-        raise UserError(
-            f"{name}: expected a name that ends in {', '.join(_SUFFIXES)} or, all but the last, in .gz too."
-        )
+    suffix, packed = _format(name)
     with atomic_write(name) as temporary:
         if suffix == ".parquet":
             safe = {key: [_safe(cell, spreadsheet_safe) for cell in cells] for key, cells in columns.items()}
@@ -98,6 +93,27 @@ def write_table(
                 _write_json_lines(stream, columns, spreadsheet_safe)
             else:
                 _write_delimited(stream, columns, "\t" if suffix == ".tsv" else ",", spreadsheet_safe)
+
+
+def require_table_name(path: str | os.PathLike[str]) -> None:
+    """Checks that `write_table` knows the format, to be asked before long work.
+
+    Raises:
+        UserError: an unknown suffix.
+    """
+    if os.fspath(path) != "-":
+        _format(os.fspath(path))
+
+
+def _format(name: str) -> tuple[str, bool]:
+    """The suffix that tells the format, and whether to compress."""
+    packed = name.lower().endswith(".gz")
+    suffix = Path(name[:-3] if packed else name).suffix.lower()
+    if suffix not in _SUFFIXES or (packed and suffix == ".parquet"):
+        raise UserError(
+            f"{name}: expected a name that ends in {', '.join(_SUFFIXES)} or, all but the last, in .gz too."
+        )
+    return suffix, packed
 
 
 @contextmanager

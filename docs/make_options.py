@@ -1,0 +1,88 @@
+"""Writes docs/options.md from the dataclasses of the options; with --check it only compares."""
+
+import ast
+import dataclasses
+import inspect
+import itertools
+import sys
+import textwrap
+import typing
+from pathlib import Path
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.cli import evaluate, predict
+from kerasnlp_kit.config import OPTION_GROUPS
+from kerasnlp_kit.flags import flag_of
+from kerasnlp_kit.options import GENERAL_HELP, to_arguments
+
+PLACE = Path(__file__).with_name("options.md")
+
+
+def page() -> str:
+    """The whole of options.md."""
+    parts = [
+        "# Options",
+        "Written by `docs/make_options.py`; do not edit. In config files and in Python the names have underscores: "
+        "`max_length`. A flag without a value is switched off by `--no-`: `--no-lower`.",
+        "## train",
+        "`python train.py DATA`, `kerasnlp-kit train DATA`, `kit.train(DATA, ...)`.",
+        table((flag_of(name), "", text) for name, text in GENERAL_HELP.items()),
+    ]
+    for name, group in OPTION_GROUPS.items():
+        parts += [f"### {name}", str(group.__doc__), table(rows(group))]
+    for spec in registry.available():
+        parts += [f"### --model {spec.name}", spec.summary, table(rows(spec.architecture))]
+        presets = [
+            (f"--preset {name}", "", f"`{' '.join(to_arguments(values))}`") for name, values in spec.presets.items()
+        ]
+        if presets:
+            parts.append(table(presets))
+    for name, options in (("evaluate", evaluate.Options), ("predict", predict.Options)):
+        usage = {"evaluate": "`python evaluate.py MODEL DATA`, ", "predict": ""}[name]
+        parts += [f"## {name}", f"{usage}`kerasnlp-kit {name} MODEL DATA`. {options.__doc__}", table(rows(options))]
+    return "\n\n".join(parts) + "\n"
+
+
+def rows(options: type):
+    """Flag, default and help of each option of a dataclass."""
+    helps = help_texts(options)
+    for field in dataclasses.fields(options):
+        if field.default is dataclasses.MISSING:
+            continue  # positional
+        value = field.default
+        if isinstance(value, bool):
+            default = "on" if value else "off"
+        elif value is None or value == ():
+            default = ""
+        else:
+            default = f"`{' '.join(map(str, value))}`" if isinstance(value, tuple) else f"`{value}`"
+        yield flag_of(field.name), default.replace("` `", "a blank"), helps[field.name] + choices(field.type)
+
+
+def choices(kind: object) -> str:
+    """The values that an option of a Literal type takes."""
+    if typing.get_origin(kind) is not typing.Literal:
+        return ""
+    return f" One of: {', '.join(f'`{value}`' for value in typing.get_args(kind))}."
+
+
+def help_texts(options: type) -> dict[str, str]:
+    """The string below each field, as the command line shows it."""
+    body = ast.parse(textwrap.dedent(inspect.getsource(options))).body[0].body
+    return {
+        field.target.id: " ".join(text.value.value.split())
+        for field, text in itertools.pairwise(body)
+        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
+    }
+
+
+def table(lines) -> str:
+    """A Markdown table of flag, default and help."""
+    cells = [f"| `{flag}` | {default} | {text.replace('|', chr(92) + '|')} |" for flag, default, text in lines]
+    return "\n".join(["| option | default | |", "| --- | --- | --- |", *cells])
+
+
+if __name__ == "__main__":
+    if sys.argv[1:] == ["--check"]:
+        sys.exit(PLACE.read_text(encoding="utf-8") != page() and f"{PLACE} is not what make_options.py writes")
+    PLACE.write_text(page(), encoding="utf-8")
