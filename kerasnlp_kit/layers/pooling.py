@@ -24,6 +24,7 @@ class MaskedPooling(keras.layers.Layer):
     def __init__(self, kind: Pooling, **options: Any) -> None:
         super().__init__(**options)
         self.kind = kind
+        self.supports_masking = True  # a recurrent layer attaches its mask: it ends here, see compute_mask
 
     def build(self, hidden_shape: tuple[int | None, ...], mask_shape: tuple[int | None, ...] | None = None) -> None:
         """Creates the attention's weights, if any."""
@@ -45,6 +46,10 @@ class MaskedPooling(keras.layers.Layer):
             return ops.concatenate([self._mean(hidden, mask), self._max(hidden, mask)], axis=-1)
         return self._attention(hidden, mask)
 
+    def compute_mask(self, hidden: Any, previous_mask: Any = None) -> None:
+        """None: there is no time any more; the mask of the tokens must not reach the loss."""
+        return
+
     def _last(self, hidden: Any, mask: Any) -> Any:
         lengths = ops.sum(ops.cast(mask, "int32"), axis=1)
         index = ops.broadcast_to((lengths - 1)[:, None, None], (ops.shape(hidden)[0], 1, hidden.shape[-1]))
@@ -61,4 +66,6 @@ class MaskedPooling(keras.layers.Layer):
     def _attention(self, hidden: Any, mask: Any) -> Any:
         scores = ops.matmul(ops.tanh(ops.matmul(hidden, self.kernel) + self.bias), self.context)  # (batch, time, 1)
         scores = ops.where(mask[:, :, None], scores, ops.cast(-1e4, scores.dtype))
-        return ops.sum(ops.softmax(scores, axis=1) * hidden, axis=1)
+        # By hand: ops.softmax warns about rows of one token.
+        weights = ops.exp(scores - ops.max(scores, axis=1, keepdims=True))
+        return ops.sum(weights * hidden, axis=1) / ops.sum(weights, axis=1)
