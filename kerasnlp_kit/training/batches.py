@@ -91,6 +91,7 @@ class Batches:
         random = None if self.seed is None else np.random.default_rng((self.seed, epoch))
         if random is not None:
             random.shuffle(rows)
+        rows = rows[: len(rows) // self.multiple * self.multiple]
         size = -(-self.batch_size // self.multiple) * self.multiple
         batches: list[tuple[int, np.ndarray]] = []
         left = rows[:0]
@@ -99,7 +100,6 @@ class Batches:
             full = len(members) // size * size
             batches.extend((width, members[start : start + size]) for start in range(0, full, size))
             left = members[full:]  # goes with the next wider rows: one odd batch in all, not one a width
-        left = left[: len(left) // self.multiple * self.multiple]
         if len(left):
             batches.append((self.widths[-1], left))
         return batches if random is None else [batches[index] for index in random.permutation(len(batches))]

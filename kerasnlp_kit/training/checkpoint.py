@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -57,9 +58,9 @@ def save_checkpoint(
     kept = previous[-1] / f"best-{progress.best_epoch:05d}.npz" if previous else None
     if best is not None:
         target = temporary / f"best-{progress.best_epoch:05d}.npz"
-        if kept is not None and kept.exists():
-            os.link(kept, target)  # unchanged since the last checkpoint
-        else:
+        try:
+            os.link(kept or "", target)  # unchanged since the last checkpoint
+        except OSError:  # they changed, or the file system has no links
             _write_arrays(target, best)
     with (temporary / "progress.json").open("w", encoding="utf-8") as file:
         json.dump(asdict(progress), file)
@@ -84,8 +85,10 @@ def load_checkpoint(folder: Path) -> tuple[Progress, list[np.ndarray], list[np.n
             best_path = path / f"best-{progress.best_epoch:05d}.npz"
             best = _read_arrays(best_path) if best_path.exists() else None
             return progress, _read_arrays(path / "state.npz"), best
-        except (OSError, ValueError, KeyError, TypeError, EOFError):
-            continue  # spoilt by the machine's crash: the one before is whole
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+            # Spoilt by the machine's crash: the one before is whole. Out of the way, so that the next one cannot take
+            # its best weights over.
+            path.rename(path.with_name(f".{path.name}.spoilt"))
     return None
 
 
