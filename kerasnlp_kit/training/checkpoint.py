@@ -100,5 +100,6 @@ def _write_arrays(path: Path, arrays: Sequence[np.ndarray]) -> None:
 
 
 def _read_arrays(path: Path) -> list[Any]:
-    with np.load(path, allow_pickle=False) as arrays:
+    # Opened here, because np.load leaves a spoilt file open.
+    with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
         return [arrays[str(number)] for number in range(len(arrays.files))]
