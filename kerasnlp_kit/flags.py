@@ -101,8 +101,14 @@ def _plain(flag: str) -> str:
 
 def _one_line(box: str, arguments: Sequence[str], prog: str) -> str:
     """What tyro says in a box of several lines, in one."""
-    parts = [" ".join(part.strip(" ─\n").split()) for part in re.split(r"─{3,}", re.sub(r"[│╭╮╰╯]", " ", box))]
-    title, message, usage = (*filter(None, parts), "", "", "")[:3]
+    lines = [line.strip(" │|╭╮╰╯+") for line in re.sub(r"\x1b\[[\d;]*m", "", box).splitlines()]
+    parts = [""]
+    for line in lines:
+        if re.search(r"[─-]{3,}$", line):  # the frame, with the title in its upper line, or a rule
+            parts += [line.strip(" ─-"), ""]
+        else:
+            parts[-1] += f" {line}"
+    title, message, usage = (*filter(None, (" ".join(part.split()) for part in parts)), "", "", "")[:3]
     if title == "Required options":
         # Positional arguments are named in capitals, each at the start of its own help.
         missing = [name for name in ("MODEL", "DATA") if re.search(rf": (.* )?{name} ", message)]

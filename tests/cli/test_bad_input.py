@@ -1,0 +1,233 @@
+"""What a person gets wrong: exit code 2, one line that says what to do, and nothing half-written."""
+
+import json
+import shutil
+
+import pytest
+
+ROWS = "".join(f"good {row},yes\nbad {row},no\n" for row in range(10))
+
+
+# The file
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        pytest.param(b"", ["empty"], id="an empty file"),
+        pytest.param(b"text,label\n", ["no rows"], id="a header only"),
+        pytest.param(b"id,label\n" + b"1,a\n2,b\n" * 5, ["column", "--text-column"], id="no column of texts"),
+        pytest.param(b"text,label\n" + b"a b,x\nc d,x\n" * 5, ["one class only", '"x"'], id="one class"),
+        pytest.param(
+            b"text,label\n" + b"".join(b"words %d,class%d\n" % (row, row) for row in range(9)),
+            ["9 classes in 9 rows"],
+            id="more classes than half the rows",
+        ),
+        pytest.param(b"text,label\n" + b",x\n ,y\n" * 5, ["empty", "--text-column"], id="all texts empty"),
+        pytest.param(
+            b"text,label\ngood one,x\ncaf\xe9 au lait,y\nbad one,y\n",
+            ["UTF-8", "line 3", "byte", "0xe9"],
+            id="latin-1",
+        ),
+        pytest.param(b'text,label\n"never closed,x\n' + b"a b,y\n" * 9, ["quot", "line 2"], id="an unclosed quote"),
+        pytest.param(b"text,label\na\0b,x\nc d,y\n" * 3, ["NUL", "line 2"], id="NUL bytes"),
+    ],
+)
+def test_a_bad_file_is_told_in_one_line(here, refused, content, words):
+    (here / "data.csv").write_bytes(content)
+    message = refused("train", "data.csv")
+    assert "data.csv" in message
+    for word in words:
+        assert word in message
+
+
+def test_a_missing_file_is_told_with_the_likely_one(here, refused):
+    (here / "reviews.csv").write_text("text,label\n" + ROWS)
+    assert "there is no such file. Did you mean reviews.csv?" in refused("train", "review.csv")
+
+
+def test_a_folder_for_a_file(here, refused):
+    assert "this is a folder" in refused("train", here)
+
+
+def test_a_missing_label_column_is_told_with_the_columns_that_there_are(here, refused):
+    (here / "data.csv").write_text("text,label\n" + ROWS)
+    message = refused("train", "data.csv", "--label-column", "topic")
+    assert message.endswith('there is no column "topic". The columns are: text, label.')
+
+
+def test_a_missing_dev_file_is_told_before_training(here, refused):
+    (here / "data.csv").write_text("text,label\n" + ROWS)
+    assert "dev.csv: there is no such file" in refused("train", "data.csv", "--dev", "dev.csv")
+
+
+# The flags
+
+
+@pytest.mark.parametrize(
+    ("flags", "expected"),
+    [
+        (["--epoch", "3"], "unknown option '--epoch'; did you mean --epochs?"),
+        (["--epoch=3"], "unknown option '--epoch=3'; did you mean --epochs?"),
+        (["--unitz", "3"], "unknown option '--unitz'; did you mean --units?"),
+        (["--units", "3"], "'--units' is no option of cnn_classifier, but of --model lstm_classifier."),
+        (["--epochs", "abc"], "--epochs must be a whole number. Received: 'abc'"),
+        (["--epochs", "1.5"], "--epochs must be a whole number. Received: '1.5'"),
+        (["--max-length", "long"], "--max-length must be a whole number. Received: 'long'"),
+        (["--learning-rate", "0,1"], "--learning-rate must be a number. Received: '0,1'"),
+        (["--kernels", "two"], "--kernels must be a whole number. Received: 'two'"),
+        (["--epochs"], "--epochs needs a value."),
+        (["--epochs", "0"], "--epochs must be 1 or more. Received: 0"),
+        (["--dev-fraction", "1"], "--dev-fraction must be between 0 and 1. Received: 1.0"),
+        (["--dropout", "1.5"], "--dropout must be from 0 to below 1. Received: 1.5"),
+        (["--kernels"], "--kernels must be one number or several. Received: []"),
+        (["--model", "lstm_clasifier"], "There is no model 'lstm_clasifier': did you mean lstm_classifier?"),
+        (["--preset", "x"], "cnn_classifier has no preset 'x'"),
+        (["more.csv"], "'more.csv' is one argument too many"),
+        (["--name", "../x"], "--name must be a plain folder name, not beginning with a dot. Received: '../x'"),
+        (["--from", "models/old"], "There is no model folder models/old to start from"),
+        (["--config", "no.yaml"], "The config file no.yaml cannot be read"),
+    ],
+)
+def test_a_wrong_flag_is_told_in_one_line(here, refused, flags, expected):
+    (here / "data.csv").write_text("text,label\n" + ROWS)
+    assert expected in refused("train", "data.csv", *flags)
+
+
+def test_a_wrong_choice_is_told_with_the_right_ones(refused):
+    message = refused("train", "data.csv", "--schedule", "cosin")
+    assert "--schedule" in message
+    assert all(choice in message for choice in ("'cosin'", "constant", "linear", "cosine"))
+
+
+def test_a_missing_file_name_is_told_with_the_usage(refused):
+    assert refused("train").startswith("DATA must be given: kerasnlp-kit train DATA")
+    assert refused("evaluate").startswith("MODEL and DATA must be given: kerasnlp-kit evaluate MODEL DATA")
+    assert refused("predict", "models/x").startswith("DATA must be given")
+
+
+def test_a_misspelt_flag_is_told_rather_than_what_is_missing_because_of_it(refused):
+    assert refused("train", "--epoch=3") == "unknown option '--epoch=3'; did you mean --epochs?"
+
+
+def test_the_small_commands_tell_wrong_flags_too(refused):
+    assert refused("evaluate", "m", "d", "--jsn") == "unknown option '--jsn'; did you mean --json?"
+    assert "'x' is one argument too many" in refused("models", "x")
+
+
+def test_a_narrow_terminal_changes_nothing(refused, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "30")
+    message = refused("train", "data.csv", "--checkpoint-seconds", "soon")
+    assert message == "--checkpoint-seconds must be a number. Received: 'soon'"
+
+
+def test_an_unknown_command_is_told_with_the_known_ones(refused):
+    assert refused("trian") == "unknown command 'trian'; the commands: train, evaluate, predict, models."
+
+
+# The config file
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("epoch: 3\n", "unknown option 'epoch'; did you mean --epochs?"),
+        ("epochs: [1\n", "must be YAML or JSON"),
+        ("- epochs\n", "must map option names to values"),
+        ("epochs: many\n", "--epochs must be a whole number. Received: 'many'"),
+        ("epochs: {most: 3}\n", "'epochs' must be text, a number, true or false, or a list"),
+    ],
+)
+def test_a_bad_config_file_is_told_in_one_line(here, refused, content, words):
+    (here / "options.yaml").write_text(content)
+    assert words in refused("train", "data.csv", "--config", "options.yaml")
+
+
+# The output
+
+
+def test_a_name_that_is_taken_is_refused_before_training(here, command, trained):
+    shutil.copytree(trained, here / "models" / "tickets")
+    (here / "tickets.csv").write_text("text,label\n" + ROWS)
+    ran = command("train", "tickets.csv")
+    assert ran.code == 2
+    assert ran.err == "error: models/tickets exists: give --overwrite, --new-version, or another --name.\n"
+
+
+def test_an_output_of_an_unknown_format_is_refused_before_labelling(here, command, trained):
+    ran = command("predict", trained, "not_even_there.csv", "--output", "out.xlsx")
+    assert ran.code == 2
+    assert "out.xlsx: expected a name that ends in .csv" in ran.err
+
+
+# The model folder
+
+
+def test_a_missing_model_folder_is_told_with_those_that_there_are(here, command, trained):
+    shutil.copytree(trained, here / "models" / "tickets")
+    ran = command("evaluate", "models/ticket", "data.csv")
+    assert (ran.code, ran.err) == (2, "error: There is no model folder models/ticket. In models/ there are: tickets.\n")
+
+
+@pytest.mark.parametrize(
+    "name", ["manifest.json", "run.json", "labels.json", "saved_model/1/saved_model.pb", "tokenizer.json"]
+)
+def test_a_model_folder_that_lacks_a_file_is_told(here, command, trained, name):
+    folder = shutil.copytree(trained, here / "broken")
+    (folder / name).unlink()
+    ran = command("evaluate", folder, "data.csv")
+    assert ran.code == 2 and len(ran.err.splitlines()) == 1
+    assert "is not a complete model folder" in ran.err and name in ran.err
+
+
+@pytest.mark.parametrize("name", ["saved_model/1/variables/variables.index", "labels.json"])
+def test_a_model_folder_that_was_changed_is_told(here, command, trained, name):
+    folder = shutil.copytree(trained, here / "broken")
+    with (folder / name).open("ab") as file:
+        file.write(b" ")
+    ran = command("evaluate", folder, "data.csv")
+    assert ran.code == 2 and len(ran.err.splitlines()) == 1
+    assert f"{folder / name} is not what manifest.json says" in ran.err
+
+
+def test_a_file_put_into_the_saved_model_is_told(here, command, trained):
+    folder = shutil.copytree(trained, here / "broken")
+    (folder / "saved_model" / "1" / "assets" / "extra.txt").write_text("x")
+    ran = command("evaluate", folder, "data.csv")
+    assert ran.code == 2 and "extra.txt is not in manifest.json" in ran.err
+
+
+def test_a_manifest_must_not_point_out_of_the_folder(here, command, trained):
+    folder = shutil.copytree(trained, here / "broken")
+    manifest = json.loads((folder / "manifest.json").read_text())
+    manifest["files"]["../secret"] = "0"
+    (folder / "manifest.json").write_text(json.dumps(manifest))
+    (here / "secret").write_text("x")
+    ran = command("evaluate", folder, "data.csv")
+    assert ran.code == 2 and "names a file outside the folder: ../secret" in ran.err
+
+
+def test_a_folder_that_is_no_model_is_told(here, command):
+    (here / "models" / "x").mkdir()
+    ran = command("predict", "models/x", "data.csv")
+    assert ran.code == 2 and "models/x is not a complete model folder: manifest.json is missing" in ran.err
+
+
+# How it is told
+
+
+def test_traceback_shows_where_an_error_came_from(command):
+    ran = command("train", "no.csv", "--traceback")
+    assert ran.code == 2
+    assert ran.err.startswith("Traceback") and "error: no.csv: there is no such file" in ran.err.splitlines()[-1]
+
+
+def test_an_error_costs_no_import_of_tensorflow(here, shell):
+    (here / "data.csv").write_text("text,label\n" + "same words,x\n" * 9)
+    ran = shell("train.py", "data.csv", python=["-X", "importtime"])
+    assert ran.code == 2
+    imported = {line.rpartition("|")[2].strip() for line in ran.err.splitlines() if line.startswith("import time:")}
+    assert "pyarrow" in imported
+    assert not {"tensorflow", "keras", "sklearn", "matplotlib"} & imported
+    told = [line for line in ran.err.splitlines() if not line.startswith("import time:")]
+    assert len(told) == 1 and told[0].startswith("error: data.csv: ")
