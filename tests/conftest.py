@@ -1,43 +1,53 @@
-"""What tests of several rooms share."""
+"""What tests of several rooms share: a small file of tickets and a model trained on it."""
 
 import csv
+import itertools
 import os
 import random
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
-TOPICS = {
-    "food": ("soup", "bread", "cook", "plate"),
-    "music": ("song", "band", "drum", "tune"),
-    "sport": ("goal", "team", "match", "score"),
-}
-FILLERS = ("the", "a", "of", "and", "with")
+SAMPLE = Path(__file__).resolve().parents[1] / "data" / "support_tickets.csv"
 
 
-def write_topics(path: Path, rows: int, labels: tuple[str, ...] = tuple(TOPICS), seed: int = 0) -> Path:
-    """Writes a CSV of texts that name their topic once or more: 1 to 9 words, columns text and label."""
-    source = random.Random(seed)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["text", "label"])
-        for number in range(rows):
-            label = labels[number % len(labels)]
-            words = TOPICS.get(label, (label,))
-            text = [source.choice(words), *source.choices(words + FILLERS, k=source.randint(0, 8))]
-            source.shuffle(text)
-            writer.writerow([" ".join(text), label])
+@pytest.fixture(scope="session")
+def tickets(tmp_path_factory) -> Path:
+    """Some hundred rows of the sample of tickets: columns text and label, 12 labels."""
+    path = tmp_path_factory.mktemp("data") / "tickets.csv"
+    with SAMPLE.open(encoding="utf-8", newline="") as source, path.open("w", encoding="utf-8", newline="") as target:
+        csv.writer(target).writerows(itertools.islice(csv.reader(source), 361))
     return path
 
 
 @pytest.fixture(scope="session")
-def trained(tmp_path_factory) -> Path:
-    """The folder of a small finished model for the three topics; not to be changed."""
+def trained(tickets, tmp_path_factory) -> Path:
+    """The finished folder of a small model for the tickets, far from perfect; not to be changed."""
     import kerasnlp_kit
 
-    folder = tmp_path_factory.mktemp("trained")
-    options = {"embedding_dim": 6, "filters": 5, "kernels": (1, 2), "batch_size": 16, "learning_rate": 0.02}
-    data = write_topics(folder / "topics.csv", 150)
-    return kerasnlp_kit.train(data, epochs=4, models=folder / "models", name="topics", **options).folder
+    options = {"embedding_dim": 8, "filters": 8, "kernels": (1, 2), "vocabulary": 400, "learning_rate": 0.01}
+    models = tmp_path_factory.mktemp("models")
+    return kerasnlp_kit.train(tickets, epochs=4, batch_size=32, models=models, name="tickets", **options).folder
+
+
+@pytest.fixture(scope="session")
+def write_topics() -> Callable[..., Path]:
+    """Writes a CSV of short texts of which one word, a number and the label's first letter, tells the label."""
+
+    def write_topics(path: Path, rows: int, labels: tuple[str, ...] = ("food", "music", "sport")) -> Path:
+        source = random.Random(0)
+        with path.open("w", encoding="utf-8", newline="") as file:
+            writer = csv.writer(file)
+            writer.writerow(["text", "label"])
+            for number in range(rows):
+                label = labels[number % len(labels)]
+                words = [f"{label[0]}{number}" for number in range(4)]
+                text = [source.choice(words), *source.choices([*words, "the", "a", "of"], k=source.randint(0, 8))]
+                source.shuffle(text)
+                writer.writerow([" ".join(text), label])
+        return path
+
+    return write_topics
