@@ -70,6 +70,7 @@ def shell(here):
             encoding="utf-8" if text else None,
             timeout=300,
             cwd=here,
+            env={name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"},
         )
         return Ran(done.returncode, done.stdout, done.stderr)
 

@@ -1,0 +1,146 @@
+"""What `evaluate` and `predict` print and write, against scikit-learn and the model itself."""
+
+import csv
+import io
+import json
+import re
+
+import pytest
+from sklearn.metrics import accuracy_score, f1_score
+
+import kerasnlp_kit as kit
+
+FIRST_LINE = re.compile(r"^accuracy \d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\] n=\d+$")
+
+
+@pytest.fixture(scope="module")
+def model(trained):
+    return kit.load(trained)
+
+
+def read_csv(path):
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def test_the_first_line_is_the_accuracy_that_scikit_learn_finds_in_the_predictions(here, command, trained, tickets):
+    ran = command("evaluate", trained, tickets, "--predictions", "rows.csv")
+    first = ran.out.splitlines()[0]
+    assert ran.code == 0 and FIRST_LINE.fullmatch(first), ran
+    rows = read_csv(here / "rows.csv")
+    gold, predicted = [row["label"] for row in rows], [row["predicted_label"] for row in rows]
+    assert first.startswith(f"accuracy {accuracy_score(gold, predicted):.4f} [")
+    assert first.endswith(f"n={len(rows)}")
+    assert [row["text"] for row in rows] == [row["text"] for row in read_csv(tickets)]
+
+
+def test_json_is_json_and_nothing_else(command, trained, tickets, model):
+    ran = command("evaluate", trained, tickets, "--json")
+    measures = json.loads(ran.out)
+    rows = read_csv(tickets)
+    predicted = model.predict([row["text"] for row in rows])
+    gold = [row["label"] for row in rows]
+    assert measures["n"] == len(rows)
+    assert measures["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
+    assert measures["macro_f1"] == pytest.approx(f1_score(gold, predicted, average="macro"))
+
+
+def test_labels_the_model_has_never_seen_are_errors_and_named(here, command, trained, model):
+    texts = ["where is my parcel", "I want my money back"]
+    known = model.predict(texts)
+    rows = [*zip(texts, known, strict=True), (texts[0], "unheard of")]
+    (here / "odd.csv").write_text("text,label\n" + "".join(f"{text},{label}\n" for text, label in rows))
+    ran = command("evaluate", trained, "odd.csv")
+    assert ran.code == 0
+    assert ran.out.startswith("accuracy 0.6667 ["), "2 of 3 rows are right"
+    assert "1 row with a label the model has never seen, counted as errors:\n  unheard of: 1" in ran.out
+
+
+def test_rows_that_lack_a_cell_are_left_out_and_told(here, command, trained):
+    (here / "gaps.csv").write_text('text,label\nmy parcel is late,delivery_delay\nno label,\n"",delivery_delay\n')
+    ran = command("evaluate", trained, "gaps.csv")
+    assert ran.code == 0
+    assert ran.out.splitlines()[0].endswith(" n=2"), "an empty text is a text, a blank label is none"
+    assert "dropped 1 row without a label (line 3)" in ran.out
+
+
+def test_other_columns_than_those_of_the_training_are_found_and_told(here, command, trained):
+    (here / "other.csv").write_text("topic,body\ndelivery_delay,my parcel is late\ncompliment,thank you\n")
+    ran = command("evaluate", trained, "other.csv")
+    assert ran.code == 0
+    assert 'the model was trained on column "text", which this file lacks' in ran.out
+
+
+def test_an_evaluation_file_without_labels_is_refused(here, command, trained):
+    (here / "new.csv").write_text("text\nmy parcel is late\nwhere is it\n")
+    ran = command("evaluate", trained, "new.csv")
+    assert ran.code == 2 and len(ran.err.splitlines()) == 1
+    assert "found no label column" in ran.err and ran.out == ""
+
+
+def test_the_report_of_an_evaluation_shows_texts_unless_asked_not_to(here, command, trained, tickets, model):
+    assert command("evaluate", trained, tickets, "--report", "with.html").code == 0
+    assert command("evaluate", trained, tickets, "--report", "without.html", "--no-texts").code == 0
+    rows = read_csv(tickets)
+    predicted = model.predict([row["text"] for row in rows])
+    pairs = zip(rows, predicted, strict=True)
+    # Letters and blanks only: nothing that HTML would write otherwise.
+    starts = [
+        row["text"][:40] for row, label in pairs if label != row["label"] and re.match("[A-Za-z ]{40}", row["text"])
+    ]
+    assert starts, "the small model makes errors, of which the report shows some"
+    shown, hidden = (here / "with.html").read_text(), (here / "without.html").read_text()
+    assert any(start in shown for start in starts)
+    assert not any(start in hidden for start in starts)
+
+
+def test_predict_keeps_all_columns_and_the_order_of_the_rows(here, command, trained, model):
+    rows = [
+        {"id": "007", "text": "where is my parcel", "note": "=1+1"},
+        {"id": "1.0", "text": "", "note": "nan"},
+        {"id": "", "text": 'a "quoted", text\nin two lines', "note": "很好 🙂"},
+    ]
+    with (here / "new.csv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.DictWriter(file, ["id", "text", "note"])
+        writer.writeheader()
+        writer.writerows(rows)
+    ran = command("predict", trained, "new.csv", "--output", "out.csv")
+    assert (ran.code, ran.out, ran.err) == (0, "", "3 rows written to out.csv\n")
+    found = read_csv(here / "out.csv")
+    assert list(found[0]) == ["id", "text", "note", "predicted_label", "probability"]
+    assert [{name: row[name] for name in rows[0]} for row in found] == rows
+    texts = [row["text"] for row in rows]
+    assert [row["predicted_label"] for row in found] == model.predict(texts)
+    best = model.predict_proba(texts).max(axis=1).tolist()
+    assert [float(row["probability"]) for row in found] == pytest.approx(best, abs=1e-6)
+
+
+@pytest.mark.parametrize("suffix", ["tsv", "jsonl", "parquet", "csv.gz"])
+def test_predict_reads_what_it_writes_in_every_format(here, command, trained, tickets, suffix):
+    assert command("predict", trained, tickets, "--output", f"out.{suffix}").code == 0
+    ran = command("evaluate", trained, f"out.{suffix}", "--label-column", "predicted_label")
+    assert ran.out.startswith("accuracy 1.0000 ["), "its own answers are all right"
+
+
+def test_predict_reads_standard_input_and_writes_standard_output(shell, trained, model):
+    ran = shell("kerasnlp_kit", "predict", trained, "-", stdin="text\nwhere is my parcel\n我要退款 😡\n")
+    assert (ran.code, ran.err) == (0, "")
+    rows = list(csv.DictReader(io.StringIO(ran.out)))
+    assert [row["text"] for row in rows] == ["where is my parcel", "我要退款 😡"]
+    assert [row["predicted_label"] for row in rows] == model.predict(["where is my parcel", "我要退款 😡"])
+
+
+def test_formulas_become_harmless_on_demand(here, command, trained):
+    (here / "new.csv").write_text('text,label\n"=HYPERLINK(""http://x"")",-1\nplain words,2\n')
+    assert command("predict", trained, "new.csv", "--output", "out.csv", "--spreadsheet-safe").code == 0
+    first = read_csv(here / "out.csv")[0]
+    assert (first["text"], first["label"]) == ('\'=HYPERLINK("http://x")', "'-1")
+
+
+def test_a_full_disk_is_told_and_leaves_nothing(here, command, trained, tickets, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    ran = command("predict", trained, tickets, "--output", "out.csv")
+    assert ran.code == 2
+    expected = "out.csv: cannot be written: No space left on device. Free some space, or choose another folder."
+    assert ran.err.startswith("error: ") and ran.err.endswith(f"{expected}\n")
+    assert sorted(path.name for path in here.iterdir()) == ["models"]

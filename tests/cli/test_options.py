@@ -1,0 +1,141 @@
+"""Flags, config files, run.json and earlier models come to one set of options; later ones win."""
+
+import dataclasses
+import json
+import subprocess
+import sys
+
+import pytest
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.options import parse_run, read_config, to_arguments
+
+
+def options(*arguments) -> RunConfig:
+    config, resume = parse_run([str(argument) for argument in arguments])
+    assert not resume
+    return config
+
+
+@pytest.mark.parametrize("name", ["options.yaml", "options.yml", "options.json"])
+def test_a_config_file_gives_options_and_flags_win(here, name):
+    content = {"train": "a.csv", "model": "lstm_classifier", "units": 9, "lower": False, "text_column": ["x", "y"]}
+    # JSON is YAML too.
+    (here / name).write_text(json.dumps(content))
+    config = options("--config", name, "--units", "7")
+    assert (config.train, config.model, config.text.lower) == ("a.csv", "lstm_classifier", False)
+    assert config.data.text_column == ("x", "y")
+    assert config.architecture.units == 7
+
+
+def test_a_file_named_on_the_command_line_replaces_that_of_the_config(here):
+    (here / "options.yaml").write_text("train: a.csv\ntext_column: [x]\n")
+    assert options("b.csv", "--config", "options.yaml").train == "b.csv"
+
+
+def test_names_in_a_config_file_may_be_those_of_the_flags(here):
+    (here / "options.yaml").write_text("--max-length: 5\nbatch-size: 7\n")
+    config = options("a.csv", "--config", "options.yaml")
+    assert (config.text.max_length, config.training.batch_size) == (5, 7)
+
+
+def test_the_run_json_of_an_earlier_run_gives_the_same_options_again(trained):
+    config = options("--config", trained / "run.json")
+    recorded = json.loads((trained / "run.json").read_text())["options"]
+    assert json.loads(json.dumps(config.flat())) == recorded
+    assert recorded["filters"] == config.architecture.filters != type(config.architecture)().filters
+
+
+def test_every_option_of_every_model_survives_the_way_through_a_file(here):
+    for spec in registry.available():
+        first = options("a.csv", "--model", spec.name, "--seed", 5, "--freeze", "embedding", "--no-texts")
+        (here / "options.json").write_text(json.dumps(first.flat()))
+        assert options("--config", "options.json") == first
+
+
+def test_an_earlier_model_gives_its_model_and_sizes(trained):
+    config = options("a.csv", "--from", trained, "--epochs", 3)
+    recorded = json.loads((trained / "run.json").read_text())
+    assert config.model == recorded["model"]
+    assert json.loads(json.dumps(dataclasses.asdict(config.architecture))) == recorded["architecture"]
+    assert recorded["options"]["learning_rate"] != 0.001
+    assert config.training.epochs == 3
+    assert config.training.learning_rate == 0.001, "how it was trained is not taken over"
+
+
+def test_without_flags_all_options_have_the_defaults_of_their_classes():
+    config = options("a.csv")
+    for field in dataclasses.fields(RunConfig):
+        value = getattr(config, field.name)
+        if dataclasses.is_dataclass(value):
+            assert value == type(value)()
+
+
+def test_keywords_become_flags():
+    arguments = to_arguments({"units": 5, "lower": False, "from_model": "m", "freeze": ["a", "b"], "name": None})
+    assert arguments == ["--units", "5", "--no-lower", "--from", "m", "--freeze", "a", "b"]
+
+
+def test_a_list_of_columns_does_not_swallow_the_file_name():
+    assert options("a.csv", "--text-column", "title", "body").data.text_column == ("title", "body")
+    assert options("--text-column", "title", "--epochs", 2, "a.csv").train == "a.csv"
+
+
+def test_from_python_wrong_options_are_user_errors_too(here):
+    import kerasnlp_kit as kit
+
+    (here / "a.csv").write_text("text,label\n")
+    with pytest.raises(UserError, match=r"unknown option '--epoch'; did you mean --epochs\?"):
+        kit.train("a.csv", epoch=3)
+    with pytest.raises(UserError, match="--epochs must be a whole number"):
+        kit.train("a.csv", epochs="many")
+    with pytest.raises(UserError, match="no rows"):
+        kit.train(here / "a.csv")
+
+
+def test_a_config_file_of_another_encoding_is_refused(here):
+    (here / "options.yaml").write_bytes("name: caf\xe9".encode("latin-1"))
+    with pytest.raises(UserError, match=r"options.yaml cannot be read"):
+        read_config("options.yaml")
+
+
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "models"])
+def test_help_imports_neither_tensorflow_nor_keras_nor_pyarrow(command):
+    code = (
+        "import sys\n"
+        "from kerasnlp_kit.cli import main\n"
+        "try:\n"
+        f"    main(['{command}', '--help'])\n"
+        "except SystemExit as exit_:\n"
+        "    heavy = {'tensorflow', 'keras', 'jax', 'torch', 'pyarrow', 'pandas', 'numpy', 'sklearn'}\n"
+        "    print('imported:', sorted(heavy & set(sys.modules)), 'code:', exit_.code)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
+    assert done.stdout.splitlines()[-1] in ("imported: [] code: 0", "imported: [] code: None")
+    assert f"usage: kerasnlp-kit {command}" in done.stdout
+
+
+def test_the_help_tells_every_option_of_the_model_asked_for(command):
+    out = command("train", "--model", "lstm_classifier", "--help").out
+    for field in dataclasses.fields(registry.find("lstm_classifier").architecture):
+        assert f"--{field.name.replace('_', '-')}" in out
+    assert "None" not in out, "an option that is not set needs no default"
+
+
+def test_models_lists_every_model_with_its_options(command):
+    ran = command("models")
+    assert ran.code == 0
+    for spec in registry.available():
+        assert f"{spec.name}" in ran.out and spec.summary in ran.out
+        for field in dataclasses.fields(spec.architecture):
+            assert f"{field.name.replace('_', '-')}" in ran.out
+    assert "cnn_classifier (default)" in ran.out
+
+
+def test_without_a_command_the_commands_are_told(command):
+    ran = command()
+    assert ran.code == 2 and "usage: kerasnlp-kit COMMAND" in ran.out
+    assert command("--help").code == 0
+    assert command("--version").out.strip() == "0.1.0"
