@@ -87,6 +87,8 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         earlier.verify()
     data = read_data(config, say)
     run = _Run(config, registry.find(config.model), final, work, version, earlier, resume, say)
+    if config.training.tensorboard:
+        devices.require_package("tensorboard", "--tensorboard")
     devices.choose_backend(config.device.backend, config.device.devices)
     try:
         prepared = _prepare(run, data)

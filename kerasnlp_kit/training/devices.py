@@ -1,6 +1,7 @@
 """Which backend and which devices compute; importing this module does not import Keras."""
 
 import contextlib
+import importlib.util
 import os
 import sys
 from collections.abc import Iterator
@@ -33,6 +34,7 @@ def choose_backend(backend: str, devices: int | None = None) -> None:
         if current != backend:
             raise UserError(f"Keras runs on {current} in this process; start a new one to train on {backend}.")
         return
+    require_package(backend, f"--backend {backend}")
     os.environ["KERAS_BACKEND"] = backend
     if backend == "jax" and devices and devices > 1:
         flag = f"--xla_force_host_platform_device_count={devices}"
@@ -43,10 +45,20 @@ def choose_backend(backend: str, devices: int | None = None) -> None:
         tf.config.set_visible_devices([], "GPU")  # TensorFlow only tokenizes and feeds here
     elif devices and devices > 1:
         _make_virtual_cpus(devices)
-    try:
-        __import__(backend)
-    except ImportError as error:
-        raise UserError(f"--backend {backend} needs the package: pip install 'kerasnlp_kit[{backend}]'.") from error
+
+
+def require_package(name: str, flag: str) -> None:
+    """Makes sure that the package of an extra is there, before anything is computed.
+
+    Args:
+        name: of the package and of the extra.
+        flag: what asks for it.
+
+    Raises:
+        UserError: it is not installed.
+    """
+    if importlib.util.find_spec(name) is None:
+        raise UserError(f"{flag} needs the package {name}: pip install 'kerasnlp_kit[{name}]'.")
 
 
 def seed_everything(seed: int) -> None:
