@@ -70,6 +70,9 @@ def train(
     if options.tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
     verbose = 1 if sys.stdout.isatty() else 2
+    if keeper.resumes:
+        # Keras makes the variables of the metrics with the first batch only, and the state to put back holds them.
+        model.test_on_batch(*next(train_batches.epoch(0)))
     with _orderly_interrupt(keeper):
         if keeper.progress.step and not keeper.progress.ended:
             # The rest of a broken-off epoch is a fit of its own: Keras fixes the number of batches for a whole fit.
@@ -125,7 +128,7 @@ class _Keeper(keras.callbacks.Callback):
         self.progress = Progress()
         self.best: list[np.ndarray] | None = None
         self._state_to_restore: list[np.ndarray] | None = None
-        self._network = model
+        self.set_model(model)
         found = load_checkpoint(folder / "checkpoints")
         if found:
             self.progress, self._state_to_restore, self.best = found
@@ -134,15 +137,15 @@ class _Keeper(keras.callbacks.Callback):
         self._last_save = time.monotonic()
         self._clock = time.monotonic()
 
+    @property
+    def resumes(self) -> bool:
+        """Whether a state waits to be put back."""
+        return self._state_to_restore is not None
+
     def on_epoch_begin(self, epoch: int, logs: Any = None) -> None:
         assert self.train_set is not None
         self.train_set.number = epoch
-        if self._state_to_restore is not None:
-            # Here, and not earlier, because the metrics exist now and were reset a moment ago.
-            variables = self._variables()
-            for variable, value in zip(variables, self._state_to_restore, strict=True):
-                variable.assign(value)
-            self._state_to_restore = None
+        self._put_state_back()  # here, and not earlier, because the metrics were reset a moment ago
         self._clock = time.monotonic()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
@@ -179,10 +182,19 @@ class _Keeper(keras.callbacks.Callback):
         self._save()
 
     def finish(self) -> None:
-        """Puts the best weights into the model."""
+        """Puts the best weights into the model, and takes the optimizer out: it is no part of what is saved."""
+        self._put_state_back()  # of a run that had ended before
+        model = self.model
         if self.best is not None:
-            for variable, value in zip(self._network.weights, self.best, strict=True):
+            for variable, value in zip(model.weights, self.best, strict=True):
                 variable.assign(value)
+        model.optimizer = None
+
+    def _put_state_back(self) -> None:
+        if self._state_to_restore is not None:
+            for variable, value in zip(self._variables(), self._state_to_restore, strict=True):
+                variable.assign(value)
+            self._state_to_restore = None
 
     def _variables(self) -> list[Any]:
         model = self.model

@@ -1,0 +1,175 @@
+import itertools
+import math
+
+import h5py
+import keras
+import numpy as np
+import pytest
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.registry import Sizes
+from kerasnlp_kit.tasks.classification import SmoothedCrossEntropy
+from kerasnlp_kit.text.token_ids import TokenIds
+from kerasnlp_kit.training import devices, loop
+from kerasnlp_kit.training.batches import Batches
+from kerasnlp_kit.training.checkpoint import save_checkpoint
+from kerasnlp_kit.training.optimization import balanced_weights
+
+SIZES = Sizes(vocabulary=9, classes=2, max_length=4)
+
+
+def batches(rows, labels, seed=None, batch_size=4, weights=None):
+    values = np.array(list(itertools.chain.from_iterable(rows)), "int32")
+    ids = TokenIds(values, np.cumsum([0, *map(len, rows)]))
+    return Batches(ids, np.array(labels, "int32"), batch_size, (4,), weights, seed=seed)
+
+
+TRAIN = batches([[2, 3], [4, 5, 3], [2], [4, 6], [2, 6, 5], [4], [3, 2], [6, 4, 6]] * 2, [0, 1] * 8, seed=0)
+DEV = batches([[2, 5], [4, 3], [2, 6, 3], [4, 6]], [0, 1, 0, 1])
+WRONG = batches([[2, 5], [4, 3], [2, 6, 3], [4, 6]], [1, 0, 1, 0])  # gets worse the more is learnt
+
+
+def network(dropout=0.0, seed=0):
+    devices.seed_everything(seed)
+    architecture = registry.find("cnn_classifier").architecture
+    return architecture(4, (1,), 5, embedding_dropout=0.0, dropout=dropout).build(SIZES)
+
+
+def train(folder, train_batches=TRAIN, dev=DEV, model=None, **options):
+    """A short run: outcome, and the network with its final weights."""
+    model = model or network()
+    folder.mkdir(exist_ok=True)
+    options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, "checkpoint_seconds": 0.0} | options)
+    return loop.train(model, train_batches, dev, SmoothedCrossEntropy(), options, folder), model
+
+
+def assert_same_weights(one, other):
+    for left, right in zip(one.get_weights(), other.get_weights(), strict=True):
+        np.testing.assert_array_equal(left, right)
+
+
+def test_the_same_seed_gives_the_same_weights_and_another_seed_others(tmp_path):
+    (_, one), (_, again), (_, other) = (
+        train(tmp_path / str(number), model=network(0.5, seed)) for number, seed in enumerate([3, 3, 4])
+    )
+    assert_same_weights(one, again)
+    assert any((left != right).any() for left, right in zip(one.get_weights(), other.get_weights(), strict=True))
+
+
+def test_the_weights_are_those_after_the_best_epoch(tmp_path):
+    # What is common (2 is class 0, 4 is class 1) is learnt first, the exception (2 with 7 is class 1) later. Dev knows
+    # the rule and denies the exception, so that it gets better first and worse in the end.
+    rows = [[2, 3], [4, 3]] * 6 + [[2, 7], [2, 7]]
+    memorizing = batches(rows, [0, 1] * 6 + [1, 1], seed=0)
+    dev = batches([[2], [4], [2, 7], [2, 7, 5]], [0, 1, 0, 0])
+    outcome, best = train(tmp_path / "long", memorizing, dev, epochs=30, patience=30)
+    assert 1 < outcome.best_epoch < 30
+    assert len(outcome.history["loss"]) == 30
+    accuracy = outcome.history["val_accuracy"]
+    assert accuracy[outcome.best_epoch - 1] == max(accuracy) > accuracy[-1]
+    # With a constant learning rate, a run of so many epochs is the beginning of the long one.
+    short, last = train(tmp_path / "short", memorizing, dev, epochs=outcome.best_epoch, patience=30)
+    assert short.best_epoch == outcome.best_epoch
+    assert_same_weights(best, last)
+
+
+def test_among_epochs_of_equal_accuracy_the_one_of_lowest_loss_is_best(tmp_path):
+    outcome, _ = train(tmp_path, epochs=12, patience=12)
+    history = outcome.history
+    pairs = [(-accuracy, loss) for accuracy, loss in zip(history["val_accuracy"], history["val_loss"], strict=True)]
+    assert history["val_accuracy"].count(1.0) > 1
+    assert outcome.best_epoch == 1 + pairs.index(min(pairs))
+
+
+def test_training_ends_after_so_many_epochs_without_a_better_one_as_patience_says(tmp_path):
+    outcome, _ = train(tmp_path, dev=WRONG, epochs=30, patience=2, learning_rate=0.05)
+    assert len(outcome.history["loss"]) == outcome.best_epoch + 2 < 30
+
+
+class Killed(Exception):
+    pass
+
+
+@pytest.mark.parametrize("kills", [[1], [5], [2, 4, 3]])
+def test_a_run_that_breaks_off_continues_to_the_same_weights_and_history(tmp_path, monkeypatch, kills):
+    options = {"epochs": 3, "checkpoint_seconds": 1e-9, "schedule": "cosine", "weight_decay": 0.1}
+    whole, expected = train(tmp_path / "whole", model=network(0.5), **options)
+    for seed, left in enumerate(
+        kills
+    ):  # checkpoints until the next break; there is one after each of the 4 batches of an epoch
+        written = itertools.count(1)
+
+        def save(*state, written=written, left=left):
+            save_checkpoint(*state)
+            if next(written) == left:
+                raise Killed
+
+        monkeypatch.setattr(loop, "save_checkpoint", save)
+        with pytest.raises(Killed):
+            train(tmp_path / "broken", model=network(0.5, seed), **options)
+    monkeypatch.setattr(loop, "save_checkpoint", save_checkpoint)
+    outcome, found = train(tmp_path / "broken", model=network(0.5, seed=9), **options)
+    assert outcome.history == whole.history
+    assert_same_weights(found, expected)
+
+
+def test_the_history_file_holds_a_line_an_epoch(tmp_path):
+    outcome, _ = train(tmp_path, schedule="linear")
+    names, *lines = [line.split(",") for line in (tmp_path / "history.csv").read_text().splitlines()]
+    assert names == ["epoch", "accuracy", "loss", "val_accuracy", "val_loss", "learning_rate"]
+    for number, line in enumerate(lines):
+        expected = [number + 1, *(outcome.history[name][number] for name in names[1:])]
+        assert [float(value) for value in line] == expected
+    assert len(lines) == 3
+    # 12 steps in all; the learning rate after each 4 of them.
+    assert outcome.history["learning_rate"] == pytest.approx([0.02 * 8 / 12, 0.02 * 4 / 12, 0])
+
+
+def test_class_weights_weigh_the_rows_in_the_loss(tmp_path):
+    labels = [0, 0, 0, 0, 0, 1]
+    rows = [[2], [3], [2, 3], [3, 3], [2, 2], [4]]
+    weights = balanced_weights(np.array(labels), 2)
+    model = network()
+    model.set_weights([np.random.default_rng(0).normal(size=weight.shape) for weight in model.get_weights()])
+    logits = np.asarray(model(np.array([[*row, 0][:2] for row in rows], "int32")), "float64")
+    losses = np.log(np.exp(logits).sum(axis=1)) - logits[np.arange(6), labels]
+    # One batch: the loss of the first epoch is that before any step.
+    outcome, _ = train(tmp_path, batches(rows, labels, 0, 6, weights), model=model, epochs=1)
+    assert outcome.history["loss"] == pytest.approx([np.mean(weights * losses)], rel=1e-5)
+    assert math.fabs(np.mean(weights * losses) - np.mean(losses)) > 0.01
+
+
+def test_frozen_layers_stay_bit_identical(tmp_path):
+    model = network()
+    model.get_layer("embedding").trainable = False
+    before = {layer.name: layer.get_weights() for layer in model.layers}
+    train(tmp_path, model=model)
+    for layer in model.layers:
+        same = [(one == other).all() for one, other in zip(before[layer.name], layer.get_weights(), strict=True)]
+        assert all(same) if layer.name == "embedding" else not any(same)
+
+
+def test_training_in_16_bits_leaves_weights_of_32_bits(tmp_path):
+    with devices.precision(True):
+        model = network()
+    assert keras.config.dtype_policy().name == "float32"
+    assert model.get_layer("convolution_1").compute_dtype == "bfloat16"
+    outcome, _ = train(tmp_path, model=model, epochs=6)
+    assert outcome.history["loss"][-1] < outcome.history["loss"][0]
+    model.save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        types = []
+        file.visititems(lambda _, item: types.append(item.dtype) if isinstance(item, h5py.Dataset) else None)
+    assert set(types) == {np.dtype("float32")}
+    plain = network(seed=1)
+    plain.load_weights(tmp_path / "model.weights.h5")
+    ids = np.array([[2, 3, 0], [4, 6, 5]], "int32")
+    np.testing.assert_allclose(plain(ids), model(ids), atol=0.05)
+
+
+def test_saved_weights_hold_no_state_of_the_optimizer(tmp_path):
+    _, model = train(tmp_path)
+    model.save_weights(tmp_path / "model.weights.h5")
+    with h5py.File(tmp_path / "model.weights.h5") as file:
+        assert "optimizer" not in file

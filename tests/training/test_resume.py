@@ -1,0 +1,146 @@
+"""Kills the real train.py at several moments; what it finishes to in the end must be what it had been without."""
+
+import csv
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import h5py
+import numpy as np
+import pytest
+
+from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.training.checkpoint import checkpoints
+
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+SMALL = {
+    "model": "lstm_classifier",
+    "embedding-dim": 4,
+    "units": 4,
+    "dropout": 0.3,
+    "embedding-dropout": 0.2,
+    "word-dropout": 0.1,
+    "batch-size": 4,
+    "learning-rate": 0.01,
+    "patience": 99,
+    "checkpoint-seconds": 0.01,
+}
+OPTIONS = [f"--{name}={value}" for name, value in SMALL.items()]
+
+
+class Run:
+    """A train.py in a process of its own."""
+
+    def __init__(self, folder, *arguments):
+        self.output = folder / "output.txt"
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("TF_CPP")}
+        with self.output.open("w") as file:
+            command = [sys.executable, TRAIN, *arguments]
+            self.process = subprocess.Popen(command, cwd=folder, stdout=file, stderr=file, env=environment)
+
+    def send(self, number, moment):
+        """Sends a signal as soon as ``moment()`` is true, and waits for the end of the process."""
+        deadline = time.monotonic() + 120
+        while not moment():
+            assert self.process.poll() is None and time.monotonic() < deadline, self.output.read_text()
+            time.sleep(0.002)
+        self.process.send_signal(number)
+        return self.wait()
+
+    def wait(self):
+        try:
+            return self.process.wait(timeout=120)
+        finally:
+            self.process.kill()
+            self.process.wait()
+
+
+def arrays(folder):
+    found = {}
+    with h5py.File(folder / "weights" / "model.weights.h5") as file:
+        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    return found
+
+
+def beyond(unfinished, epoch, step):
+    """Whether a checkpoint was taken at or after this batch of this epoch."""
+
+    def reached():
+        found = checkpoints(unfinished / "checkpoints")
+        return bool(found) and found[-1].name >= f"{epoch:05d}-{step:09d}"
+
+    return reached
+
+
+@pytest.fixture
+def topics(write_topics, tmp_path):
+    write_topics(tmp_path / "topics.csv", 300)
+    return tmp_path
+
+
+def test_a_run_killed_in_an_epoch_in_a_later_one_and_in_the_export_ends_as_if_never_stopped(topics):
+    options = [*OPTIONS, "--epochs", "3"]
+    whole = Run(topics, "topics.csv", "--name", "whole", *options)
+    assert whole.wait() == 0, whole.output.read_text()
+
+    models, unfinished = topics / "models", topics / "models" / "broken.unfinished"
+    run = Run(topics, "topics.csv", "--name", "broken", *options)
+    # 270 rows in batches of 4 are 68 steps an epoch.
+    assert run.send(signal.SIGKILL, beyond(unfinished, 0, 5)) == -signal.SIGKILL
+    for moment in (beyond(unfinished, 1, 20), (unfinished / "saved_model").exists):
+        assert sorted(path.name for path in models.iterdir()) == ["broken.unfinished", "whole"]
+        run = Run(topics, "--resume", "models/broken")
+        assert run.send(signal.SIGKILL, moment) == -signal.SIGKILL
+        resumed = re.search(r"Resuming after epoch \d+, batch (\d+)", run.output.read_text())
+        assert int(resumed[1]) > 0, "a checkpoint within an epoch was resumed"
+    run = Run(topics, "--resume", "models/broken")
+    assert run.wait() == 0, run.output.read_text()
+    assert "Resuming after epoch 3, batch 0" in run.output.read_text()
+
+    assert sorted(path.name for path in models.iterdir()) == ["broken", "whole"]
+    ModelFolder(models / "broken").verify()
+    expected, found = arrays(models / "whole"), arrays(models / "broken")
+    assert list(found) == list(expected)
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert (models / "broken" / "history.csv").read_bytes() == (models / "whole" / "history.csv").read_bytes()
+    assert (models / "broken" / "metrics.json").read_bytes() == (models / "whole" / "metrics.json").read_bytes()
+    files = [sorted(path.relative_to(folder) for path in folder.rglob("*")) for folder in models.iterdir()]
+    assert files[0] == files[1], "nothing of the kills is left"
+
+
+def test_ctrl_c_keeps_the_best_weights_so_far_and_exports_them(topics):
+    unfinished = topics / "models" / "topics.unfinished"
+    run = Run(topics, "topics.csv", *OPTIONS, "--epochs", "500")
+    code = run.send(signal.SIGINT, beyond(unfinished, 2, 0))
+    output = run.output.read_text()
+    assert code == 0, output
+    assert "Stopping: the best weights so far are kept and exported" in output
+    assert "SavedModel answers" in output
+    folder = topics / "models" / "topics"
+    ModelFolder(folder).verify()
+    training = json.loads((folder / "run.json").read_text())["training"]
+    with (folder / "history.csv").open(newline="") as file:
+        epochs = list(csv.DictReader(file))
+    assert training["interrupted"] is True
+    assert 2 <= len(epochs) < 500
+    accuracies = [float(epoch["val_accuracy"]) for epoch in epochs]
+    assert accuracies[training["best_epoch"] - 1] == max(accuracies)
+    metrics = json.loads((folder / "metrics.json").read_text())
+    (dev,) = metrics.values()
+    assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
+
+
+def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics):
+    run = Run(topics, "topics.csv", *OPTIONS, "--epochs", "500")
+    run.send(signal.SIGKILL, beyond(topics / "models" / "topics.unfinished", 0, 1))
+    write_topics(topics / "topics.csv", 299)
+    run = Run(topics, "--resume", "models/topics")
+    assert run.wait() == 2
+    assert "topics.csv is not what it was when the run began" in run.output.read_text()
+    assert beyond(topics / "models" / "topics.unfinished", 0, 1)(), "the checkpoints are kept"
