@@ -1,6 +1,5 @@
 """The programs in examples/ read an exported folder as other applications would: without this package."""
 
-import math
 import os
 import shutil
 import subprocess
@@ -10,6 +9,8 @@ from pathlib import Path
 import pytest
 import tensorflow as tf
 
+import kerasnlp_kit
+
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TEXTS = [
     "My parcel is late.",
@@ -17,65 +18,21 @@ TEXTS = [
     "😡😡 money 👍",
     "",
     "parcel " * 14_285 + "money",  # 100,000 characters; the system allows 128 KiB an argument
+    "nobody trained on these zzxqj qqvvk",
 ]
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "CUDA_VISIBLE_DEVICES": "-1"}
 
 
-class TinyClassifier(tf.Module):
-    """Some words and characters vote for a label; the logits are the mean of 4 a vote over all tokens.
-
-    The words are in a table and the votes in a variable, so that a loader must initialise and restore.
-    """
-
-    labels = ("delivery_delay", "refund_request", "差评")
-
-    def __init__(self):
-        votes = {"parcel": 0, "late": 0, "money": 1, "退": 1, "款": 1, "不": 2, "😡": 2}
-        self.table = tf.lookup.StaticHashTable(
-            tf.lookup.KeyValueTensorInitializer(list(votes), tf.range(1, len(votes) + 1)), default_value=0
-        )
-        # Row 0 is for unknown words: -1 is no column, so they vote for nothing.
-        self.weights = tf.Variable(4 * tf.one_hot([-1, *votes.values()], len(self.labels)))
-
-    def probabilities(self, ids):
-        """ids: int32 (n, time), -1 where there is no token; float (n, K)."""
-        real = tf.cast(ids >= 0, tf.float32)[..., None]
-        total = tf.reduce_sum(tf.gather(self.weights, tf.maximum(ids, 0)) * real, axis=1)
-        return tf.nn.softmax(total / tf.maximum(tf.reduce_sum(real, axis=1), 1.0))
-
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, "text")])
-    def serving_default(self, text):
-        spaced = tf.strings.regex_replace(tf.strings.lower(text, encoding="utf-8"), r"([\p{Han}\p{So}])", r" \1 ")
-        ids = tf.ragged.map_flat_values(self.table.lookup, tf.strings.split(spaced))
-        probabilities = self.probabilities(ids.to_tensor(default_value=-1))
-        labels = tf.constant(self.labels)
-        best = tf.argmax(probabilities, axis=1)
-        return {
-            "label": tf.gather(labels, best),
-            "probability": tf.gather(probabilities, best, batch_dims=1),
-            "labels": tf.tile(labels[None], [tf.size(text), 1]),
-            "probabilities": probabilities,
-        }
-
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, "ids")])
-    def ids(self, ids):
-        return {"probabilities": self.probabilities(ids)}
+@pytest.fixture(scope="module")
+def saved_model(trained):
+    """The folder of a trained classifier, as an application gets it: `saved_model/1`."""
+    return trained / "saved_model" / "1"
 
 
-@pytest.fixture(scope="session")
-def saved_model(tmp_path_factory):
-    """The folder of an exported classifier, as an application gets it: `saved_model/1`."""
-    folder = tmp_path_factory.mktemp("tiny") / "saved_model" / "1"
-    module = TinyClassifier()
-    # `ids` first, so that `serving_default` is not simply the first call in the graph.
-    tf.saved_model.save(module, str(folder), signatures={"ids": module.ids, "serving_default": module.serving_default})
-    return folder
-
-
-@pytest.fixture(scope="session")
-def expected(saved_model):
+@pytest.fixture(scope="module")
+def expected(trained):
     """What the programs must print for TEXTS: pairs of label and probability."""
-    return answers(saved_model, TEXTS)
+    return answers(trained, TEXTS)
 
 
 @pytest.fixture(scope="session")
@@ -95,10 +52,9 @@ def label_program(tmp_path_factory):
 
 
 def answers(folder, texts):
-    model = tf.saved_model.load(str(folder))
-    answer = model.signatures["serving_default"](text=tf.constant(texts))
-    labels = [label.decode() for label in answer["label"].numpy()]
-    return list(zip(labels, answer["probability"].numpy().tolist(), strict=True))
+    model = kerasnlp_kit.load(folder)
+    probabilities = model.predict_proba(texts).max(axis=1).tolist()
+    return list(zip(model.predict(texts), probabilities, strict=True))
 
 
 def run(*command, stdin=None):
@@ -119,24 +75,9 @@ def printed_pairs(result):
     return [(label, float(probability)) for label, probability in lines]
 
 
-def assert_same(pairs, expected, tolerance=2e-6):
+def assert_same(pairs, expected):
     assert [label for label, _ in pairs] == [label for label, _ in expected]
-    assert [probability for _, probability in pairs] == pytest.approx([p for _, p in expected], abs=tolerance)
-
-
-def test_the_tiny_classifier_itself_is_right(expected):
-    e = math.e
-    assert_same(
-        expected,
-        [
-            ("delivery_delay", e / (e + 2)),  # 1 of 4 tokens votes ("late." is unknown): logits 1, 0, 0
-            ("refund_request", e ** (8 / 9) / (1 + e ** (8 / 9) + e ** (4 / 9))),  # of 9 tokens 2 and 1
-            ("差评", e**2 / (1 + e + e**2)),  # of 4 tokens 1 for refund_request, 2 for 差评
-            ("delivery_delay", 1 / 3),  # no token: three logits of 0
-            ("delivery_delay", e**4 / (e**4 + 2)),  # 14,285 of 14,286 tokens
-        ],
-        tolerance=1e-4,
-    )
+    assert [probability for _, probability in pairs] == pytest.approx([p for _, p in expected], abs=1e-5)
 
 
 def test_every_output_has_the_batch_as_first_dimension_as_rest_rows_need(saved_model):
@@ -217,9 +158,9 @@ def test_python_program_imports_tensorflow_and_the_standard_library_only():
     assert imported - set(sys.stdlib_module_names) == {"tensorflow"}
 
 
-def test_python_readme_runs_as_it_stands(saved_model, capsys):
+def test_python_readme_runs_as_it_stands(trained, saved_model, capsys):
     readme = (EXAMPLES / "python" / "README.md").read_text()
     code = readme.split("```python\n")[1].split("```")[0].replace("models/NAME/saved_model/1", str(saved_model))
     exec(compile(code, "README.md", "exec"), {})
     label, probability = capsys.readouterr().out.split()
-    assert_same([(label, float(probability))], answers(saved_model, ["where is my parcel?"]))
+    assert_same([(label, float(probability))], answers(trained, ["where is my parcel?"]))
