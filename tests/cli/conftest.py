@@ -62,7 +62,7 @@ def shell(here):
     """Runs a program of the checkout in a process of its own, such as ``shell("train.py", ...)``."""
 
     def shell(script, *arguments, stdin=None, text=True, python=()) -> Ran:
-        program = [CHECKOUT / script] if script.endswith(".py") else ["-m", script]
+        program = [CHECKOUT / script] if str(script).endswith(".py") else ["-m", script]
         done = subprocess.run(
             [sys.executable, *python, *map(os.fspath, [*program, *arguments])],
             input=stdin,

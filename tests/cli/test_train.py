@@ -1,0 +1,127 @@
+"""Whole runs as a person starts them: what they leave behind, and that three ways of starting give one model."""
+
+import csv
+import gzip
+import json
+
+import pyarrow as pa
+import pyarrow.parquet
+import pytest
+
+import kerasnlp_kit as kit
+
+SMALL = ("--embedding-dim", "6", "--filters", "5", "--kernels", "1", "--learning-rate", "0.05")
+
+
+def test_the_command_the_installed_program_and_python_give_the_same_model(here, shell, reviews):
+    flags = ["--epochs", "2", "--seed", "3", *SMALL]
+    script = shell("train.py", reviews, *flags, "--name", "by_script")
+    program = shell("kerasnlp_kit", "train", "reviews.csv", *flags, "--name", "by_program")
+    code = (
+        "import kerasnlp_kit as kit\n"
+        "kit.train('reviews.csv', epochs=2, seed=3, embedding_dim=6, filters=5, kernels=(1,), learning_rate=0.05,"
+        " name='by_python')\n"
+    )
+    (here / "run.py").write_text(code)
+    python = shell(here / "run.py")
+    assert (script.code, program.code, python.code) == (0, 0, 0), script.err + program.err + python.err
+    assert script.err == program.err == "", "nothing is wrong, so nothing is said on standard error"
+    metrics = [(here / "models" / f"by_{way}" / "metrics.json").read_text() for way in ("script", "program", "python")]
+    assert metrics[0] == metrics[1] == metrics[2]
+    texts = ["the room was clean", "the room was dirty", "neither"]
+    probabilities = [
+        kit.load(here / "models" / f"by_{way}").predict_proba(texts) for way in ("script", "program", "python")
+    ]
+    assert (probabilities[0] == probabilities[1]).all() and (probabilities[0] == probabilities[2]).all()
+    assert sorted(path.name for path in (here / "models" / "by_script").iterdir()) == [
+        *("MODEL_CARD.md", "history.csv", "labels.json", "manifest.json", "metrics.json", "report.html", "run.json"),
+        *("saved_model", "tokenizer.json", "weights"),
+    ]
+    assert sorted(path.name for path in (here / "models").iterdir()) == ["by_program", "by_python", "by_script"]
+
+
+def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, shell):
+    labels = ["nan", "null", "1", "1.0", "007", "真", "None", " x"]
+    words = ["alpha", "beta", "gamma", "delta", "epsilon", "很好", "🙂", "omega"]
+    rows = [(f"{word} {word}", label) for label, word in zip(labels, words, strict=True) for _ in range(12)]
+    rows += [("alpha " * 170_000, "nan"), ("", "null"), ("never again", "a class with one row")]
+    with (here / "odd.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    capacity = ("--embedding-dim", "16", "--filters", "32", "--dropout", "0", "--embedding-dropout", "0")
+    ran = shell(
+        "train.py", "odd.csv", "--epochs", "20", "--patience", "20", "--max-length", "10", *SMALL[4:], *capacity
+    )
+    assert ran.code == 0, ran.err
+    assert 'note: odd.csv: 1 class has a single row: "a class with one row".' in ran.out
+    model = kit.load(here / "models" / "odd")
+    assert sorted(model.labels) == sorted([*labels, "a class with one row"])
+    assert model.predict([text for text, _ in rows[: 12 * len(labels) : 12]]) == labels
+    assert model.predict(["alpha " * 170_000]) == ["nan"], "a text of 1 MB"
+
+
+@pytest.mark.parametrize("model", ["cnn_classifier"])
+def test_three_files_of_three_formats_with_columns_of_other_names(here, shell, model):
+    def row(number):
+        word, topic = (("clean", "praise"), ("dirty", "blame"))[number % 2]
+        return {"id": str(number), "title": f"{word} {number}", "body": f"secretword{number}", "topic": topic}
+
+    train = "".join(f"{r['id']}\t{r['title']}\t{r['body']}\t{r['topic']}\n" for r in map(row, range(60)))
+    gaps = "60\t\t\tpraise\n61\tno topic\tx\t\n"
+    with gzip.open(here / "dev.jsonl.gz", "wt", encoding="utf-8") as file:
+        file.writelines(json.dumps(row(number)) + "\n" for number in range(60, 80))
+    test = [row(number) for number in range(80, 90)] + [{"id": "90", "title": "x", "body": "y", "topic": "new"}]
+    pyarrow.parquet.write_table(pa.Table.from_pylist(test), here / "test.parquet")
+    columns = ("--text-column", "title", "body", "--label-column", "topic")
+    files = ("-", "--dev", "dev.jsonl.gz", "--test", "test.parquet", "--name", "topics", "--no-texts")
+    stdin = "id\ttitle\tbody\ttopic\n" + train + gaps
+    ran = shell(
+        "train.py", *files, *columns, "--model", model, "--epochs", "6", "--batch-size", "8", *SMALL, stdin=stdin
+    )
+    assert ran.code == 0, ran.err
+    assert "dropped 1 row without a label (line 63)" in ran.out
+    assert "accuracy 0.9091 [" in ran.out, "10 of 11 test rows are right; the label of one is unseen"
+    assert "1 row with a label the model has never seen, counted as errors:\n  new: 1" in ran.out
+    folder = here / "models" / "topics"
+    assert list(json.loads((folder / "metrics.json").read_text())) == ["dev.jsonl.gz", "test.parquet"]
+    run = json.loads((folder / "run.json").read_text())
+    assert run["data"]["columns"] == {"text": ["title", "body"], "label": "topic"}
+    assert (run["data"]["dev"]["rows"], run["data"]["test"]["rows"]) == (20, 11)
+    for name in ("report.html", "MODEL_CARD.md", "run.json", "metrics.json"):
+        assert "secretword8" not in (folder / name).read_text(), f"{name} holds a text of the data"
+
+
+def test_overwrite_replaces_and_new_version_adds(here, shell, reviews):
+    def train(*flags):
+        ran = shell("train.py", reviews, "--name", "m", "--epochs", "1", *SMALL, *flags)
+        assert ran.code == 0, ran.err
+        versions = {path.name for path in (here / "models" / "m" / "saved_model").iterdir()}
+        return versions, (here / "models" / "m" / "saved_model" / "1" / "variables" / "variables.index").read_bytes()
+
+    versions, first = train()
+    assert versions == {"1"}
+    versions, kept = train("--new-version", "--filters", "4")
+    assert versions == {"1", "2"}
+    assert kept == first
+    versions, replaced = train("--overwrite", "--filters", "3")
+    assert versions == {"1"}
+    assert replaced != first
+    assert [path.name for path in (here / "models").iterdir()] == ["m"]
+    assert kit.load(here / "models" / "m").run["architecture"]["filters"] == 3
+
+
+def test_a_disk_that_is_full_in_training_is_told_in_one_line_and_leaves_nothing(here, shell, reviews):
+    # A process may write no file above 30 kB: run.json has about 3 kB, a checkpoint of 15,000 parameters 180 kB.
+    code = (
+        "import resource, signal\n"
+        "signal.signal(signal.SIGXFSZ, signal.SIG_IGN)\n"
+        "resource.setrlimit(resource.RLIMIT_FSIZE, (30_000, 30_000))\n"
+        "from kerasnlp_kit.cli import main\n"
+        "main()\n"
+    )
+    (here / "limited.py").write_text(code)
+    sizes = ("--embedding-dim", "90", "--filters", "20")
+    ran = shell(here / "limited.py", "train", reviews, "--epochs", "2", *sizes)
+    assert ran.code == 2, ran
+    assert len(ran.err.splitlines()) == 1
+    assert ran.err.startswith("error: ") and ran.err.endswith("cannot be written: File too large.\n")
+    assert not any((here / "models").iterdir())
