@@ -175,7 +175,8 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
     vectors = None
     if run.config.text.vectors and not run.resume:
         vectors = start.load_vectors(run.config.text.vectors, prepared, say)
-        record["architecture"]["embedding_dim"] = vectors[0].shape[1]
+        # In both places: a model that starts from this one reads the options.
+        record["architecture"]["embedding_dim"] = record["options"]["embedding_dim"] = vectors[0].shape[1]
     if not run.resume:
         run.work.write_json("run.json", record)
     scope, device_count = devices.distribution(run.config.device.devices)
