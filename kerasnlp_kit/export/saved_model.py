@@ -1,6 +1,7 @@
 """Writes the SavedModel, always by a process whose Keras runs on TensorFlow."""
 
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -41,6 +42,7 @@ def write_saved_model(folder: ModelFolder, target: Path) -> None:
     graph = ClassifierGraph(
         folder.build_network(), tokenizer.graph(max_length=run["sizes"]["max_length"]), folder.labels()
     )
+    shutil.rmtree(target, ignore_errors=True)  # of a run that was killed while it wrote
     target.parent.mkdir(parents=True, exist_ok=True)
     # No stack traces: they hold paths of this machine and nobody needs them to serve.
     options = tf.saved_model.SaveOptions(save_debug_info=False)

@@ -65,7 +65,7 @@ def prove(saved_model: Path, texts: Sequence[bytes], expected: np.ndarray, label
             )
     if names.tobytes().split(b"\0") != [name.encode() for name in labels]:
         raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
-    _compare(saved_model, probabilities, label, probability, expected[order])
+    _compare(saved_model, probabilities, label, probability, expected[order], order)
     found = np.empty((len(texts), len(labels)), "float32")
     found[order] = probabilities
     return found
@@ -79,16 +79,22 @@ def _batch_sizes(count: int) -> list[int]:
 
 
 def _compare(
-    saved_model: Path, found: np.ndarray, label: np.ndarray, probability: np.ndarray, expected: np.ndarray
+    saved_model: Path,
+    found: np.ndarray,
+    label: np.ndarray,
+    probability: np.ndarray,
+    expected: np.ndarray,
+    numbers: np.ndarray,
 ) -> None:
+    """All but the first of the arrays have a row for each text asked; ``numbers`` tells which text that was."""
     if found.shape != expected.shape:
         raise ExportMismatch(f"{saved_model} gives {found.shape} probabilities; expected {expected.shape}.")
     distance = np.abs(found.astype("float64") - expected).max(axis=1, initial=0)
     worst = int(np.argmax(np.where(np.isnan(distance), np.inf, distance))) if len(distance) else 0
     if len(distance) and not distance[worst] <= TOLERANCE:
         raise ExportMismatch(
-            f"{saved_model} differs from the model in memory by {distance[worst]:.2e} at text {worst} of "
-            f"{len(distance)}; at most {TOLERANCE:.0e} is allowed. The model was not put in place."
+            f"{saved_model} differs from the model in memory by {distance[worst]:.2e} at text {numbers[worst]} "
+            f"of {numbers.max() + 1}; at most {TOLERANCE:.0e} is allowed. The model was not put in place."
         )
     rows = np.arange(len(label))
     if (expected[rows, label] < expected.max(axis=1, initial=0) - 2 * TOLERANCE).any():

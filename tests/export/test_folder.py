@@ -1,0 +1,146 @@
+import json
+
+import pytest
+
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.export.folder import ModelFolder, sha256
+
+
+@pytest.fixture
+def folder(tmp_path):
+    """A folder that looks like a model's, with its manifest; it is never loaded."""
+    files = {
+        "run.json": '{"format": 1}',
+        "labels.json": '["bad", "good"]',
+        "saved_model/1/saved_model.pb": "graph",
+        "saved_model/1/variables/variables.index": "index",
+    }
+    path = tmp_path / "models" / "tiny"
+    for name, content in files.items():
+        (path / name).parent.mkdir(parents=True, exist_ok=True)
+        (path / name).write_text(content)
+    folder = ModelFolder(path)
+    folder.write_manifest()
+    return folder
+
+
+def change_manifest(folder, name, value):
+    manifest = json.loads((folder.path / "manifest.json").read_text())
+    manifest["files"][name] = value
+    (folder.path / "manifest.json").write_text(json.dumps(manifest))
+
+
+def test_an_untouched_folder_is_right(folder):
+    folder.verify()
+    assert json.loads((folder.path / "manifest.json").read_text())["files"].keys() == {
+        "run.json",
+        "labels.json",
+        "saved_model/1/saved_model.pb",
+        "saved_model/1/variables/variables.index",
+    }
+
+
+def test_the_hash_is_sha_256(tmp_path):
+    (tmp_path / "abc").write_bytes(b"abc")
+    # FIPS 180-2, appendix B.1
+    assert sha256(tmp_path / "abc") == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+@pytest.mark.parametrize("name", ["labels.json", "saved_model/1/variables/variables.index"])
+def test_a_missing_file_is_named(folder, name):
+    (folder.path / name).unlink()
+    with pytest.raises(UserError, match=f"not a complete model folder: {name} is missing"):
+        folder.verify()
+
+
+@pytest.mark.parametrize("name", ["labels.json", "saved_model/1/saved_model.pb"])
+def test_a_changed_byte_is_noticed(folder, name):
+    content = (folder.path / name).read_bytes()
+    (folder.path / name).write_bytes(content[:-1] + b"!")
+    with pytest.raises(UserError, match=f"{name} is not what manifest.json says"):
+        folder.verify()
+
+
+@pytest.mark.parametrize("name", ["saved_model/1/assets/more.txt", "saved_model/2/saved_model.pb"])
+def test_a_file_that_was_put_into_the_saved_model_is_noticed(folder, name):
+    (folder.path / name).parent.mkdir(parents=True, exist_ok=True)
+    (folder.path / name).write_text("more")
+    with pytest.raises(UserError, match=f"{name} is not in manifest.json"):
+        folder.verify()
+
+
+@pytest.mark.parametrize("name", ["../outside", "saved_model/../../outside", "/etc/hostname"])
+def test_a_manifest_never_makes_us_read_outside_of_the_folder(folder, name):
+    (folder.path.parent / "outside").write_text("secret")
+    change_manifest(folder, name, sha256(folder.path.parent / "outside"))
+    with pytest.raises(UserError, match="names a file outside the folder"):
+        folder.verify()
+
+
+def test_a_link_that_leads_outside_of_the_folder_is_not_followed(folder):
+    (folder.path.parent / "outside").write_text("secret")
+    (folder.path / "link").symlink_to("../outside")
+    change_manifest(folder, "link", sha256(folder.path.parent / "outside"))
+    with pytest.raises(UserError, match="names a file outside the folder"):
+        folder.verify()
+
+
+@pytest.mark.parametrize("content", ["", "{", '"text"', "[]", "{}", '{"files": []}', '{"files": null}', "\xff"])
+def test_a_broken_manifest_is_the_users_error(folder, content):
+    (folder.path / "manifest.json").write_text(content, encoding="latin-1")
+    with pytest.raises(UserError, match=r"manifest\.json"):
+        folder.verify()
+
+
+def test_a_manifest_with_a_wrong_hash_is_noticed(folder):
+    change_manifest(folder, "labels.json", None)
+    with pytest.raises(UserError, match=r"labels\.json is not what manifest\.json says"):
+        folder.verify()
+
+
+def test_a_missing_folder_names_its_neighbours(folder):
+    with pytest.raises(UserError, match=r"There is no model folder .*teeny\. In .*models/ there are: tiny\."):
+        ModelFolder(folder.path.with_name("teeny")).verify()
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 2}', "{}"])
+def test_a_run_of_an_unknown_format_is_refused(folder, content):
+    (folder.path / "run.json").write_text(content)
+    with pytest.raises(UserError, match=r"run\.json"):
+        folder.run()
+
+
+@pytest.mark.parametrize("content", ["{}", "[1]", "x"])
+def test_labels_must_be_strings(folder, content):
+    (folder.path / "labels.json").write_text(content)
+    with pytest.raises(UserError, match=r"labels\.json"):
+        folder.labels()
+
+
+def test_the_newest_version_is_the_one_of_the_highest_number(folder):
+    for name in ("2", "10", "old"):
+        (folder.path / "saved_model" / name).mkdir()
+    assert folder.versions() == [1, 2, 10]
+    assert folder.saved_model() == folder.path / "saved_model" / "10"
+
+
+def test_json_is_written_complete_or_not_at_all(folder):
+    with pytest.raises(TypeError):
+        folder.write_json("labels.json", {"not": {"json"}})
+    assert folder.labels() == ["bad", "good"]
+
+
+def test_what_a_trained_folder_holds_is_what_its_manifest_says(trained):
+    ModelFolder(trained).verify()
+    files = {path.relative_to(trained).as_posix() for path in trained.rglob("*") if path.is_file()}
+    assert files == set(ModelFolder(trained).read_json("manifest.json")["files"]) | {"manifest.json"}
+
+
+@pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras tries other ways before it gives up
+def test_weights_that_do_not_fit_are_the_users_error(trained, tmp_path):
+    run = json.loads((trained / "run.json").read_text())
+    run["architecture"]["filters"] = 3
+    (tmp_path / "run.json").write_text(json.dumps(run))
+    (tmp_path / "weights").symlink_to(trained / "weights")
+    with pytest.raises(UserError, match=r"does not fit run\.json"):
+        ModelFolder(tmp_path).build_network()
