@@ -6,7 +6,6 @@ import json
 
 import pyarrow as pa
 import pyarrow.parquet
-import pytest
 
 import kerasnlp_kit as kit
 
@@ -59,8 +58,7 @@ def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, s
     assert model.predict(["alpha " * 170_000]) == ["nan"], "a text of 1 MB"
 
 
-@pytest.mark.parametrize("model", ["cnn_classifier"])
-def test_three_files_of_three_formats_with_columns_of_other_names(here, shell, model):
+def test_three_files_of_three_formats_with_columns_of_other_names(here, shell):
     def row(number):
         word, topic = (("clean", "praise"), ("dirty", "blame"))[number % 2]
         return {"id": str(number), "title": f"{word} {number}", "body": f"secretword{number}", "topic": topic}
@@ -74,9 +72,7 @@ def test_three_files_of_three_formats_with_columns_of_other_names(here, shell, m
     columns = ("--text-column", "title", "body", "--label-column", "topic")
     files = ("-", "--dev", "dev.jsonl.gz", "--test", "test.parquet", "--name", "topics", "--no-texts")
     stdin = "id\ttitle\tbody\ttopic\n" + train + gaps
-    ran = shell(
-        "train.py", *files, *columns, "--model", model, "--epochs", "6", "--batch-size", "8", *SMALL, stdin=stdin
-    )
+    ran = shell("train.py", *files, *columns, "--epochs", "6", "--batch-size", "8", *SMALL, stdin=stdin)
     assert ran.code == 0, ran.err
     assert "dropped 1 row without a label (line 63)" in ran.out
     assert "accuracy 0.9091 [" in ran.out, "10 of 11 test rows are right; the label of one is unseen"
@@ -90,19 +86,18 @@ def test_three_files_of_three_formats_with_columns_of_other_names(here, shell, m
         assert "secretword8" not in (folder / name).read_text(), f"{name} holds a text of the data"
 
 
-def test_overwrite_replaces_and_new_version_adds(here, shell, reviews):
-    def train(*flags):
-        ran = shell("train.py", reviews, "--name", "m", "--epochs", "1", *SMALL, *flags)
-        assert ran.code == 0, ran.err
+def test_overwrite_replaces_and_new_version_adds(here, reviews):
+    def train(filters, **options):
+        kit.train(reviews, name="m", epochs=1, embedding_dim=6, kernels=(1,), filters=filters, **options)
         versions = {path.name for path in (here / "models" / "m" / "saved_model").iterdir()}
         return versions, (here / "models" / "m" / "saved_model" / "1" / "variables" / "variables.index").read_bytes()
 
-    versions, first = train()
+    versions, first = train(5)
     assert versions == {"1"}
-    versions, kept = train("--new-version", "--filters", "4")
+    versions, kept = train(4, new_version=True)
     assert versions == {"1", "2"}
     assert kept == first
-    versions, replaced = train("--overwrite", "--filters", "3")
+    versions, replaced = train(3, overwrite=True)
     assert versions == {"1"}
     assert replaced != first
     assert [path.name for path in (here / "models").iterdir()] == ["m"]

@@ -1,0 +1,152 @@
+"""The documentation against the code: what is marked sh or python is run, what is named exists."""
+
+import csv
+import dataclasses
+import itertools
+import os
+import re
+import shlex
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.cli import evaluate, predict
+from kerasnlp_kit.config import option_names
+from kerasnlp_kit.flags import flag_of
+from kerasnlp_kit.options import parse_run
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md", "docs/architecture.md")
+RUN = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
+# Flags of other programs.
+FOREIGN = {"--check", "--keep", "--help", "--version", "--traceback"}
+
+
+def text_of(name: str) -> str:
+    return (CHECKOUT / name).read_text(encoding="utf-8")
+
+
+def blocks(name: str) -> list[tuple[str, str]]:
+    """Language and content of each fenced block."""
+    return re.findall(r"^```(\w+)\n(.*?)^```$", text_of(name), flags=re.MULTILINE | re.DOTALL)
+
+
+def write_csv(path: Path, header: tuple[str, ...], rows) -> None:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *rows])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder that looks like the checkout to the commands of the documents, with small data."""
+    place = tmp_path_factory.mktemp("reader")
+    for name in ("train.py", "evaluate.py", "tests", "setup.cfg"):
+        (place / name).symlink_to(CHECKOUT / name)
+    (place / ".venv").symlink_to(sys.prefix)
+    (place / "data").mkdir()
+    samples = {}
+    for name in ("support_tickets.csv", "hotel_reviews_zh.csv"):
+        with (CHECKOUT / "data" / name).open(encoding="utf-8", newline="") as file:
+            header, *samples[name] = itertools.islice(csv.reader(file), 201)
+        write_csv(place / "data" / name, tuple(header), samples[name])
+    tickets = samples["support_tickets.csv"]
+    write_csv(place / "reviews.csv", ("text", "label"), tickets[:120])
+    for name, part in (("train", tickets[:120]), ("dev", tickets[120:150]), ("test", tickets[150:])):
+        write_csv(place / f"{name}.csv", ("id", "body", "topic"), ((str(i), *row) for i, row in enumerate(part)))
+    write_csv(place / "new.csv", ("id", "text"), ((str(i), text) for i, (text, _) in enumerate(tickets[:5])))
+    return place
+
+
+def run(place: Path, language: str, content: str) -> None:
+    command = ["bash", "-euo", "pipefail", "-c", content] if language == "sh" else [sys.executable, "-c", content]
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    environment = os.environ | {"PATH": path, "PYTEST_ADDOPTS": "-p no:cacheprovider"}
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, timeout=900, env=environment)
+    assert done.returncode == 0, f"{content}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
+
+
+@pytest.mark.parametrize("name", RUN)
+def test_every_command_of_a_document_runs_as_it_stands(place, name):
+    for language, content in blocks(name):
+        if language == "yaml":
+            (place / "options.yaml").write_text(content)
+        if language in ("sh", "python"):
+            run(place, language, content)
+    if name == "README.md":
+        models = {path.name for path in (place / "models").iterdir()}
+        assert models == {"support_tickets", "reviews", "train", "hotels", "from_file", "topics"}
+        assert (place / "labelled.csv").read_text().splitlines()[0] == "id,text,predicted_label,probability"
+        assert len((place / "labelled.jsonl").read_text().splitlines()) == 5
+        assert (place / "report.html").exists()
+
+
+def all_flags() -> set[str]:
+    names = {name for spec in registry.available() for name in option_names(spec.architecture)}
+    names |= {field.name for options in (evaluate.Options, predict.Options) for field in dataclasses.fields(options)}
+    return {flag_of(name) for name in names | {"config", "resume"}}
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "docs/options.md"])
+def test_every_flag_that_is_named_exists(name):
+    named = set(re.findall(r"(?<![\w-])--[a-z][\w-]*", text_of(name))) - FOREIGN
+    known = all_flags()
+    unknown = {flag for flag in named if flag not in known and flag.replace("--no-", "--", 1) not in known}
+    assert not unknown - {"--no-"}
+
+
+def test_options_md_is_what_the_dataclasses_say():
+    script = CHECKOUT / "docs" / "make_options.py"
+    done = subprocess.run([sys.executable, script, "--check"], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, f"{done.stderr}Run: python docs/make_options.py"
+
+
+def test_every_option_is_in_options_md():
+    listed = set(re.findall(r"^\| `(--[\w-]+)", text_of("docs/options.md"), flags=re.MULTILINE))
+    positional = {flag_of(name) for name in ("train", "data")}
+    # --model is an option of train, and a positional argument of the other commands.
+    assert all_flags() - positional <= listed
+
+
+@pytest.mark.parametrize("name", [*DOCUMENTS, "examples/c/README.md", "examples/python/README.md"])
+def test_every_link_into_the_checkout_leads_somewhere(name):
+    for target in re.findall(r"\w\]\(([\w./-]+)\)", text_of(name)):
+        assert ((CHECKOUT / name).parent / target).exists(), target
+
+
+def test_every_model_is_in_the_readme():
+    for spec in registry.available():
+        assert f"| `{spec.name}`" in text_of("README.md")
+
+
+def makefile() -> dict[str, list[str]]:
+    """Targets and the lines of their recipes."""
+    targets: dict[str, list[str]] = {}
+    for line in text_of("Makefile").splitlines():
+        if found := re.match(r"([\w./-]+):(?!=)", line):
+            recipe = targets.setdefault(found[1], [])
+        elif line.startswith("\t"):
+            recipe.append(line.strip())
+    return targets
+
+
+@pytest.mark.parametrize("name", DOCUMENTS)
+def test_every_make_target_that_is_named_exists(name):
+    for target in re.findall(r"make (\w+)(?= {3,}#|$|`)", text_of(name), flags=re.MULTILINE):
+        assert target in makefile()
+
+
+def test_the_demo_trains_and_then_evaluates_what_it_trained():
+    commands = [shlex.split(line.removeprefix("@")) for line in makefile()["demo"]]
+    scripts = {words[1]: words[2:] for words in commands if len(words) > 1}
+    assert list(scripts) == ["train.py", "evaluate.py"]
+    config, _ = parse_run(scripts["train.py"])
+    assert (CHECKOUT / config.train).exists()
+    assert scripts["evaluate.py"][0] == f"{config.output.models}/{config.output.name}"
+    assert config.output.overwrite, "the demo may be run twice"
+
+
+def test_ci_runs_what_the_readme_says():
+    assert {"make lint", "make test"} <= set((CHECKOUT / ".ci" / "run").read_text().splitlines())
