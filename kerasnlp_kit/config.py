@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
+DATA_HELP = "CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."
 DEFAULT_MODEL = "cnn_classifier"
 
 

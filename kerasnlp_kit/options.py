@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.config import DEFAULT_MODEL, OPTION_GROUPS, RunConfig, option_names
+from kerasnlp_kit.config import DATA_HELP, DEFAULT_MODEL, OPTION_GROUPS, RunConfig, option_names
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_of
 
@@ -159,7 +159,7 @@ def _parser_class(spec: registry.ModelSpec) -> type:
     positional = Annotated[
         str,
         tyro.conf.Positional,
-        tyro.conf.arg(metavar="DATA", help="CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."),
+        tyro.conf.arg(metavar="DATA", help=DATA_HELP),
     ]
     fields: list[Any] = [
         ("train", positional),

@@ -2,11 +2,8 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated
 
-import tyro
-
-from kerasnlp_kit.cli.parsing import parse
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 
 
@@ -14,11 +11,8 @@ from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 class Options:
     """Scores the SavedModel of a model folder on labelled texts: accuracy with its 95% interval on the first line."""
 
-    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL", help="Model folder: models/NAME.")]
-    data: Annotated[
-        tyro.conf.Positional[str],
-        tyro.conf.arg(metavar="DATA", help="CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."),
-    ]
+    model: ModelArgument
+    data: DataArgument
     text_column: Names = ()
     """Column of the text; default: that of the training, else found."""
     label_column: OptionalName = None

@@ -1,11 +1,16 @@
 """Parses the flags of the small commands."""
 
 import dataclasses
-from typing import TypeVar
+from typing import Annotated, TypeVar
 
+import tyro
+
+from kerasnlp_kit.config import DATA_HELP
 from kerasnlp_kit.flags import read_flags
 
 Options = TypeVar("Options")
+ModelArgument = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL", help="Model folder: models/NAME.")]
+DataArgument = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="DATA", help=DATA_HELP)]
 
 
 def parse(options: type[Options], arguments: list[str], prog: str) -> Options:

@@ -2,11 +2,8 @@
 
 import sys
 from dataclasses import dataclass
-from typing import Annotated
 
-import tyro
-
-from kerasnlp_kit.cli.parsing import parse
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse
 from kerasnlp_kit.config import Names
 
 
@@ -14,11 +11,8 @@ from kerasnlp_kit.config import Names
 class Options:
     """Labels texts: writes all columns of the file, and predicted_label and probability."""
 
-    model: Annotated[tyro.conf.Positional[str], tyro.conf.arg(metavar="MODEL", help="Model folder: models/NAME.")]
-    data: Annotated[
-        tyro.conf.Positional[str],
-        tyro.conf.arg(metavar="DATA", help="CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."),
-    ]
+    model: ModelArgument
+    data: DataArgument
     output: str = "-"
     """File to write: .csv, .tsv, .jsonl, .parquet, the first three also with .gz; - is standard output, as CSV."""
     text_column: Names = ()

@@ -6,6 +6,26 @@ import keras
 from keras import ops
 
 from kerasnlp_kit.constants import PAD, UNK
+from kerasnlp_kit.layers.masking import TokenMask
+
+
+def embedded_tokens(vocabulary: int, dimensions: int, word_dropout: float) -> tuple[Any, Any, Any]:
+    """The way in that the models share: token ids, which of them count, and their vectors.
+
+    The layers are named ``ids``, ``mask``, ``word_dropout`` and ``embedding``; word vectors are put into the last one.
+
+    Args:
+        vocabulary: number of token ids.
+        dimensions: of a token's vector.
+        word_dropout: see `WordDropout`.
+
+    Returns:
+        Symbolic tensors: ids int32 (batch, time), mask bool (batch, time), vectors float (batch, time, dimensions).
+    """
+    ids = keras.Input((None,), dtype="int32", name="ids")
+    mask = TokenMask(name="mask")(ids)
+    dropped = WordDropout(word_dropout, name="word_dropout")(ids)
+    return ids, mask, keras.layers.Embedding(vocabulary, dimensions, name="embedding")(dropped)
 
 
 class WordDropout(keras.layers.Layer):

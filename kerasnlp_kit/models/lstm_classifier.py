@@ -37,14 +37,10 @@ class LstmClassifier:
         """ids: int32 (batch, time) to logits: float32 (batch, classes)."""
         import keras
 
-        from kerasnlp_kit.layers.embedding import WordDropout
-        from kerasnlp_kit.layers.masking import TokenMask
+        from kerasnlp_kit.layers.embedding import embedded_tokens
         from kerasnlp_kit.layers.pooling import MaskedPooling
 
-        ids = keras.Input((None,), dtype="int32", name="ids")
-        mask = TokenMask(name="mask")(ids)
-        dropped = WordDropout(self.word_dropout, name="word_dropout")(ids)
-        hidden = keras.layers.Embedding(sizes.vocabulary, self.embedding_dim, name="embedding")(dropped)
+        ids, mask, hidden = embedded_tokens(sizes.vocabulary, self.embedding_dim, self.word_dropout)
         hidden = keras.layers.SpatialDropout1D(self.embedding_dropout, name="embedding_dropout")(hidden)
         recurrent = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[self.cell]
         for number in range(1, self.layers + 1):

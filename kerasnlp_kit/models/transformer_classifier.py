@@ -37,15 +37,11 @@ class TransformerClassifier:
         """ids: int32 (batch, time) to logits: float32 (batch, classes)."""
         import keras
 
-        from kerasnlp_kit.layers.embedding import PositionEmbedding, WordDropout
-        from kerasnlp_kit.layers.masking import TokenMask
+        from kerasnlp_kit.layers.embedding import PositionEmbedding, embedded_tokens
         from kerasnlp_kit.layers.pooling import MaskedPooling
         from kerasnlp_kit.layers.transformer import TransformerEncoder
 
-        ids = keras.Input((None,), dtype="int32", name="ids")
-        mask = TokenMask(name="mask")(ids)
-        dropped = WordDropout(self.word_dropout, name="word_dropout")(ids)
-        hidden = keras.layers.Embedding(sizes.vocabulary, self.embedding_dim, name="embedding")(dropped)
+        ids, mask, hidden = embedded_tokens(sizes.vocabulary, self.embedding_dim, self.word_dropout)
         hidden = PositionEmbedding(sizes.max_length, name="positions")(hidden)
         hidden = keras.layers.Dropout(self.embedding_dropout, name="embedding_dropout")(hidden)
         for number in range(1, self.blocks + 1):
