@@ -23,7 +23,7 @@ install: .venv/.installed
 demo: .venv/.installed
 	$(BIN)/python train.py data/support_tickets.csv --name demo --overwrite
 	@echo
-	$(BIN)/python evaluate.py models/demo data/support_tickets.csv
+	$(BIN)/python evaluate.py models/demo data/support_tickets_test.csv
 
 test: .venv/.test
 	$(BIN)/python -m pytest -n 2

@@ -29,8 +29,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[])
     options = parser.parse_args()
     lines = [
-        "`train.py train.csv --dev dev.csv --test test.csv --model MODEL --preset strong --seed SEED`; mean of the seeds "
-        f"{', '.join(map(str, options.seeds))}.",
+        "`train.py train.csv --dev dev.csv --test test.csv --model MODEL --preset strong --seed SEED`; mean of the "
+        f"seeds {', '.join(map(str, options.seeds))}.",
         "",
         "| model | data set | test accuracy | each seed | dev accuracy | goal | reached | whole process, s |",
         "| --- | --- | --- | --- | --- | --- | --- | --- |",

@@ -59,7 +59,8 @@ def main() -> None:
             lines += [
                 f"| {data} | lstm_classifier | {mine:.0f} | {ours.test_accuracy:.4f} | {ours.wall:.0f} |",
                 f"| {data} | plain Keras | {speed:.0f} | {accuracy:.4f} | {wall:.0f} |",
-                f"| {data} | ratio | **{mine / speed:.1f}** | {ours.test_accuracy - accuracy:+.4f} | {wall / ours.wall:.1f} |",
+                f"| {data} | ratio | **{mine / speed:.1f}** | {ours.test_accuracy - accuracy:+.4f} "
+                f"| {wall / ours.wall:.1f} |",
             ]
     write_result("lstm_training", "Training speed of the LSTM classifier", lines)
 

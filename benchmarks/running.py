@@ -65,7 +65,8 @@ def scratch() -> tempfile.TemporaryDirectory:
 
 def machine() -> str:
     """One line about where the figures come from."""
-    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {time.strftime('%Y-%m-%d')}"
+    day = time.strftime("%Y-%m-%d")
+    return f"{os.cpu_count()} cores, {platform.machine()}, Python {platform.python_version()}, {day}"
 
 
 def write_result(name: str, title: str, lines: list[str]) -> None:

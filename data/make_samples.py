@@ -23,6 +23,7 @@ Row = tuple[str, str]  # text, label
 Item = TypeVar("Item")
 
 TICKETS_FILE = "support_tickets.csv"
+TICKETS_TEST_FILE = "support_tickets_test.csv"
 REVIEWS_FILE = "hotel_reviews_zh.csv"
 SEED = 20240517
 NOISE = 0.02  # share of rows with a wrong label, as people who label by hand leave them
@@ -46,14 +47,19 @@ REVIEW_COUNTS = {"好评": 660, "差评": 540}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Write both files, or with `--check` compare them with what would be written."""
+    """Write the files, or with `--check` compare them with what would be written."""
     parser = argparse.ArgumentParser(description="Write the sample data beside this script.")
     parser.add_argument(
         "--check", action="store_true", help="compare the files instead of writing; exit 1 if they differ"
     )
     check = parser.parse_args(arguments).check
     stale = []
-    for name, rows in ((TICKETS_FILE, support_tickets()), (REVIEWS_FILE, hotel_reviews())):
+    files = {
+        TICKETS_FILE: support_tickets(),
+        TICKETS_TEST_FILE: support_tickets_test(),
+        REVIEWS_FILE: hotel_reviews(),
+    }
+    for name, rows in files.items():
         path = Path(__file__).with_name(name)
         content = to_csv(rows)
         if not check:
@@ -69,6 +75,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def support_tickets(seed: int = SEED, noise: float = NOISE) -> list[Row]:
     """English customer-service tickets with one of twelve intents. `noise` changes labels only, never texts."""
     return _with_noise(_rows(TICKET_COUNTS, _ticket, RESENT, Dice(seed)), noise, Dice(seed + 1))
+
+
+def support_tickets_test(seed: int = SEED + 100, noise: float = NOISE) -> list[Row]:
+    """Other tickets of the same kind, a fifth as many, to score a model on; none stands in `support_tickets`."""
+    counts = {label: count // 5 for label, count in TICKET_COUNTS.items()}
+    known = {text for text, _ in support_tickets(noise=0)}
+    rows = [row for row in _rows(counts, _ticket, 0.0, Dice(seed)) if row[0] not in known]
+    return _with_noise(rows, noise, Dice(seed + 1))
 
 
 def hotel_reviews(seed: int = SEED, noise: float = NOISE) -> list[Row]:

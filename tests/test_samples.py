@@ -119,3 +119,11 @@ def test_a_linear_model_does_well_but_not_perfectly(sample):
     # Wrong labels cap the accuracy near 98%; the mean of three splits stays clear of that and of chance.
     low, high = (0.92, 0.97) if words else (0.88, 0.97)
     assert low < sum(scores) / len(scores) < high
+
+
+def test_no_test_ticket_stands_in_the_training_file():
+    training = {text for text, _ in make_samples.support_tickets()}
+    test = make_samples.support_tickets_test()
+    assert not training & {text for text, _ in test}
+    assert 590 <= len(test) <= 600
+    assert len({label for _, label in test}) == 12

@@ -29,6 +29,19 @@ def how_to_load(saved_model: Path) -> str:
     )
 
 
+def closing_lines(data: str, saved_model: Path, report: str | Path) -> list[str]:
+    """Where everything is, for the end of a command's output."""
+    return [
+        f"data        {data}",
+        f"SavedModel  {saved_model}",
+        f"report      {report}",
+        "",
+        "Load it anywhere:",
+        "",
+        how_to_load(saved_model),
+    ]
+
+
 def plan_lines(prepared: Prepared, spec: ModelSpec, parameters: int, device: str, widths: tuple[int, ...]) -> list[str]:
     """What is about to happen: rows, classes, token lengths, model, parameters, device."""
     lengths = prepared.train.ids.lengths

@@ -30,6 +30,7 @@ class Options:
 def main(arguments: list[str], prog: str) -> int:
     """Parses, evaluates, and prints the result."""
     options = parse(Options, arguments, prog)
+    from kerasnlp_kit.api.documents import closing_lines
     from kerasnlp_kit.api.evaluate import evaluate
     from kerasnlp_kit.data.writing import require_table_name
 
@@ -46,4 +47,7 @@ def main(arguments: list[str], prog: str) -> int:
         result.write_predictions(options.predictions)
     if options.report:
         result.write_report(options.report, texts=options.texts)
+    if not options.json:
+        report = options.report or result.model.folder / "report.html"
+        print("\n" + "\n".join(closing_lines(options.data, result.model.saved_model, report)))
     return 0

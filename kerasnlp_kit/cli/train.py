@@ -6,15 +6,12 @@ from kerasnlp_kit.options import parse_run
 def main(arguments: list[str], prog: str) -> int:
     """Parses, trains, and prints the result."""
     config, resume = parse_run(arguments, prog)
-    from kerasnlp_kit.api.documents import how_to_load  # after parsing: --help must not pay for it
+    from kerasnlp_kit.api.documents import closing_lines  # after parsing: --help must not pay for it
     from kerasnlp_kit.api.train import run_training
 
     trained = run_training(config, resume=resume)
     data, metrics = list(trained.metrics.items())[-1]
     print(f"\n{metrics.table()}\n")
-    print(f"data        {data}")
-    print(f"SavedModel  {trained.saved_model}")
-    print(f"report      {trained.report}")
     print(f"seconds     {trained.seconds:.0f}")
-    print(f"\nLoad it anywhere:\n\n{how_to_load(trained.saved_model)}")
+    print("\n".join(closing_lines(data, trained.saved_model, trained.report)))
     return 0
