@@ -11,14 +11,25 @@ from pathlib import Path
 import numpy as np
 from running import scratch, train, write_result
 
-# model, data set, accuracy to reach
+STRONG = "--preset strong"
+# Model, data set, flags chosen on its dev file, accuracy to reach on its test file.
 GOALS = [
-    ("lstm_classifier", "banking77", 0.87),
-    ("lstm_classifier", "trec6", 0.88),
-    ("lstm_classifier", "chnsenticorp", 0.90),
-    ("cnn_classifier", "banking77", 0.90),
-    ("cnn_classifier", "trec6", 0.89),
-    ("transformer_classifier", "banking77", 0.885),
+    ("lstm_classifier", "banking77", STRONG, 0.87),
+    (
+        "lstm_classifier",
+        "trec6",
+        f"{STRONG} --pooling attention --learning-rate 2e-3 --epochs 8 --label-smoothing 0.1 --weight-decay 0.01",
+        0.88,
+    ),
+    ("lstm_classifier", "chnsenticorp", f"{STRONG} --learning-rate 3e-3 --epochs 6", 0.90),
+    ("cnn_classifier", "banking77", STRONG, 0.90),
+    (
+        "cnn_classifier",
+        "trec6",
+        f"{STRONG} --filters 256 --learning-rate 1e-3 --epochs 12 --label-smoothing 0.1",
+        0.89,
+    ),
+    ("transformer_classifier", "banking77", STRONG, 0.885),
 ]
 
 
@@ -29,17 +40,17 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=[])
     options = parser.parse_args()
     lines = [
-        "`train.py train.csv --dev dev.csv --test test.csv --model MODEL --preset strong --seed SEED`; mean of the "
+        "`train.py train.csv --dev dev.csv --test test.csv --model MODEL FLAGS --seed SEED`; mean of the "
         f"seeds {', '.join(map(str, options.seeds))}.",
         "",
-        "| model | data set | test accuracy | each seed | dev accuracy | goal | reached | whole process, s |",
-        "| --- | --- | --- | --- | --- | --- | --- | --- |",
+        "| model | data set | flags | test accuracy | each seed | dev accuracy | goal | reached | whole process, s |",
+        "| --- | --- | --- | --- | --- | --- | --- | --- | --- |",
     ]
     with scratch() as models:
-        for model, data, goal in GOALS:
+        for model, data, chosen, goal in GOALS:
             if options.only and f"{model}:{data}" not in options.only:
                 continue
-            flags = ["--model", model, "--preset", "strong"]
+            flags = ["--model", model, *chosen.split()]
             runs = [train(data, [*flags, "--seed", str(seed)], Path(models)) for seed in options.seeds]
             test = [run.test_accuracy for run in runs]
             dev = np.mean([run.dev_accuracy for run in runs])
@@ -47,7 +58,8 @@ def main() -> None:
             each = ", ".join(f"{value:.4f}" for value in test)
             reached = "yes" if np.mean(test) >= goal else "no"
             lines.append(
-                f"| {model} | {data} | {np.mean(test):.4f} | {each} | {dev:.4f} | {goal} | {reached} | {wall:.0f} |"
+                f"| {model} | {data} | `{chosen}` | {np.mean(test):.4f} | {each} | {dev:.4f} | {goal} | {reached} "
+                f"| {wall:.0f} |"
             )
             print(lines[-1], flush=True)
     write_result("classifiers", "Test accuracy of the classifiers", lines)

@@ -5,7 +5,20 @@ from dataclasses import dataclass
 from kerasnlp_kit.registry import Sizes, register
 
 
-@register("cnn_classifier", task="classification")
+@register(
+    "cnn_classifier",
+    task="classification",
+    presets={
+        "strong": {
+            "keep_punctuation": True,
+            "epochs": 20,
+            "patience": 20,  # the falling learning rate needs its whole course
+            "learning_rate": 2e-3,
+            "schedule": "linear",
+            "warmup": 0.05,
+        }
+    },
+)
 @dataclass(frozen=True)
 class CnnClassifier:
     """Parallel convolutions over tokens, max-pooled over time, softmax.
@@ -19,9 +32,9 @@ class CnnClassifier:
     """Widths of the convolutions, in tokens."""
     filters: int = 128
     """Filters of each width."""
-    embedding_dropout: float = 0.2
+    embedding_dropout: float = 0.3
     """Dropout of whole dimensions of the token vectors."""
-    word_dropout: float = 0.0
+    word_dropout: float = 0.1
     """Share of tokens replaced by the unknown token in training."""
     dropout: float = 0.5
     """Dropout before the softmax."""

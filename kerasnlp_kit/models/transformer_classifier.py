@@ -6,7 +6,22 @@ from typing import Literal
 from kerasnlp_kit.registry import Sizes, register
 
 
-@register("transformer_classifier", task="classification")
+@register(
+    "transformer_classifier",
+    task="classification",
+    presets={
+        "strong": {
+            "embedding_dropout": 0.3,
+            "word_dropout": 0.1,
+            "pooling": "max",
+            "epochs": 20,
+            "patience": 20,  # the falling learning rate needs its whole course
+            "learning_rate": 1e-3,
+            "schedule": "linear",
+            "warmup": 0.1,
+        }
+    },
+)
 @dataclass(frozen=True)
 class TransformerClassifier:
     """Token and position embedding, Transformer encoder blocks, pooling, softmax.
