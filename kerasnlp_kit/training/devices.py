@@ -1,6 +1,7 @@
 """Which backend and which devices compute; importing this module does not import Keras."""
 
 import contextlib
+import functools
 import importlib.util
 import os
 import sys
@@ -110,7 +111,15 @@ def _mirrored(devices: int | None) -> tuple[AbstractContextManager[Any], int]:
     count = _count(devices, len(names), default=len(gpus) or 1)
     if count < 2:
         return contextlib.nullcontext(), 1
-    return tf.distribute.MirroredStrategy(names[:count]).scope(), count
+    return _strategy(tuple(names[:count])).scope(), count
+
+
+@functools.cache
+def _strategy(names: tuple[str, ...]) -> Any:
+    """One for the whole process: the reductions of a second one would take the names of the first one's."""
+    import tensorflow as tf
+
+    return tf.distribute.MirroredStrategy(names)
 
 
 def _make_virtual_cpus(devices: int) -> None:

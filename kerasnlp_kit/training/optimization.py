@@ -41,15 +41,52 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         return self.highest * factor
 
 
+class _WholeGradients:
+    """Computes from the gradient of the whole batch, so that backends, and one device and two, agree.
+
+    On TensorFlow Keras squares, in the global norm and in Adam, each occurrence of a word as if it were the whole
+    gradient of its embedding, and clips what each device has found before adding it up.
+    """
+
+    def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
+        """Adds up the occurrences of each word."""
+        if keras.backend.backend() == "tensorflow":
+            import tensorflow as tf
+
+            grads = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
+        return super().apply(grads, trainable_variables)  # type: ignore[misc]
+
+    def _clip_gradients(self, grads: Any) -> Any:
+        """Adds up over devices before clipping; each device hands on its part, because Keras adds up again."""
+        replicas = 1
+        if keras.backend.backend() == "tensorflow" and self.global_clipnorm:  # type: ignore[attr-defined]
+            import tensorflow as tf
+
+            context = tf.distribute.get_replica_context()
+            replicas = context.num_replicas_in_sync if context else 1
+            if replicas > 1:
+                grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
+        clipped = super()._clip_gradients(grads)  # type: ignore[misc]
+        return clipped if replicas == 1 else [gradient / replicas for gradient in clipped]
+
+
+class ExactAdam(_WholeGradients, keras.optimizers.Adam):
+    """Adam (Kingma & Ba 2015), the same on every backend and number of devices."""
+
+
+class ExactAdamW(_WholeGradients, keras.optimizers.AdamW):
+    """AdamW (Loshchilov & Hutter 2019), likewise."""
+
+
 def make_optimizer(options: TrainingOptions, steps: int) -> keras.optimizers.Optimizer:
-    """Adam, or AdamW where weight decay is asked for (Loshchilov & Hutter 2019)."""
+    """Adam, or AdamW where weight decay is asked for."""
     common = {
         "learning_rate": WarmupDecay(options.learning_rate, steps, options.warmup, options.schedule),
         "global_clipnorm": options.clip_norm or None,
     }
     if not options.weight_decay:
-        return keras.optimizers.Adam(**common)
-    optimizer = keras.optimizers.AdamW(weight_decay=options.weight_decay, **common)
+        return ExactAdam(**common)
+    optimizer = ExactAdamW(weight_decay=options.weight_decay, **common)
     optimizer.exclude_from_weight_decay(var_names=["embedding", "positions", "bias", "gamma", "beta"])
     return optimizer
 

@@ -3,6 +3,7 @@ import math
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.utils.class_weight import compute_sample_weight
 
 from kerasnlp_kit import registry
@@ -37,12 +38,28 @@ def test_the_learning_rate_by_hand():
 
 def test_without_weight_decay_the_optimizer_is_adam():
     optimizer = make_optimizer(TrainingOptions(clip_norm=0.0), 9)
-    assert type(optimizer) is keras.optimizers.Adam
+    assert isinstance(optimizer, keras.optimizers.Adam)
+    assert not optimizer.weight_decay
     assert optimizer.global_clipnorm is None
 
 
 def test_the_gradients_global_norm_is_limited():
     assert make_optimizer(TrainingOptions(clip_norm=0.5), 9).global_clipnorm == 0.5
+
+
+@pytest.mark.parametrize("clip_norm", [0.0, 1.0])
+def test_a_word_that_occurs_twice_in_a_batch_has_one_gradient(clip_norm):
+    parts, whole = (keras.Variable(np.ones((3, 2), "float32")) for _ in range(2))
+    slices = tf.IndexedSlices(tf.constant([[3.0, 1.0], [-1.0, 1.0]]), tf.constant([1, 1]), tf.constant([3, 2]))
+    total = tf.constant([[0.0, 0.0], [2.0, 2.0], [0.0, 0.0]])
+    for variable, gradient in ((parts, slices), (whole, total)):
+        optimizer = make_optimizer(TrainingOptions(clip_norm=clip_norm, learning_rate=0.1), 9)
+        for _ in range(2):
+            optimizer.apply([gradient], [variable])
+    np.testing.assert_allclose(parts, whole, rtol=1e-6)
+    moments = np.asarray(optimizer.variables[-1])
+    clipped = 2 * min(1, clip_norm / np.sqrt(8)) if clip_norm else 2  # the norm of (2, 2) is the root of 8
+    np.testing.assert_allclose(moments[1], (1 - 0.999**2) * clipped**2, rtol=1e-3)  # Adam's second, after two steps
 
 
 @pytest.mark.parametrize("name", [spec.name for spec in registry.available()])

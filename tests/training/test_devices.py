@@ -1,0 +1,66 @@
+import functools
+import importlib.util
+import json
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import pytest
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.training import devices
+
+PROGRAM = Path(__file__).with_name("train_tiny.py")
+NAMES = [spec.name for spec in registry.available()]
+
+
+@functools.cache
+def histories(backend, count=1):
+    """Histories of all models, by name, of a process of its own."""
+    with tempfile.TemporaryDirectory() as folder:
+        command = [sys.executable, PROGRAM, backend, str(count), folder]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return json.loads(done.stdout.splitlines()[-1])
+
+
+def assert_close(found, expected, tolerance):
+    assert found.keys() == expected.keys()
+    for name in expected:
+        assert found[name] == pytest.approx(expected[name], abs=tolerance), name
+
+
+# All of a backend in one test, so that workers do not run its processes twice.
+
+
+def test_two_devices_of_tensorflow_train_as_one():
+    for name in NAMES:
+        assert_close(histories("tensorflow", 2)[name], histories("tensorflow")[name], 1e-5)
+
+
+def test_jax_trains_as_tensorflow_does_and_two_devices_as_one():
+    for name in NAMES:
+        assert_close(histories("jax")[name], histories("tensorflow")[name], 1e-5)
+        assert_close(histories("jax", 2)[name], histories("jax")[name], 1e-5)
+    assert histories("jax")["resumed"] == histories("jax")["cnn_classifier"]
+
+
+@pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
+def test_pytorch_trains_as_tensorflow_does():
+    for name in NAMES:
+        assert_close(histories("torch")[name], histories("tensorflow")[name], 1e-5)
+    assert histories("torch")["resumed"] == histories("torch")["cnn_classifier"]
+
+
+def test_a_backend_that_differs_from_the_one_in_use_needs_a_new_process():
+    import keras  # noqa: F401  # Keras runs on TensorFlow here
+
+    with pytest.raises(UserError, match="start a new one to train on jax"):
+        devices.choose_backend("jax")
+
+
+def test_more_devices_than_there_are_is_the_users_error():
+    with pytest.raises(UserError, match=r"--devices 99 was asked for, and there are \d+\."):
+        devices.distribution(99)
