@@ -85,6 +85,7 @@ def evaluate(
         label_column,
         text_separator=model.run["data"]["text_separator"],
         preferred=_columns(model.run),
+        preferred_labels=model.labels,
     )
     probabilities = model.predict_proba(examples.texts)
     classes: Mapping[str, int] = model.run["data"]["classes"]

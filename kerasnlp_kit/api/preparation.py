@@ -173,7 +173,12 @@ def codes_of(examples: Examples, names: tuple[str, ...]) -> np.ndarray:
 def _read_other(source: str, config: RunConfig, train: Examples, say: Say) -> Examples:
     data = config.data
     examples = read_examples(
-        source, data.text_column, data.label_column, text_separator=data.text_separator, preferred=train.columns
+        source,
+        data.text_column,
+        data.label_column,
+        text_separator=data.text_separator,
+        preferred=train.columns,
+        preferred_labels=train.label_names,
     )
     _say_reading(examples, say)
     return examples

@@ -105,6 +105,7 @@ def read_examples(
     need_label: bool = True,
     text_separator: str = " ",
     preferred: Columns | None = None,
+    preferred_labels: Sequence[str] = (),
 ) -> Examples:
     """Reads texts and labels.
 
@@ -117,9 +118,11 @@ def read_examples(
         need_label: If False (prediction), labels are taken only if asked for or found by name and complete.
         text_separator: What stands between joined columns.
         preferred: The columns of the training run: used where this file has them, otherwise found anew and noted.
+        preferred_labels: The labels of the training run: they tell which column stands in for its label column.
 
     Raises:
-        UserError: the source cannot be read, a column is missing, or no row is left.
+        UserError: the source cannot be read, a column is missing, no row is left, or the file has neither the label
+            column of the training run nor another one with its labels.
     """
     notes: list[str] = []
     usual = () if preferred is None else (*preferred.text, *([preferred.label] if preferred.label is not None else []))
@@ -127,11 +130,18 @@ def read_examples(
     with open_table(source, asked or usual) as file:
         if preferred is not None:
             text_columns, label_column = _with_preferred(file.columns, preferred, text_columns, label_column, notes)
+        by_values = preferred is not None and need_label and label_column is None
         known = all(column in file.columns for column in (*text_columns, *filter(None, [label_column])))
         text, label = columns_by_name(file.columns, text_columns, label_column, "") if known else ((), None)
         # Reading only what is needed saves memory; a guess by content has to see all columns.
-        wanted = (*text, *filter(None, [label])) if text and (label is not None or not need_label) else None
-        table = file.read(wanted)
+        enough = text and (label is not None or not need_label) and not by_values
+        table = file.read((*text, *filter(None, [label])) if enough else None)
+    if preferred is not None and by_values:
+        label_column = _label_by_values(table, text_columns, preferred.label, preferred_labels)
+        notes.append(
+            f'{table.source}: the model was trained on label column "{preferred.label}", which this file lacks; took '
+            f'"{label_column}", which holds labels of the model.'
+        )
     columns = find_columns(table, text_columns, label_column, need_label=need_label)
     if columns.guessed:
         notes.append(f"{table.source}: {columns.reason}.")
@@ -184,6 +194,24 @@ def _with_preferred(
     if label_column is None and preferred.label in columns and preferred.label not in text_columns:
         label_column = preferred.label
     return text_columns, label_column
+
+
+def _label_by_values(table: Table, text_columns: Sequence[str], missing: str | None, labels: Sequence[str]) -> str:
+    """Returns the column with the most rows that hold one of `labels`: a name alone could be that of another label."""
+    known = pa.array(labels, pa.string())
+    rows = {
+        column: pc.sum(pc.is_in(table.data[column], value_set=known)).as_py() or 0
+        for column in table.columns
+        if column not in text_columns
+    }
+    best = max(rows, key=lambda column: rows[column], default=None)
+    if best is None or not rows[best]:
+        shown = ", ".join(f'"{column}"' for column in table.columns)
+        raise UserError(
+            f'{table.source}: found no label column: the model was trained on "{missing}", which this file lacks, and '
+            f"no other column holds a label of the model. The columns are {shown}. Name it, e.g. --label-column class."
+        )
+    return best
 
 
 def _examples(table: Table, columns: Columns, need_label: bool, separator: str, notes: list[str]) -> Examples:

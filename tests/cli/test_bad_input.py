@@ -61,6 +61,13 @@ def test_a_missing_dev_file_is_told_before_training(here, refused):
     assert "dev.csv: there is no such file" in refused("train", "data.csv", "--dev", "dev.csv")
 
 
+@pytest.mark.parametrize("flag", ["--dev", "--test"])
+def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, refused, flag, reviews):
+    (here / "other.csv").write_text("text,language\nthe room was clean,en\nschmutzig,de\nthe room was dirty,en\n")
+    message = refused("train", reviews, flag, "other.csv")
+    assert '"label", which this file lacks' in message and '"text", "language"' in message
+
+
 # The flags
 
 

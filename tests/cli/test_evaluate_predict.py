@@ -78,6 +78,14 @@ def test_an_evaluation_file_without_labels_is_refused(here, command, trained):
     assert "found no label column" in ran.err and ran.out == ""
 
 
+def test_a_column_without_labels_of_the_model_is_not_scored(here, command, trained):
+    (here / "new.csv").write_text("text,language\nmy parcel is late,en\nwo ist mein paket,de\nthank you,en\n")
+    ran = command("evaluate", trained, "new.csv")
+    assert ran.code == 2 and ran.out == "" and len(ran.err.splitlines()) == 1
+    assert '"label", which this file lacks' in ran.err and "--label-column" in ran.err
+    assert command("evaluate", trained, "new.csv", "--label-column", "language").out.startswith("accuracy 0.0000 [")
+
+
 def test_the_report_of_an_evaluation_shows_texts_unless_asked_not_to(here, command, trained, tickets, model):
     assert command("evaluate", trained, tickets, "--report", "with.html").code == 0
     assert command("evaluate", trained, tickets, "--report", "without.html", "--no-texts").code == 0

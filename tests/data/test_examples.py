@@ -96,8 +96,21 @@ def test_the_columns_of_training_are_preferred_and_their_absence_noted(write):
         and examples.label_names == ("y",)
         and not any("lacks" in note for note in examples.notes)
     )
-    examples = read_examples(write("text,label\na,x\n"), preferred=trained)
+    examples = read_examples(write("text,label\na,x\n"), preferred=trained, preferred_labels=["x", "y"])
     assert list(examples.texts) == ["a"] and any('"body", which this file lacks' in note for note in examples.notes)
+
+
+def test_only_a_column_with_labels_of_the_training_stands_in_for_its_label_column(write):
+    trained = Columns(("text",), "label", "")
+    options = {"preferred": trained, "preferred_labels": ["good", "bad"]}
+    # By name alone "language" would be taken, and by content too: both have few short values.
+    examples = read_examples(write("text,language,mark\na,en,good\nb,de,odd\nc,en,bad\n"), **options)
+    assert examples.gold() == ["good", "odd", "bad"]
+    assert any('"label", which this file lacks; took "mark"' in note for note in examples.notes)
+    with pytest.raises(UserError, match=r'"label", which this file lacks.*"text", "language".*--label-column'):
+        read_examples(write("text,language\na,en\nb,de\nc,en\n"), **options)
+    asked = read_examples(write("text,language\na,en\nb,de\nc,en\n"), label_column="language", **options)
+    assert asked.gold() == ["en", "de", "en"]
 
 
 @pytest.mark.parametrize(
