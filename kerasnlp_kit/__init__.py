@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     import os
+    from collections.abc import Callable
 
     from kerasnlp_kit.api.evaluate import Evaluation, evaluate
     from kerasnlp_kit.api.load import LoadedModel, load
@@ -23,11 +24,19 @@ _PLACES = {
 }
 
 
-def train(data: "str | os.PathLike[str]", **options: Any) -> "TrainedModel":
+def train(
+    data: "str | os.PathLike[str] | None" = None,
+    *,
+    resume: "str | os.PathLike[str] | None" = None,
+    say: "Callable[[str], None]" = print,
+    **options: Any,
+) -> "TrainedModel":
     """Trains a model as ``train.py`` does.
 
     Args:
-        data: CSV, TSV, JSON lines or Parquet file, also .gz; or a URL.
+        data: CSV, TSV, JSON lines or Parquet file, also .gz; or a URL. Not needed where ``config`` names it.
+        resume: continue this unfinished run, models/NAME; nothing else is given then.
+        say: told what goes on, line by line; the progress of the epochs is Keras' own and goes to standard output.
         options: those of the command line, with underscores: ``model="lstm_classifier", epochs=5, units=256``;
             ``from_model`` is ``--from``.
 
@@ -41,10 +50,12 @@ def train(data: "str | os.PathLike[str]", **options: Any) -> "TrainedModel":
 
     from kerasnlp_kit.options import parse_run, to_arguments
 
-    config, _ = parse_run([os.fspath(data), *to_arguments(options)])
+    given = [] if data is None else [os.fspath(data)]
+    given += [] if resume is None else ["--resume", os.fspath(resume)]
+    config, resumed = parse_run([*given, *to_arguments(options)])
     from kerasnlp_kit.api.train import run_training
 
-    return run_training(config)
+    return run_training(config, resume=resumed, say=say)
 
 
 def __getattr__(name: str) -> Any:

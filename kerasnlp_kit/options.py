@@ -193,6 +193,8 @@ def _check(config: RunConfig) -> None:
         "clip_norm": (config.training.clip_norm >= 0, "0 or more"),
         "label_smoothing": (0 <= config.training.label_smoothing < 1, "from 0 to below 1"),
         "patience": (config.training.patience >= 1, "1 or more"),
+        "seed": (0 <= config.training.seed < 2**32, "from 0 to 4294967295"),
+        "checkpoint_seconds": (config.training.checkpoint_seconds >= 0, "0 or more"),
         "devices": (config.device.devices is None or config.device.devices >= 1, "1 or more"),
     }
     # What a model counts must be there; its other numbers are shares: dropout.

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
 
 BATCH = 256
@@ -41,7 +42,10 @@ class LoadedModel:
         quiet_start()
         import tensorflow as tf
 
-        self._model = tf.saved_model.load(str(self.saved_model))  # kept: the signature does not keep it alive
+        try:
+            self._model = tf.saved_model.load(str(self.saved_model))  # kept: the signature does not keep it alive
+        except (OSError, ValueError) as error:
+            raise UserError(f"{self.saved_model} is not a SavedModel: {error}") from error
         self._classify: Any = self._model.signatures["serving_default"]
 
     def predict(self, texts: Iterable[str | bytes]) -> list[str]:

@@ -1,16 +1,35 @@
 """What the weights start from: an earlier model, word vectors, frozen layers."""
 
+import dataclasses
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasnlp_kit.api.preparation import Prepared, Say
+from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder, sha256
+from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.text.vectors import read_vectors
 
 HEAD = "logits"
+
+
+def require_same_text(config: RunConfig, earlier: ModelFolder) -> None:
+    """Texts must become tokens as they did in the earlier model, whose embedding knows them.
+
+    Raises:
+        UserError: an option says otherwise.
+    """
+    before = earlier.run()["options"]
+    for option in dataclasses.fields(config.text):
+        value = getattr(config.text, option.name)
+        if option.name != "vectors" and value != before.get(option.name):
+            raise UserError(
+                f"--from {earlier.path} takes over how texts become tokens: leave out {flag_of(option.name)}. "
+                f"Received: {value}, there: {before.get(option.name)}"
+            )
 
 
 def load_vectors(path: str, prepared: Prepared, say: Say) -> tuple[np.ndarray, np.ndarray]:

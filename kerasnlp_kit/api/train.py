@@ -15,13 +15,13 @@ import numpy as np
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
 from kerasnlp_kit.api.documents import how_to_load, model_card, plan_lines, run_record
+from kerasnlp_kit.api.places import Places, claim
 from kerasnlp_kit.api.preparation import Data, Prepared, Say, prepare, read_data
 from kerasnlp_kit.config import RunConfig
-from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.errors import ExportMismatch, UserError
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
 from kerasnlp_kit.evaluation.report import ReportData, write_report
-from kerasnlp_kit.export.folder import WEIGHTS, ModelFolder, build_network
-from kerasnlp_kit.options import UNFINISHED
+from kerasnlp_kit.export.folder import CHECKPOINTS, WEIGHTS, ModelFolder, build_network
 from kerasnlp_kit.training import devices
 from kerasnlp_kit.training.checkpoint import checkpoints
 
@@ -53,9 +53,7 @@ class _Run:
 
     config: RunConfig
     spec: registry.ModelSpec
-    final: ModelFolder
-    work: ModelFolder
-    version: int
+    places: Places
     earlier: ModelFolder | None
     resume: bool
     say: Say
@@ -76,68 +74,48 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         ExportMismatch: the SavedModel does not answer as the model in memory.
     """
     begin = time.perf_counter()
-    name = config.output.name or default_name(config.train)
-    if name != Path(name).name or name.startswith("."):
-        raise UserError(f"--name must be a plain folder name, not beginning with a dot. Received: {name!r}")
-    final = ModelFolder(Path(config.output.models) / name)
-    work = ModelFolder(final.path.with_name(name + UNFINISHED))
-    version = _version(final, work, config, resume)
-    earlier = ModelFolder(Path(config.start.from_model)) if config.start.from_model else None
-    if earlier:
-        earlier.verify()
-    data = read_data(config, say)
-    run = _Run(config, registry.find(config.model), final, work, version, earlier, resume, say)
-    if config.training.tensorboard:
-        devices.require_package("tensorboard", "--tensorboard")
-    devices.choose_backend(config.device.backend, config.device.devices)
-    try:
-        prepared = _prepare(run, data)
-        record = _record(run, prepared)
-        facts = _train(run, prepared, record)
-        scores, probabilities = _export(run, prepared, record)
-        saved_model = final.path / "saved_model" / str(version)
-        seconds = time.perf_counter() - begin
-        facts["whole run"] = f"{seconds:.0f} s"
-        facts["SavedModel"] = f"{work.size() / 1e6:.1f} MB"
-        _document(run, prepared, record, facts, scores, probabilities, saved_model)
-    except BaseException:
-        if checkpoints(work.path / "checkpoints"):
-            say(f"{work.path} keeps what was reached; --resume {final.path} continues from there.")
-        elif not resume:
-            shutil.rmtree(work.path, ignore_errors=True)  # nothing in it that could be continued
-        raise
-    _put_in_place(work.path, final.path)
-    return TrainedModel(final.path, saved_model, final.path / "report.html", scores, seconds)
+    with claim(config, resume) as places:
+        earlier = ModelFolder(Path(config.start.from_model)) if config.start.from_model else None
+        if earlier:
+            earlier.verify()
+            start.require_same_text(config, earlier)
+        run = _Run(config, registry.find(config.model), places, earlier, resume, say)
+        data = read_data(config, say)
+        if config.training.tensorboard:
+            devices.require_package("tensorboard", "--tensorboard")
+        devices.choose_backend(config.device.backend, config.device.devices)
+        try:
+            trained = _all_steps(run, data, begin)
+        except BaseException:
+            work, final = places.work.path, places.final.path
+            if checkpoints(work / CHECKPOINTS):
+                say(f"{work} keeps what was reached; --resume {final} continues from there.")
+            elif not resume:
+                shutil.rmtree(work, ignore_errors=True)  # nothing in it that could be continued
+            raise
+        places.put()
+    return trained
 
 
-def default_name(source: str) -> str:
-    """Name of a model after its data file: ``data/reviews.csv.gz`` gives ``reviews``."""
-    name = Path(source.rstrip("/")).name.partition(".")[0]
-    return name if name and name != "-" else "model"
-
-
-def _version(final: ModelFolder, work: ModelFolder, config: RunConfig, resume: bool) -> int:
-    """Number of the SavedModel to write; makes sure that nothing of value is in the way."""
-    if resume:
-        if not (work.path / "run.json").exists():
-            raise UserError(f"There is no unfinished run {work.path} to resume.")
-    elif checkpoints(work.path / "checkpoints") and not config.output.overwrite:
-        raise UserError(
-            f"{work.path} is an unfinished run: continue with --resume {final.path}, or give --overwrite or a --name."
-        )
-    if not final.path.exists():
-        return 1
-    if config.output.new_version:
-        return max(final.versions(), default=0) + 1
-    if not config.output.overwrite:
-        raise UserError(f"{final.path} exists: give --overwrite, --new-version, or another --name.")
-    return 1
+def _all_steps(run: _Run, data: Data, begin: float) -> TrainedModel:
+    """All steps, up to the finished folder under its unfinished name."""
+    prepared = _prepare(run, data)
+    record = _record(run, prepared)
+    facts = _train(run, prepared, record)
+    scores, probabilities = _export(run, prepared, record)
+    final = run.places.final.path
+    saved_model = final / "saved_model" / str(run.places.version)
+    seconds = time.perf_counter() - begin
+    facts["whole run"] = f"{seconds:.0f} s"
+    facts["SavedModel"] = f"{run.places.work.size() / 1e6:.1f} MB"
+    _document(run, prepared, record, facts, scores, probabilities, saved_model)
+    return TrainedModel(final, saved_model, final / "report.html", scores, seconds)
 
 
 def _prepare(run: _Run, data: Data) -> Prepared:
     from kerasnlp_kit.text.tokenizer import Tokenizer
 
-    source = run.work if run.resume else run.earlier
+    source = run.places.work if run.resume else run.earlier
     tokenizer, max_length = None, None
     if source:
         tokenizer = Tokenizer.from_json((source.path / "tokenizer.json").read_text(encoding="utf-8"))
@@ -148,7 +126,7 @@ def _prepare(run: _Run, data: Data) -> Prepared:
 def _record(run: _Run, prepared: Prepared) -> dict[str, Any]:
     """run.json of this run; on a resume that of the start, if the data are still the same."""
     if run.resume:
-        record = run.work.run()
+        record = run.places.work.run()
         for part, now in (("train", prepared.train), ("dev", prepared.dev)):
             before = record["data"][part]
             if (before["fingerprint"], before["rows"]) != (now.examples.fingerprint, len(now.labels)):
@@ -156,10 +134,12 @@ def _record(run: _Run, prepared: Prepared) -> dict[str, Any]:
         return record
     architecture = dataclasses.asdict(run.config.architecture)
     record = run_record(run.config, run.spec, architecture, prepared, start.ancestry(run.earlier))
-    shutil.rmtree(run.work.path, ignore_errors=True)
-    (run.work.path / "weights").mkdir(parents=True)
-    (run.work.path / "tokenizer.json").write_text(prepared.tokenizer.to_json(ensure_ascii=False), encoding="utf-8")
-    run.work.write_json("labels.json", list(prepared.label_names))
+    shutil.rmtree(run.places.work.path, ignore_errors=True)
+    (run.places.work.path / "weights").mkdir(parents=True)
+    (run.places.work.path / "tokenizer.json").write_text(
+        prepared.tokenizer.to_json(ensure_ascii=False), encoding="utf-8"
+    )
+    run.places.work.write_json("labels.json", list(prepared.label_names))
     return record
 
 
@@ -173,12 +153,13 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
     options, sizes, say = run.config.training, prepared.sizes, run.say
     devices.seed_everything(options.seed)
     vectors = None
-    if run.config.text.vectors and not run.resume:
+    # Also on a resume: a run that was killed before its first checkpoint begins with them again.
+    if run.config.text.vectors and not checkpoints(run.places.work.path / CHECKPOINTS):
         vectors = start.load_vectors(run.config.text.vectors, prepared, say)
         # In both places: a model that starts from this one reads the options.
         record["architecture"]["embedding_dim"] = record["options"]["embedding_dim"] = vectors[0].shape[1]
     if not run.resume:
-        run.work.write_json("run.json", record)
+        run.places.work.write_json("run.json", record)
     scope, device_count = devices.distribution(run.config.device.devices)
     widths = _widths(prepared)
     labels = prepared.train.labels
@@ -192,6 +173,9 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
         seed=options.seed,
     )
     dev_batches = Batches(prepared.dev.ids, prepared.dev.labels, EVALUATION_BATCH, widths, multiple=device_count)
+    for part, batches in (("training", train_batches), ("dev", dev_batches)):
+        if not len(batches):
+            raise UserError(f"There are fewer {part} rows than the {device_count} devices that share a batch.")
     with scope:
         with devices.precision(options.mixed_precision):
             network = build_network(record)
@@ -209,9 +193,14 @@ def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, s
             say(f"frozen     {', '.join(frozen)}")
         say("")
         outcome = train(
-            network, train_batches, dev_batches, SmoothedCrossEntropy(options.label_smoothing), options, run.work.path
+            network,
+            train_batches,
+            dev_batches,
+            SmoothedCrossEntropy(options.label_smoothing),
+            options,
+            run.places.work.path,
         )
-        _save_weights(network, run.work.path / WEIGHTS)
+        _save_weights(network, run.places.work.path / WEIGHTS)
     record["training"] = {
         "history": dict(outcome.history),
         "best_epoch": outcome.best_epoch,
@@ -248,8 +237,9 @@ def _export(
 ) -> tuple[dict[str, ClassificationMetrics], dict[str, np.ndarray]]:
     """Writes the SavedModel, proves it, and scores it."""
     from kerasnlp_kit.export.saved_model import export_saved_model
-    from kerasnlp_kit.export.verify import HARD_TEXTS, prove
+    from kerasnlp_kit.export.verify import HARD_TEXTS, IDS_ROWS, prove
     from kerasnlp_kit.tasks.classification import predict_probabilities
+    from kerasnlp_kit.text.padding import pad_rows
     from kerasnlp_kit.text.tokenizer_graph import to_bytes
     from kerasnlp_kit.training.batches import Batches
 
@@ -257,16 +247,21 @@ def _export(
     texts = list(HARD_TEXTS)
     for part in parts:
         texts.extend(map(to_bytes, part.examples.texts))
-    if run.config.output.new_version and run.final.path.exists():
-        shutil.copytree(run.final.path / "saved_model", run.work.path / "saved_model", dirs_exist_ok=True)
+    if run.config.output.new_version and run.places.final.path.exists():
+        shutil.copytree(run.places.final.path / "saved_model", run.places.work.path / "saved_model", dirs_exist_ok=True)
     run.say("Exporting the SavedModel, then asking it in a fresh process ...")
     # The weights file, in float32: what is proven is what is shipped, also after training in 16 bits.
-    network = run.work.build_network()
+    with devices.exact():
+        network = run.places.work.build_network()
     ids = prepared.tokenizer.encode(texts, prepared.sizes.max_length)
     plan = Batches(ids, np.zeros(len(ids), "int32"), EVALUATION_BATCH, _widths(prepared)).plan(0)
-    expected = predict_probabilities(network, ids, plan)
-    saved_model = export_saved_model(run.work, run.version)
-    found = prove(saved_model, texts, expected, prepared.label_names)
+    with devices.exact():
+        expected = predict_probabilities(network, ids, plan)
+    if not np.isfinite(expected).all():
+        raise UserError("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")
+    saved_model = export_saved_model(run.places.work, run.places.version)
+    some = pad_rows(ids, np.arange(min(IDS_ROWS, len(ids))), prepared.sizes.max_length)
+    found = prove(saved_model, texts, some, expected, prepared.label_names)
     run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")
     majority = max(record["data"]["classes"], key=record["data"]["classes"].get)
     scores, probabilities = {}, {}
@@ -277,7 +272,22 @@ def _export(
         scores[part.name] = classification_metrics(
             part.gold(), probabilities[part.name], prepared.label_names, majority_label=majority
         )
+    _require_trained_accuracy(run, prepared, record, scores[prepared.dev.name].accuracy)
     return scores, probabilities
+
+
+def _require_trained_accuracy(run: _Run, prepared: Prepared, record: dict[str, Any], accuracy: float) -> None:
+    """Compares the SavedModel's dev accuracy with that which the training loop saw after the best epoch.
+
+    The proof takes its weights from the file; this one notices a wrong file. Devices that share batches leave dev rows
+    out, and 16 bits round: then the two need not be equal.
+    """
+    training = record["training"]
+    if run.config.device.devices not in (None, 1) or run.config.training.mixed_precision:
+        return
+    seen = training["history"]["val_accuracy"][training["best_epoch"] - 1]
+    if abs(seen - accuracy) * len(prepared.dev.labels) > 2.5:
+        raise ExportMismatch(f"The SavedModel's dev accuracy is {accuracy:.4f}; the training loop saw {seen:.4f}.")
 
 
 def _widths(prepared: Prepared) -> tuple[int, ...]:
@@ -299,7 +309,7 @@ def _document(
     saved_model: Path,
 ) -> None:
     """Writes everything that describes the model, and the manifest over all."""
-    work, name = run.work, run.final.path.name
+    work, name = run.places.work, run.places.final.path.name
     part = prepared.test or prepared.dev
     load = how_to_load(saved_model)
     record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
@@ -328,15 +338,4 @@ def _document(
         ),
     )
     (work.path / "MODEL_CARD.md").write_text(model_card(name, record, scores, facts, load), encoding="utf-8")
-    shutil.rmtree(work.path / "checkpoints", ignore_errors=True)  # they served resuming
     work.write_manifest()
-
-
-def _put_in_place(work: Path, final: Path) -> None:
-    """Renames the finished folder; a model of the same name is only removed once the new one has its place."""
-    replaced = final.with_name(final.name + ".replaced")
-    shutil.rmtree(replaced, ignore_errors=True)
-    if final.exists():
-        final.rename(replaced)
-    work.rename(final)
-    shutil.rmtree(replaced, ignore_errors=True)

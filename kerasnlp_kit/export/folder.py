@@ -13,6 +13,12 @@ from kerasnlp_kit.registry import Sizes
 
 FORMAT = 1
 WEIGHTS = "weights/model.weights.h5"
+CHECKPOINTS = "checkpoints"
+CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
+MANIFEST = "manifest.json"
+NEEDED = {
+    "model": str, "task": str, "architecture": dict, "sizes": dict, "data": dict, "options": dict, "ancestry": list
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -53,7 +59,10 @@ class ModelFolder:
         run = self.read_json("run.json")
         if not isinstance(run, dict) or run.get("format") != FORMAT:
             received = run.get("format") if isinstance(run, dict) else run
-            raise UserError(f"{self.path / 'run.json'} must have format {FORMAT}. Received: {received!r}")
+            raise UserError(f"{self.path / 'run.json'} must have format {FORMAT}. Received: {received!r:.80}")
+        for name, kind in NEEDED.items():
+            if not isinstance(run.get(name), kind):
+                raise UserError(f"{self.path / 'run.json'} must have {name!r}; train the model again.")
         return run
 
     def labels(self) -> list[str]:
@@ -90,7 +99,8 @@ class ModelFolder:
 
     def write_manifest(self) -> None:
         """Writes manifest.json: the SHA-256 of every other file."""
-        self.write_json("manifest.json", {"format": FORMAT, "files": dict(self._hashes())})
+        files = {path.relative_to(self.path).as_posix(): sha256(path) for path in self._files()}
+        self.write_json(MANIFEST, {"format": FORMAT, "files": files})
 
     def verify(self) -> None:
         """Compares the folder with its manifest.
@@ -104,29 +114,34 @@ class ModelFolder:
         files = manifest.get("files") if isinstance(manifest, Mapping) else None
         if not isinstance(files, Mapping):
             raise UserError(f"{self.path / 'manifest.json'} must list files; train the model again.")
+        present = {path.relative_to(self.path).as_posix(): path for path in self._files()}
+        for path in self.path.rglob("*"):
+            # A link could lead anywhere, and a folder behind one is not among the files compared here.
+            if path.is_symlink():
+                raise UserError(f"{path} is a link; a model folder holds files only.")
+        if missing := sorted(set(files) - set(present)):
+            raise UserError(f"{self.path} is not a complete model folder: {missing[0]} is missing; train it again.")
+        if extra := sorted(set(present) - set(files)):
+            raise UserError(f"{present[extra[0]]} is not in manifest.json: it was added after the training.")
         for name, expected in files.items():
-            # A manifest comes with the folder, from a stranger maybe: it must not make us read elsewhere.
-            path = self.path / name
-            if not path.resolve().is_relative_to(self.path.resolve()):
-                raise UserError(f"{self.path / 'manifest.json'} names a file outside the folder: {name}")
-            if not path.is_file():
-                raise UserError(f"{self.path} is not a complete model folder: {name} is missing; train it again.")
-            if sha256(path) != expected:
-                raise UserError(f"{path} is not what manifest.json says: it was changed after the training or damaged.")
-        for path in sorted((self.path / "saved_model").rglob("*")):
-            if path.is_file() and path.relative_to(self.path).as_posix() not in files:
-                raise UserError(f"{path} is not in manifest.json: it was added after the training.")
+            if sha256(present[name]) != expected:
+                raise UserError(f"{present[name]} is not what manifest.json says: it was changed or damaged.")
 
     def size(self) -> int:
         """Bytes of the newest SavedModel."""
         return sum(path.stat().st_size for path in self.saved_model().rglob("*") if path.is_file())
 
-    def _hashes(self) -> list[tuple[str, str]]:
-        files = sorted(path for path in self.path.rglob("*") if path.is_file() and path.name != "manifest.json")
-        return [(path.relative_to(self.path).as_posix(), sha256(path)) for path in files]
+    def _files(self) -> list[Path]:
+        """All that the manifest covers: every file but itself and what only resuming needs."""
+        apart = (self.path / MANIFEST, self.path / CHECKPOINTS)
+        return [
+            path
+            for path in sorted(self.path.rglob("*"))
+            if path.is_file() and path not in apart and apart[1] not in path.parents
+        ]
 
     def _neighbours(self) -> str:
-        names = sorted(path.parent.name for path in self.path.parent.glob("*/run.json"))
+        names = sorted(path.parent.name for path in self.path.parent.glob(f"*/{MANIFEST}"))
         return f" In {self.path.parent}/ there are: {', '.join(names[:10])}." if names else ""
 
 

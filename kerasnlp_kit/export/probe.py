@@ -3,10 +3,13 @@
 Started as a script in isolated mode, never imported: ``python -I probe.py SAVED_MODEL QUESTIONS.npz ANSWERS.npz``.
 
 QUESTIONS.npz: ``text`` uint8, all texts end to end; ``offsets`` int64 (texts + 1,); ``sizes`` int64, how many texts
-each batch takes, in order. ANSWERS.npz: ``label`` and ``probabilities`` of all texts in order, ``labels``.
+each batch takes, in order; ``ids`` int32 (rows, time), for the signature of that name. ANSWERS.npz: ``label``,
+``probability`` and ``probabilities`` of all texts in order; ``ids_probabilities`` of the ids; ``names`` of the labels
+as JSON.
 """
 
 import itertools
+import json
 import os
 import sys
 
@@ -24,9 +27,10 @@ def main(saved_model: str, questions: str, answers: str) -> None:
     loaded = tf.saved_model.load(saved_model)
     classify = loaded.signatures["serving_default"]
     with np.load(questions, allow_pickle=False) as file:
-        data, offsets, sizes = file["text"].tobytes(), file["offsets"], file["sizes"]
+        data, offsets, sizes, ids = file["text"].tobytes(), file["offsets"], file["sizes"], file["ids"]
     texts = [data[start:end] for start, end in itertools.pairwise(offsets)]
-    found: dict[str, list[np.ndarray]] = {"label": [], "probability": [], "probabilities": [], "labels": []}
+    found: dict[str, list[np.ndarray]] = {"label": [], "probability": [], "probabilities": []}
+    names: np.ndarray | None = None
     start = 0
     for size in sizes:
         batch = texts[start : start + size]
@@ -34,17 +38,21 @@ def main(saved_model: str, questions: str, answers: str) -> None:
         outputs = classify(text=tf.constant(batch, tf.string, shape=[len(batch)]))
         for name, values in found.items():
             values.append(outputs[name].numpy())
+        labels = outputs["labels"].numpy()
+        if len(labels):
+            names = labels[0] if names is None else names
+            if not (labels == names).all():
+                raise SystemExit("labels must be the same in every row")
+    assert names is not None
     joined = {name: np.concatenate(values) for name, values in found.items()}
-    labels = joined.pop("labels")
-    order = {name: number for number, name in enumerate(labels[0])}
-    if not (labels == labels[0]).all():
-        raise SystemExit("labels must be the same in every row")
+    order = {name: number for number, name in enumerate(names)}
     np.savez(
         answers,
         label=np.array([order[name] for name in joined["label"]], "int64"),
         probability=joined["probability"],
         probabilities=joined["probabilities"],
-        names=np.frombuffer(b"\0".join(labels[0]), "uint8"),
+        ids_probabilities=loaded.signatures["ids"](ids=tf.constant(ids))["probabilities"].numpy(),
+        names=np.frombuffer(json.dumps([name.decode() for name in names]).encode(), "uint8"),
     )
 
 

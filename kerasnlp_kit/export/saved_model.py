@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.export.folder import CPU_ONLY, ModelFolder
 
 
 def export_saved_model(folder: ModelFolder, version: int) -> Path:
@@ -24,7 +24,8 @@ def export_saved_model(folder: ModelFolder, version: int) -> Path:
         write_saved_model(folder, target)
         return target
     command = [sys.executable, "-m", "kerasnlp_kit.export.saved_model", str(folder.path), str(target)]
-    done = subprocess.run(command, env={**os.environ, "KERAS_BACKEND": "tensorflow"}, capture_output=True, text=True)
+    environment = {**os.environ, **CPU_ONLY, "KERAS_BACKEND": "tensorflow"}
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"The process that writes the SavedModel failed:\n{done.stderr[-4000:]}")
     return target

@@ -1,5 +1,7 @@
 """The proof: a fresh process that knows only TensorFlow must give the answers of the model in memory."""
 
+import json
+import os
 import subprocess
 import sys
 import tempfile
@@ -9,8 +11,10 @@ from pathlib import Path
 import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
+from kerasnlp_kit.export.folder import CPU_ONLY
 
 TOLERANCE = 1e-5
+IDS_ROWS = 64  # enough for the signature `ids`, whose network is the one that all texts go through
 HARD_TEXTS: tuple[bytes, ...] = (
     b"",
     b"a",
@@ -27,15 +31,19 @@ HARD_TEXTS: tuple[bytes, ...] = (
 )
 
 
-def prove(saved_model: Path, texts: Sequence[bytes], expected: np.ndarray, labels: Sequence[str]) -> np.ndarray:
+def prove(
+    saved_model: Path, texts: Sequence[bytes], ids: np.ndarray, expected: np.ndarray, labels: Sequence[str]
+) -> np.ndarray:
     """Loads the SavedModel in a fresh process and compares label and probabilities of every text.
 
-    Asked in batches of 0, 1 and 257 and of 256 for the rest. Where two classes are as probable as each other within the
-    tolerance, either is a right label.
+    Asked in batches of 0, 1 and 257 and of 256 for the rest; the signature ``ids`` is asked once. Where two classes are
+    as probable as each other within the tolerance, either is a right label. The process computes on the CPU: a GPU's
+    memory is taken by the training, and its kernels round in another way.
 
     Args:
         saved_model: path of the version's folder.
         texts: what to ask, in UTF-8; the hard ones among them.
+        ids: int32 (some, time), token ids of the first of the texts, padded.
         expected: float (texts, K), by the model in memory.
         labels: names of the classes.
 
@@ -53,19 +61,26 @@ def prove(saved_model: Path, texts: Sequence[bytes], expected: np.ndarray, label
         asked = [texts[index] for index in order.tolist()]
         offsets = np.concatenate([[0], np.cumsum([len(text) for text in asked])]).astype("int64")
         data = np.frombuffer(b"".join(asked), "uint8")
-        np.savez(questions, text=data, offsets=offsets, sizes=np.array(_batch_sizes(len(asked)), "int64"))
+        sizes = np.array(_batch_sizes(len(asked)), "int64")
+        np.savez(questions, text=data, offsets=offsets, sizes=sizes, ids=ids)
         probe = Path(__file__).with_name("probe.py")
         command = [sys.executable, "-I", str(probe), str(saved_model), str(questions), str(answers)]
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace")
+        environment = {**os.environ, **CPU_ONLY}
+        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
         if done.returncode:
             raise ExportMismatch(f"The SavedModel {saved_model} cannot be used alone:\n{done.stderr[-4000:]}")
         with np.load(answers, allow_pickle=False) as file:
-            label, probability, probabilities, names = (
-                file[name] for name in ("label", "probability", "probabilities", "names")
-            )
-    if names.tobytes().split(b"\0") != [name.encode() for name in labels]:
+            label, probability, probabilities = (file[name] for name in ("label", "probability", "probabilities"))
+            ids_probabilities, names = file["ids_probabilities"], json.loads(file["names"].tobytes())
+    if names != list(labels):
         raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
-    _compare(saved_model, probabilities, label, probability, expected[order], order)
+    _compare(saved_model, probabilities, expected[order], order)
+    _compare(saved_model, ids_probabilities, expected[: len(ids)], np.arange(len(ids)))
+    rows = np.arange(len(label))
+    if (expected[order][rows, label] < expected[order].max(axis=1) - 2 * TOLERANCE).any():
+        raise ExportMismatch(f"{saved_model} gives another label than the model in memory.")
+    if not np.array_equal(probability, probabilities[rows, label]):
+        raise ExportMismatch(f"{saved_model}: `probability` is not that of `label`.")
     found = np.empty((len(texts), len(labels)), "float32")
     found[order] = probabilities
     return found
@@ -78,26 +93,14 @@ def _batch_sizes(count: int) -> list[int]:
     return sizes
 
 
-def _compare(
-    saved_model: Path,
-    found: np.ndarray,
-    label: np.ndarray,
-    probability: np.ndarray,
-    expected: np.ndarray,
-    numbers: np.ndarray,
-) -> None:
-    """All but the first of the arrays have a row for each text asked; ``numbers`` tells which text that was."""
+def _compare(saved_model: Path, found: np.ndarray, expected: np.ndarray, numbers: np.ndarray) -> None:
+    """The arrays have a row for each text asked; ``numbers`` tells which text that was."""
     if found.shape != expected.shape:
         raise ExportMismatch(f"{saved_model} gives {found.shape} probabilities; expected {expected.shape}.")
     distance = np.abs(found.astype("float64") - expected).max(axis=1, initial=0)
-    worst = int(np.argmax(np.where(np.isnan(distance), np.inf, distance))) if len(distance) else 0
-    if len(distance) and not distance[worst] <= TOLERANCE:
+    worst = int(np.argmax(np.where(np.isnan(distance), np.inf, distance)))
+    if not distance[worst] <= TOLERANCE:
         raise ExportMismatch(
             f"{saved_model} differs from the model in memory by {distance[worst]:.2e} at text {numbers[worst]} "
             f"of {numbers.max() + 1}; at most {TOLERANCE:.0e} is allowed. The model was not put in place."
         )
-    rows = np.arange(len(label))
-    if (expected[rows, label] < expected.max(axis=1, initial=0) - 2 * TOLERANCE).any():
-        raise ExportMismatch(f"{saved_model} gives another label than the model in memory.")
-    if not np.array_equal(probability, found[rows, label]):
-        raise ExportMismatch(f"{saved_model}: `probability` is not that of `label`.")

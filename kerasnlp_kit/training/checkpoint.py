@@ -25,6 +25,7 @@ class Progress:
         waited: epochs since the best one.
         history: a list for each measure, one value an epoch.
         ended: whether training is over.
+        interrupted: whether Ctrl-C ended it.
     """
 
     epoch: int = 0
@@ -36,6 +37,7 @@ class Progress:
     history: dict[str, list[float]] = field(default_factory=dict)
     seconds: float = 0.0
     ended: bool = False
+    interrupted: bool = False
 
 
 def save_checkpoint(

@@ -142,12 +142,8 @@ def _count(wanted: int | None, found: int, default: int) -> int:
 
 def describe_device() -> str:
     """Name of what computes, for the plan and the report."""
-    import keras
-
-    devices = keras.distribution.list_devices() if keras.backend.backend() != "torch" else ["cpu"]
-    kinds = sorted({device.split(":")[0] for device in devices})
-    gpus = [device for device in devices if device.startswith(("gpu", "tpu", "cuda"))]
-    return f"{len(gpus)} {'/'.join(kinds)}" if gpus else f"{os.cpu_count()} CPU cores"
+    accelerators = _accelerators()
+    return ", ".join(accelerators) if accelerators else f"{os.cpu_count()} CPU cores"
 
 
 @contextlib.contextmanager
@@ -157,9 +153,39 @@ def precision(mixed: bool) -> Iterator[None]:
 
     before = keras.config.dtype_policy()
     if mixed:
-        on_gpu = any(device.startswith(("gpu", "cuda")) for device in keras.distribution.list_devices())
+        on_gpu = any(device.startswith(("gpu", "cuda")) for device in _accelerators())
         keras.config.set_dtype_policy("mixed_float16" if on_gpu else "mixed_bfloat16")
     try:
         yield
     finally:
         keras.config.set_dtype_policy(before)
+
+
+def exact() -> AbstractContextManager[Any]:
+    """Within it, predictions are made in full float32, as the process that proves the export makes them on its CPU.
+
+    GPUs round matrix products to 19 bits (TF32) and TPUs to 16 where nobody objects.
+    """
+    import keras
+
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow as tf
+
+        return tf.device("CPU:0")
+    if backend == "jax":
+        import jax
+
+        return jax.default_matmul_precision("highest")
+    return contextlib.nullcontext()  # PyTorch's own default is full float32
+
+
+def _accelerators() -> list[str]:
+    """Names of the GPUs and TPUs, such as ``gpu:0``."""
+    import keras
+
+    if keras.backend.backend() == "torch":
+        import torch
+
+        return [f"cuda:{number}" for number in range(torch.cuda.device_count())]
+    return [name for name in keras.distribution.list_devices() if not name.startswith("cpu")]

@@ -63,7 +63,8 @@ def train(
         metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
         jit_compile=options.jit or keras.backend.backend() == "jax",
     )
-    optimizer.build(model.trainable_variables)
+    # That of the model: with float16, Keras wraps the optimizer to scale the loss, with variables of its own.
+    model.optimizer.build(model.trainable_variables)
     keeper = _Keeper(model, options, folder)
     train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches)
     callbacks: list[Any] = [keeper]
@@ -81,7 +82,7 @@ def train(
         _fit(model, train_set, dev_set, callbacks, keeper, options.epochs, verbose)
     keeper.finish()
     progress = keeper.progress
-    return Outcome(progress.history, progress.best_epoch, progress.seconds, keeper.interrupted)
+    return Outcome(progress.history, progress.best_epoch, progress.seconds, progress.interrupted)
 
 
 def _fit(
@@ -174,9 +175,10 @@ class _Keeper(keras.callbacks.Callback):
             self.best = [np.asarray(value) for value in map(keras.ops.convert_to_numpy, self.model.weights)]
         else:
             progress.waited += 1
-        if progress.waited >= self.options.patience or progress.epoch >= self.options.epochs:
+        progress.interrupted = self.interrupted
+        # An interrupted epoch is not whole: a run that is resumed after it exports and does not train on.
+        if self.interrupted or progress.waited >= self.options.patience or progress.epoch >= self.options.epochs:
             progress.ended = True
-        if progress.ended or self.interrupted:
             self.model.stop_training = True
         self._write_history()
         self._save()

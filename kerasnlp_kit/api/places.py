@@ -1,0 +1,123 @@
+"""Where a run writes: one run a name at a time, nothing lost by a kill, the finished folder in place by renaming."""
+
+import contextlib
+import fcntl
+import hashlib
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
+from kerasnlp_kit.options import UNFINISHED
+from kerasnlp_kit.training.checkpoint import checkpoints
+
+REPLACED = ".replaced"  # end of the name of the model that a new one just replaces
+LONGEST_NAME = 200  # bytes; file systems allow 255, and our endings come on top
+
+
+@dataclass(frozen=True)
+class Places:
+    """Folders of one run.
+
+    Attributes:
+        final: models/NAME.
+        work: models/NAME.unfinished, until all is proven.
+        version: number of the SavedModel to write.
+    """
+
+    final: ModelFolder
+    work: ModelFolder
+    version: int
+
+    def put(self) -> None:
+        """Renames the finished folder; the model that had the name is removed once the new one has its place."""
+        final, replaced = self.final.path, _with_ending(self.final.path, REPLACED)
+        shutil.rmtree(replaced, ignore_errors=True)
+        if final.exists():
+            final.rename(replaced)
+        self.work.path.rename(final)
+        shutil.rmtree(replaced, ignore_errors=True)
+        shutil.rmtree(final / CHECKPOINTS, ignore_errors=True)  # they served resuming
+
+
+@contextlib.contextmanager
+def claim(config: RunConfig, resume: bool) -> Iterator[Places]:
+    """Keeps the name for this run and finds out which version it writes.
+
+    Raises:
+        UserError: a name that is no folder name, another run of the name is going on, a model or an unfinished run of
+            the name exists, nothing to resume.
+    """
+    name = config.output.name or default_name(config.train)
+    plain = name == Path(name).name and not name.startswith(".") and len(os.fsencode(name)) <= LONGEST_NAME
+    if not plain or name.endswith((UNFINISHED, REPLACED)):
+        raise UserError(
+            f"--name must be a plain folder name of at most {LONGEST_NAME} bytes, not beginning with a dot and not "
+            f"ending in {UNFINISHED} or {REPLACED}. Received: {name!r:.80}"
+        )
+    models = Path(config.output.models)
+    if models.exists() and not models.is_dir():
+        raise UserError(f"--models must be a folder. Received: {models}, which is a file.")
+    final = ModelFolder(models / name)
+    work = ModelFolder(_with_ending(final.path, UNFINISHED))
+    with _lock(final.path):
+        _recover(final, work)
+        yield Places(final, work, _version(final, work, config, resume))
+
+
+def default_name(source: str) -> str:
+    """Name of a model after its data file: ``data/reviews.csv.gz`` gives ``reviews``."""
+    name = Path(source.partition("?")[0].rstrip("/")).name.partition(".")[0]
+    return name if name and name != "-" else "model"
+
+
+def _version(final: ModelFolder, work: ModelFolder, config: RunConfig, resume: bool) -> int:
+    if resume:
+        if not (work.path / "run.json").exists():
+            raise UserError(f"There is no unfinished run {work.path} to resume.")
+    elif checkpoints(work.path / CHECKPOINTS) and not config.output.overwrite:
+        raise UserError(
+            f"{work.path} is an unfinished run: continue with --resume {final.path}, or give --overwrite or a --name."
+        )
+    if not final.path.exists():
+        return 1
+    if config.output.new_version:
+        final.verify()  # its SavedModels go into the new folder, whose manifest vouches for them
+        return max(final.versions(), default=0) + 1
+    if not config.output.overwrite:
+        raise UserError(f"{final.path} exists: give --overwrite, --new-version, or another --name.")
+    return 1
+
+
+def _recover(final: ModelFolder, work: ModelFolder) -> None:
+    """Finishes what a kill between the two renames of `Places.put` left."""
+    replaced = _with_ending(final.path, REPLACED)
+    if final.path.exists() or not replaced.exists():
+        return
+    try:
+        work.verify()
+        work.path.rename(final.path)
+    except UserError:
+        replaced.rename(final.path)
+
+
+@contextlib.contextmanager
+def _lock(final: Path) -> Iterator[None]:
+    """Only one process at a time writes a model of this path; the kernel frees the lock if it is killed."""
+    digest = hashlib.sha256(os.fsencode(final.resolve())).hexdigest()[:16]
+    path = Path(tempfile.gettempdir()) / f"kerasnlp_kit-{os.getuid()}-{digest}.lock"
+    with path.open("w") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise UserError(f"Another run is writing {final}: wait for it, or give another --name.") from None
+        yield  # the file stays: removing it would let a third process lock another one of the same name
+
+
+def _with_ending(path: Path, ending: str) -> Path:
+    return path.with_name(path.name + ending)
