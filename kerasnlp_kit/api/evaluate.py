@@ -1,18 +1,21 @@
 """Scores the SavedModel of a folder on labelled texts, and labels texts that have none."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from kerasnlp_kit.api.load import LoadedModel
+from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.data.columns import Columns, find_columns
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.table import read_table
 from kerasnlp_kit.data.writing import require_table_name, write_table
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
+
+PREDICTED: tuple[str, ...] = ("predicted_label", "probability")
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,7 @@ class Evaluation:
         rows = {
             "text": list(self.examples.texts),
             "label": self.examples.gold(),
-            **predicted_columns(self.model, self.probabilities, best),
+            **dict(zip(PREDICTED, predicted_cells(self.model, self.probabilities, best), strict=True)),
         }
         write_table(path, rows)
 
@@ -105,8 +108,11 @@ def label_file(
     *,
     text_columns: tuple[str, ...] = (),
     spreadsheet_safe: bool = False,
+    say: Say = print,
 ) -> int:
     """Labels the texts of a file: all its columns, and predicted_label and probability.
+
+    If the file has a column of these names, the new ones are predicted_label_2 and probability_2, and so on.
 
     Args:
         folder: models/NAME.
@@ -114,6 +120,7 @@ def label_file(
         output: file to write; see `write_table`.
         text_columns: columns of the text; by default those of the training, else found.
         spreadsheet_safe: see `write_table`.
+        say: told if the new columns have other names than usual.
 
     Returns:
         Number of rows.
@@ -128,18 +135,26 @@ def label_file(
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
     best = probabilities.argmax(axis=1)
     columns: dict[str, Any] = {name: table.data.column(name).to_pylist() for name in table.columns}
-    columns.update(predicted_columns(model, probabilities, best))
+    names = _free_names(table.columns)
+    if names != PREDICTED:
+        say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")
+    columns.update(zip(names, predicted_cells(model, probabilities, best), strict=True))
     write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
     return len(table)
 
 
-def predicted_columns(model: LoadedModel, probabilities: np.ndarray, best: np.ndarray) -> dict[str, list[str]]:
+def predicted_cells(model: LoadedModel, probabilities: np.ndarray, best: np.ndarray) -> tuple[list[str], list[str]]:
     """Label and probability as text columns."""
     chosen = probabilities[np.arange(len(best)), best]
-    return {
-        "predicted_label": [model.labels[index] for index in best],
-        "probability": [f"{value:.6f}" for value in chosen],
-    }
+    return [model.labels[index] for index in best], [f"{value:.6f}" for value in chosen]
+
+
+def _free_names(taken: Sequence[str]) -> tuple[str, ...]:
+    """The names of the new columns, numbered alike if the file has one of them: an earlier answer stays as it is."""
+    names, number = PREDICTED, 2
+    while not set(names).isdisjoint(taken):
+        names, number = tuple(f"{name}_{number}" for name in PREDICTED), number + 1
+    return names
 
 
 def _columns(run: Mapping[str, Any]) -> Columns:

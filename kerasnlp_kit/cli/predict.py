@@ -32,6 +32,7 @@ def main(arguments: list[str], prog: str) -> int:
         options.output,
         text_columns=options.text_column,
         spreadsheet_safe=options.spreadsheet_safe,
+        say=lambda line: print(line, file=sys.stderr),
     )
     if options.output != "-":
         print(f"{rows:,} rows written to {options.output}", file=sys.stderr)

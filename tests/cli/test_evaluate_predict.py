@@ -130,6 +130,18 @@ def test_predict_reads_what_it_writes_in_every_format(here, command, trained, ti
     assert ran.out.startswith("accuracy 1.0000 ["), "its own answers are all right"
 
 
+def test_predict_keeps_the_columns_of_an_earlier_answer(here, command, trained, model):
+    (here / "new.csv").write_text("text,probability\nmy parcel is late,mine\n")
+    assert "predicted_label_2 and probability_2" in command("predict", trained, "new.csv", "--output", "a.csv").err
+    first = read_csv(here / "a.csv")[0]
+    assert list(first) == ["text", "probability", "predicted_label_2", "probability_2"]
+    assert first["probability"] == "mine" and [first["predicted_label_2"]] == model.predict(["my parcel is late"])
+    assert command("predict", trained, "a.csv", "--output", "b.csv").code == 0
+    again = read_csv(here / "b.csv")[0]
+    assert {name: again[name] for name in first} == first
+    assert list(again)[4:] == ["predicted_label_3", "probability_3"]
+
+
 def test_predict_reads_standard_input_and_writes_standard_output(shell, trained, model):
     ran = shell("kerasnlp_kit", "predict", trained, "-", stdin="text\nwhere is my parcel\n我要退款 😡\n")
     assert (ran.code, ran.err) == (0, "")
