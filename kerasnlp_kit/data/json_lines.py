@@ -94,6 +94,11 @@ class JsonLinesFile:
                     f'{self._source.name}: line {number}: "{key}" holds half a surrogate pair (\\ud800 to \\udfff), '
                     "which no Unicode text can. Write the character whole."
                 )
+            if "\0" in value:
+                raise UserError(
+                    f'{self._source.name}: line {number}: "{key}" holds a NUL character (\\u0000): this is not text. '
+                    "Leave it out."
+                )
             return value
         if value is None:
             return None

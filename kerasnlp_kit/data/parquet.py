@@ -31,7 +31,20 @@ class ParquetFile:
     def read(self, columns: Sequence[str]) -> tuple[pa.Table, np.ndarray]:
         """Reads all rows of `columns`; returns a table of strings and the row numbers, counted from 1."""
         _, data = self._batches(columns)
+        for column in columns:
+            self._refuse_nul(data[column], column)
         return data, np.arange(1, data.num_rows + 1, dtype=np.int64)
+
+    def _refuse_nul(self, cells: pa.ChunkedArray, column: str) -> None:
+        start = 1
+        for chunk in cells.chunks:
+            nul = pa.compute.index(pa.compute.match_substring(chunk, "\0"), True).as_py()
+            if nul >= 0:
+                raise UserError(
+                    f'{self._source.name}: row {start + nul}: "{column}" holds a NUL character: this is not text. '
+                    "Leave it out."
+                )
+            start += len(chunk)
 
     def _batches(self, columns: Sequence[str] | None) -> tuple[list[str], pa.Table]:
         name = self._source.name

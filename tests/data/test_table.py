@@ -276,6 +276,7 @@ def test_a_missing_file_names_its_neighbours(write):
         (b'{"text": "a"}\n["b"]\n', ["line 2", "expected an object", "a list"]),
         (b'{"text": "a"}\n{"text": {"x": 1}}\n', ["line 2", '"text" holds an object']),
         (b'{"text": "\\ud83d"}\n', ["line 1", "surrogate"]),
+        (b'{"text": "a"}\n{"text": "b\\u0000c"}\n', ["line 2", '"text" holds a NUL']),
         (b'[{"text": "a"}]', ["JSON array", "jq"]),
     ],
 )
@@ -296,6 +297,13 @@ def test_parquet_of_lists_is_refused(tmp_path):
     path = tmp_path / "a.parquet"
     pa.parquet.write_table(pa.table({"text": [["a"], ["b"]]}), path)
     assert "list" in refusal(path)
+
+
+def test_parquet_with_a_nul_is_refused_with_its_row(tmp_path):
+    path = tmp_path / "a.parquet"
+    pa.parquet.write_table(pa.table({"text": ["a"] * 10_001 + ["b\0c"], "n": range(10_002)}), path)
+    message = refusal(path)
+    assert "row 10002" in message and '"text" holds a NUL' in message
 
 
 def test_reading_takes_at_most_twice_the_file(tmp_path):
