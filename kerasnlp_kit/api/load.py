@@ -47,6 +47,9 @@ class LoadedModel:
         except (OSError, ValueError) as error:
             raise UserError(f"{self.saved_model} is not a SavedModel: {error}") from error
         self._classify: Any = self._model.signatures["serving_default"]
+        shown = self._classify(text=tf.constant([""]))["labels"].numpy()[0]
+        if tuple(label.decode() for label in shown) != self.labels:
+            raise UserError(f"{files.path / 'labels.json'} does not name the labels of the SavedModel.")
 
     def predict(self, texts: Iterable[str | bytes]) -> list[str]:
         """The most probable label of each text."""

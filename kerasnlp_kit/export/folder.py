@@ -114,6 +114,10 @@ class ModelFolder:
         files = manifest.get("files") if isinstance(manifest, Mapping) else None
         if not isinstance(files, Mapping):
             raise UserError(f"{self.path / 'manifest.json'} must list files; train the model again.")
+        for name in files:
+            # A manifest comes with the folder, from a stranger maybe: it must not make us read elsewhere.
+            if not (self.path / name).resolve().is_relative_to(self.path.resolve()):
+                raise UserError(f"{self.path / MANIFEST} names a file outside the folder: {name}")
         present = {path.relative_to(self.path).as_posix(): path for path in self._files()}
         for path in self.path.rglob("*"):
             # A link could lead anywhere, and a folder behind one is not among the files compared here.

@@ -76,11 +76,7 @@ def prove(
         raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
     _compare(saved_model, probabilities, expected[order], order)
     _compare(saved_model, ids_probabilities, expected[: len(ids)], np.arange(len(ids)))
-    rows = np.arange(len(label))
-    if (expected[order][rows, label] < expected[order].max(axis=1) - 2 * TOLERANCE).any():
-        raise ExportMismatch(f"{saved_model} gives another label than the model in memory.")
-    if not np.array_equal(probability, probabilities[rows, label]):
-        raise ExportMismatch(f"{saved_model}: `probability` is not that of `label`.")
+    _compare_labels(saved_model, probabilities, label, probability, expected[order])
     found = np.empty((len(texts), len(labels)), "float32")
     found[order] = probabilities
     return found
@@ -104,3 +100,14 @@ def _compare(saved_model: Path, found: np.ndarray, expected: np.ndarray, numbers
             f"{saved_model} differs from the model in memory by {distance[worst]:.2e} at text {numbers[worst]} "
             f"of {numbers.max() + 1}; at most {TOLERANCE:.0e} is allowed. The model was not put in place."
         )
+
+
+def _compare_labels(
+    saved_model: Path, found: np.ndarray, label: np.ndarray, probability: np.ndarray, expected: np.ndarray
+) -> None:
+    """Whether ``label`` int (texts,) is the most probable one and ``probability`` (texts,) its probability."""
+    rows = np.arange(len(label))
+    if (expected[rows, label] < expected.max(axis=1) - 2 * TOLERANCE).any():
+        raise ExportMismatch(f"{saved_model} gives another label than the model in memory.")
+    if not np.array_equal(probability, found[rows, label]):
+        raise ExportMismatch(f"{saved_model}: `probability` is not that of `label`.")

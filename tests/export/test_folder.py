@@ -92,6 +92,18 @@ def test_a_broken_manifest_is_the_users_error(folder, content):
         folder.verify()
 
 
+def test_a_link_within_the_folder_is_refused(folder):
+    (folder.path / "saved_model" / "2").symlink_to("1")
+    with pytest.raises(UserError, match="is a link"):
+        folder.verify()
+
+
+def test_a_file_beside_the_saved_model_that_the_manifest_omits_is_noticed(folder):
+    (folder.path / "tokenizer.json").write_text("{}")
+    with pytest.raises(UserError, match=r"tokenizer\.json is not in manifest\.json"):
+        folder.verify()
+
+
 def test_a_manifest_with_a_wrong_hash_is_noticed(folder):
     change_manifest(folder, "labels.json", None)
     with pytest.raises(UserError, match=r"labels\.json is not what manifest\.json says"):

@@ -10,6 +10,7 @@ from kerasnlp_kit.export import verify
 from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.export.verify import HARD_TEXTS, ExportMismatch, prove
 from kerasnlp_kit.tasks.classification import predict_probabilities
+from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.tokenizer import Tokenizer
 
 TEXTS = [*HARD_TEXTS, b"My parcel is late", b"I want my money back"]
@@ -17,13 +18,13 @@ TEXTS = [*HARD_TEXTS, b"My parcel is late", b"I want my money back"]
 
 @pytest.fixture(scope="module")
 def model(trained):
-    """The network, and what asks it for the probabilities of TEXTS."""
+    """The network, what asks it for the probabilities of TEXTS, and their padded ids."""
     folder = ModelFolder(trained)
     tokenizer = Tokenizer.from_json((trained / "tokenizer.json").read_text())
     ids = tokenizer.encode(TEXTS, folder.run()["sizes"]["max_length"])
     network = folder.build_network()
     plan = [(max(1, int(ids.lengths.max())), np.arange(len(TEXTS)))]
-    return network, lambda: predict_probabilities(network, ids, plan)
+    return network, lambda: predict_probabilities(network, ids, plan), pad_rows(ids, np.arange(len(TEXTS)), plan[0][0])
 
 
 @pytest.fixture
@@ -37,8 +38,8 @@ def labels(trained):
 
 
 def test_the_saved_model_answers_hard_texts_as_the_model_in_memory(model, saved_model, labels):
-    _, ask = model
-    found = prove(saved_model, TEXTS, ask(), labels)
+    _, ask, _ = model
+    found = prove(saved_model, TEXTS, model[2], ask(), labels)
     assert found.shape == (len(TEXTS), 12)
     np.testing.assert_allclose(found, ask(), atol=1e-5)
     np.testing.assert_allclose(found.sum(axis=1), 1, atol=1e-5)
@@ -46,7 +47,7 @@ def test_the_saved_model_answers_hard_texts_as_the_model_in_memory(model, saved_
 
 
 def test_one_changed_weight_is_noticed(model, saved_model, labels):
-    network, ask = model
+    network, ask, _ = model
     layer = network.get_layer("logits")
     before = layer.get_weights()
     kernel, bias = (weight.copy() for weight in before)
@@ -55,18 +56,25 @@ def test_one_changed_weight_is_noticed(model, saved_model, labels):
     expected = ask()
     layer.set_weights(before)
     with pytest.raises(ExportMismatch, match=r"differs from the model in memory by \d\.\d\de-0\d at text \d+ of 14;"):
-        prove(saved_model, TEXTS, expected, labels)
+        prove(saved_model, TEXTS, model[2], expected, labels)
+
+
+def test_a_signature_ids_that_answers_otherwise_is_noticed(model, saved_model, labels):
+    ids = model[2].copy()
+    ids[[-1, -2]] = ids[[-2, -1]]  # stands for a graph that mixes up its rows
+    with pytest.raises(ExportMismatch, match=r"at text 1[23] of 14"):
+        prove(saved_model, TEXTS, ids, model[1](), labels)
 
 
 def test_swapped_labels_are_noticed(model, saved_model, labels):
     swapped = [labels[1], labels[0], *labels[2:]]
     with pytest.raises(ExportMismatch, match=r"labels of .* are not those of the training"):
-        prove(saved_model, TEXTS, model[1](), swapped)
+        prove(saved_model, TEXTS, model[2], model[1](), swapped)
 
 
 def test_a_saved_model_that_cannot_be_loaded_is_noticed(model, tmp_path, labels):
     with pytest.raises(ExportMismatch, match="cannot be used alone"):
-        prove(tmp_path, TEXTS, model[1](), labels)
+        prove(tmp_path, TEXTS, model[2], model[1](), labels)
 
 
 @pytest.mark.parametrize("size", [0, 1, 257])
@@ -109,7 +117,8 @@ def compare(found, label=(0, 0), probability=None):
     found = np.asarray(found, "float32")
     label = np.array(label)
     chosen = found[np.arange(len(label)), label] if probability is None else np.float32(probability)
-    verify._compare(Path("saved"), found, label, chosen, EXPECTED, np.array([7, 5]))
+    verify._compare(Path("saved"), found, EXPECTED, np.array([7, 5]))
+    verify._compare_labels(Path("saved"), found, label, chosen, EXPECTED)
 
 
 @pytest.mark.parametrize("label", [(0, 0), (0, 1)])
