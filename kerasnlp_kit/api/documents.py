@@ -12,12 +12,14 @@ import numpy as np
 import kerasnlp_kit
 from kerasnlp_kit.api.preparation import Part, Prepared
 from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.data.source import shown_name
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics
 from kerasnlp_kit.export.folder import FORMAT
 from kerasnlp_kit.registry import ModelSpec
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "jax", "torch")
 SHOWN_CLASSES = 12
+_SOURCES = ("train", "dev", "test")  # options that may be addresses
 
 
 def how_to_load(saved_model: Path) -> str:
@@ -76,7 +78,9 @@ def run_record(
         "format": FORMAT,
         "model": spec.name,
         "task": spec.task,
-        "options": config.flat(),
+        "options": {
+            name: shown_name(value) if value and name in _SOURCES else value for name, value in config.flat().items()
+        },
         "architecture": dict(architecture),
         "sizes": {
             "vocabulary": prepared.sizes.vocabulary,

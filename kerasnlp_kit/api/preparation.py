@@ -91,11 +91,14 @@ def read_data(config: RunConfig, say: Say) -> Data:
     require_classes(everything)
     test = _read_other(data.test, config, everything, say) if data.test else None
     if data.dev:
-        return Data(everything, _read_other(data.dev, config, everything, say), test, data.dev)
+        dev = _read_other(data.dev, config, everything, say)
+        return Data(everything, dev, test, dev.source)
     assert everything.labels is not None
     train_rows, dev_rows = split_rows(everything.texts, everything.labels, data.dev_fraction, config.training.seed)
     if not len(dev_rows) or not len(train_rows):
-        raise UserError(f"{config.train} has too few rows to hold some out for choosing the best epoch; give --dev.")
+        raise UserError(
+            f"{everything.source} has too few rows to hold some out for choosing the best epoch; give --dev."
+        )
     dev_name = f"dev ({len(dev_rows):,} rows held out)"
     return Data(everything.take(train_rows), everything.take(dev_rows), test, dev_name)
 
@@ -122,14 +125,19 @@ def prepare(config: RunConfig, data: Data, say: Say, tokenizer: "Tokenizer | Non
     dev = _part(data.dev_name, data.dev, tokenizer, names)
     if (dev.labels < 0).any():
         dev = _without_unseen(dev, tokenizer, names, say)
+    test = None
+    if data.test:
+        # Scores go by the name, and of addresses that differ in their query the same is shown.
+        name = data.test.source + (" (test)" if data.test.source == data.dev_name else "")
+        test = _part(name, data.test, tokenizer, names)
     assert data.train.labels is not None
     return Prepared(
         tokenizer=tokenizer,
         label_names=names,
         sizes=Sizes(tokenizer.vocabulary_size, len(names), limit),
-        train=Part(config.train, data.train, train_ids, np.asarray(data.train.labels, "int32")),
+        train=Part(data.train.source, data.train, train_ids, np.asarray(data.train.labels, "int32")),
         dev=dev,
-        test=_part(str(config.data.test), data.test, tokenizer, names) if data.test else None,
+        test=test,
         cut=int((train_ids.lengths > limit).sum()),
         unknown=float((dev.ids.values == UNK).mean()) if len(dev.ids.values) else 0.0,
     )
@@ -157,7 +165,7 @@ def fit_tokenizer(config: RunConfig, train: Examples) -> "Tokenizer":
     tokenizer.forget_rare_words()
     if tokenizer.vocabulary_size <= 2:
         raise UserError(
-            f"No text of {config.train} holds a word once punctuation is left out; "
+            f"No text of {train.source} holds a word once punctuation is left out; "
             "try --keep-punctuation or --char-level, or name another --text-column."
         )
     return tokenizer

@@ -49,5 +49,5 @@ def main(arguments: list[str], prog: str) -> int:
         result.write_report(options.report, texts=options.texts)
     if not options.json:
         report = options.report or result.model.folder / "report.html"
-        print("\n" + "\n".join(closing_lines(options.data, result.model.saved_model, report)))
+        print("\n" + "\n".join(closing_lines(result.examples.source, result.model.saved_model, report)))
     return 0

@@ -33,6 +33,7 @@ _FOREIGN = {
 }
 _BUFFER_SIZE = 1 << 20
 _TIMEOUT_SECONDS = 60
+_HIDDEN = "..."  # stands for the query of an address
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Source:
     """A readable local file that stands for what the user named.
 
     Attributes:
-        name: What the user gave; used in messages.
+        name: What the user gave, an address without its secrets; see `shown_name`.
         path: The file with the bytes: the user's own, or a temporary copy of what cannot be read twice.
         compression: "gzip", "bzip2", "xz" or "" (found by the first bytes, not by the name).
     """
@@ -97,8 +98,9 @@ def open_source(source: str | os.PathLike[str]) -> Iterator[Source]:
         if name == "-":
             name = "standard input"
             path = stack.enter_context(spooled(sys.stdin.buffer))
-        elif name.lower().startswith(("http://", "https://")):
-            path = stack.enter_context(_downloaded(name))
+        elif _is_remote(name):
+            address, name = name, shown_name(name)
+            path = stack.enter_context(_downloaded(address, name))
         else:
             local = name
             if name.lower().startswith("file:"):
@@ -109,6 +111,24 @@ def open_source(source: str | os.PathLike[str]) -> Iterator[Source]:
                 with path.open("rb") as pipe:
                     path = stack.enter_context(spooled(pipe))
         yield Source(name, path, _compression(path, name))
+
+
+def shown_name(source: str) -> str:
+    """What may be shown and kept of a source: of an address neither a password nor its query, often a signature.
+
+    ``https://me:word@host/x.csv?key=1`` gives ``https://host/x.csv?...``.
+
+    Raises:
+        UserError: not an address, as in ``http://[``.
+    """
+    if not _is_remote(source):
+        return source
+    try:
+        parts = urllib.parse.urlsplit(source)
+    except ValueError:
+        raise UserError("the address of the data is not valid. Check its host.") from None
+    host = parts.netloc.rpartition("@")[2]
+    return urllib.parse.urlunsplit((parts.scheme, host, parts.path, _HIDDEN if parts.query else "", ""))
 
 
 @contextmanager
@@ -124,26 +144,35 @@ def spooled(stream: IO[bytes]) -> Iterator[Path]:
 
 
 @contextmanager
-def _downloaded(url: str) -> Iterator[Path]:
-    """Fetches a URL into a temporary file."""
+def _downloaded(address: str, shown: str) -> Iterator[Path]:
+    """Fetches an address into a temporary file; messages give it as `shown`."""
+    parts = urllib.parse.urlsplit(address)
+    if "@" in parts.netloc:
+        raise UserError(f"{shown}: an address with a user name cannot be fetched. Download the file first.")
+    if parts.query == _HIDDEN:
+        raise UserError(
+            f"{shown}: what follows the question mark may be a secret, so it was not kept. Give the whole address to a "
+            "new run, or download the file first."
+        )
     with ExitStack() as stack:
         try:
-            response = stack.enter_context(urllib.request.urlopen(url, timeout=_TIMEOUT_SECONDS))
+            response = stack.enter_context(urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS))
             path = stack.enter_context(spooled(response))
         except urllib.error.HTTPError as error:
             error.close()
-            raise UserError(f"{url}: the server answered {error.code} {error.reason}. Check the address.") from error
+            raise UserError(f"{shown}: the server answered {error.code} {error.reason}. Check the address.") from error
         except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, UserError):
                 raise
-            reason = getattr(error, "reason", None) or error
+            wrong = isinstance(error, http.client.InvalidURL)  # its message repeats the address
+            reason = "not a valid address" if wrong else getattr(error, "reason", None) or error
             raise UserError(
-                f"{url}: cannot be reached ({reason}). Check address and network, or download the file first."
+                f"{shown}: cannot be reached ({reason}). Check address and network, or download the file first."
             ) from error
         announced = response.headers.get("Content-Length")
         if announced is not None and path.stat().st_size != int(announced):
             raise UserError(
-                f"{url}: the download broke off: {announced} bytes announced, {path.stat().st_size} came. Try again."
+                f"{shown}: the download broke off: {announced} bytes announced, {path.stat().st_size} came. Try again."
             )
         yield path
 
@@ -180,5 +209,9 @@ def _compression(path: Path, name: str) -> str:
     return next((kind for magic, kind in _MAGIC.items() if head.startswith(magic)), "")
 
 
+def _is_remote(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))
+
+
 def _is_url(name: str) -> bool:
-    return name.lower().startswith(("http://", "https://", "file:"))
+    return _is_remote(name) or name.lower().startswith("file:")

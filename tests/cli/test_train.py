@@ -2,7 +2,10 @@
 
 import csv
 import gzip
+import http.server
 import json
+import threading
+from functools import partial
 
 import pyarrow as pa
 import pyarrow.parquet
@@ -84,6 +87,26 @@ def test_three_files_of_three_formats_with_columns_of_other_names(here, shell):
     assert (run["data"]["dev"]["rows"], run["data"]["test"]["rows"]) == (20, 11)
     for name in ("report.html", "MODEL_CARD.md", "run.json", "metrics.json"):
         assert "secretword8" not in (folder / name).read_text(), f"{name} holds a text of the data"
+
+
+def test_what_an_address_keeps_secret_is_written_nowhere(here, shell, reviews):
+    handler = partial(http.server.SimpleHTTPRequestHandler, directory=here)
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        address = f"http://127.0.0.1:{server.server_port}/reviews.csv"
+        parts = [f"{address}?X-Signature=s3cret{part}" for part in ("train", "dev", "test")]
+        flags = ("--name", "signed", "--epochs", "1", *SMALL)
+        ran = shell("train.py", parts[0], "--dev", parts[1], "--test", parts[2], *flags)
+        server.shutdown()
+    assert ran.code == 0 and "s3cret" not in ran.out + ran.err, ran
+    folder = here / "models" / "signed"
+    run = json.loads((folder / "run.json").read_text())
+    shown = f"{address}?..."
+    assert [run["options"][name] for name in ("train", "dev", "test")] == [shown] * 3
+    assert run["data"]["train"]["source"] == shown
+    assert list(json.loads((folder / "metrics.json").read_text())) == [shown, f"{shown} (test)"]
+    for name in ("run.json", "metrics.json", "MODEL_CARD.md", "manifest.json"):
+        assert "s3cret" not in (folder / name).read_text()
 
 
 def test_overwrite_replaces_and_new_version_adds(here, reviews):

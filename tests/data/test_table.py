@@ -225,11 +225,28 @@ def test_urls_are_read(tmp_path, write):
             address = f"http://127.0.0.1:{server.server_port}"
             assert cells(f"{address}/data.csv?download=1") == cells(path)
             assert "404" in refusal(f"{address}/none.csv")
+            assert read_table(f"{address}/data.csv?key=secret#part").source == f"{address}/data.csv?..."
         finally:
             server.shutdown()
             thread.join()
     assert "cannot be reached" in refusal(f"{address}/data.csv")
     assert cells(path.as_uri()) == cells(path)
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("https://me:secret@localhost:1/x.csv?key=secret", ["https://localhost:1/x.csv?...", "user name"]),
+        ("http://localhost:1/x.csv?key=secret", ["http://localhost:1/x.csv?...", "cannot be reached"]),
+        ("http://localhost:x/y.csv?key=secret", ["not a valid address"]),
+        ("http://localhost:1/x y.csv?key=secret", ["not a valid address"]),
+        ("http://[secret", ["not valid"]),
+        ("http://localhost:1/x.csv?...", ["was not kept", "whole address"]),
+    ],
+)
+def test_an_address_is_refused_without_its_secrets(address, words):
+    message = refusal(address)
+    assert "secret" not in message.replace("may be a secret", "") and all(word in message for word in words)
 
 
 class QuietHandler(http.server.SimpleHTTPRequestHandler):
