@@ -1,5 +1,7 @@
 """What a run says and writes about itself: the plan, run.json, the model card."""
 
+import html
+import json
 import platform
 import subprocess
 from collections.abc import Mapping
@@ -14,19 +16,23 @@ from kerasnlp_kit.api.preparation import Part, Prepared
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.data.source import shown_name
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics
+from kerasnlp_kit.evaluation.terminal import fit, printable
 from kerasnlp_kit.export.folder import FORMAT
 from kerasnlp_kit.registry import ModelSpec
 
 PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "jax", "torch")
 SHOWN_CLASSES = 12
+_LABEL_COLUMNS = 30  # of the terminal
+_MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]|"}
 _SOURCES = ("train", "dev", "test")  # options that may be addresses
 
 
 def how_to_load(saved_model: Path) -> str:
     """Three lines of Python, for whoever serves the model."""
+    path = saved_model.as_posix()
     return (
         "import tensorflow as tf\n"
-        f'model = tf.saved_model.load("{saved_model.as_posix()}")\n'
+        f"model = tf.saved_model.load({json.dumps(path, ensure_ascii=not path.isprintable())})\n"
         'print(model.signatures["serving_default"](text=tf.constant(["your text"]))["label"].numpy()[0].decode())'
     )
 
@@ -48,7 +54,7 @@ def plan_lines(prepared: Prepared, spec: ModelSpec, parameters: int, device: str
     """What is about to happen: rows, classes, token lengths, model, parameters, device."""
     lengths = prepared.train.ids.lengths
     counts = sorted(prepared.class_counts().items(), key=lambda pair: (-pair[1], pair[0]))
-    shown = ", ".join(f"{_short(name)} {count:,}" for name, count in counts[:SHOWN_CLASSES])
+    shown = ", ".join(f"{fit(name, _LABEL_COLUMNS)} {count:,}" for name, count in counts[:SHOWN_CLASSES])
     more = f", ... and {len(counts) - SHOWN_CLASSES} more down to {counts[-1][1]:,}" if counts[SHOWN_CLASSES:] else ""
     test = f", test {len(prepared.test.labels):,}" if prepared.test else ""
     columns = prepared.train.examples.columns
@@ -56,7 +62,7 @@ def plan_lines(prepared: Prepared, spec: ModelSpec, parameters: int, device: str
     cut = f"; {prepared.cut:,} texts are cut there" if prepared.cut else ""
     return [
         f"rows       train {len(prepared.train.labels):,}, dev {len(prepared.dev.labels):,}{test}",
-        f"columns    text: {' + '.join(columns.text)}; label: {columns.label}",
+        f"columns    text: {' + '.join(map(fit, columns.text))}; label: {fit(str(columns.label))}",
         f"classes    {len(counts)}: {shown}{more}",
         f"tokens     median {middle}, 95% up to {high}, longest {int(lengths.max(initial=0)):,}; "
         f"the model reads {prepared.sizes.max_length}{cut}",
@@ -111,17 +117,17 @@ def model_card(
     name: str, run: Mapping[str, Any], scores: Mapping[str, ClassificationMetrics], facts: Mapping[str, str], load: str
 ) -> str:
     """MODEL_CARD.md (Mitchell et al. 2019, "Model Cards for Model Reporting"); no text of the data."""
-    classes = run["data"]["classes"]
+    classes, train = run["data"]["classes"], run["data"]["train"]
     results = "\n".join(
-        f"| {data} | {score.n:,} | {score.accuracy:.4f} | {score.accuracy_interval[0]:.4f} to "
+        f"| {_cell(data)} | {score.n:,} | {score.accuracy:.4f} | {score.accuracy_interval[0]:.4f} to "
         f"{score.accuracy_interval[1]:.4f} | {score.macro_f1:.4f} | {score.calibration_error:.4f} | "
         f"{score.majority_accuracy:.4f} |"
         for data, score in scores.items()
     )
-    rows = "\n".join(f"| {key} | {value} |" for key, value in facts.items())
+    rows = "\n".join(f"| {key} | {_cell(value)} |" for key, value in facts.items())
     counts = "\n".join(f"| {_cell(label)} | {count:,} |" for label, count in classes.items())
-    ancestors = "\n".join(f"- {entry['model']} ({entry['manifest']})" for entry in run["ancestry"])
-    return f"""# {name}
+    ancestors = "\n".join(f"- {_cell(entry['model'])} ({entry['manifest']})" for entry in run["ancestry"])
+    return f"""# {_cell(name)}
 
 A text classifier: one of {len(classes)} labels for a text. Made with kerasnlp_kit {run["versions"]["kerasnlp_kit"]}.
 
@@ -153,7 +159,7 @@ Of the SavedModel itself, which a fresh process loaded without this package.
 {"Fine-tuned from:" + chr(10) + chr(10) + ancestors + chr(10) if ancestors else ""}
 ## Training data
 
-{run["data"]["train"]["rows"]:,} rows of `{run["data"]["train"]["source"]}` ({run["data"]["train"]["fingerprint"]}).
+{train["rows"]:,} rows of {_cell(train["source"])} ({train["fingerprint"]}).
 
 | label | rows |
 | --- | --- |
@@ -195,9 +201,6 @@ def _git_commit() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _short(name: str) -> str:
-    return name if len(name) <= 30 else name[:29] + "…"
-
-
 def _cell(text: str) -> str:
-    return text.replace("|", "\\|").replace("\n", " ")
+    """Text that Markdown and HTML show as it is, in one line."""
+    return html.escape(printable(text)).translate(_MARKDOWN)

@@ -11,6 +11,7 @@ from kerasnlp_kit.constants import UNK, UNK_TOKEN
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
 from kerasnlp_kit.data.split import split_rows
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import Sizes
 from kerasnlp_kit.text.token_ids import TokenIds
 
@@ -193,9 +194,9 @@ def _read_other(source: str, config: RunConfig, train: Examples, say: Say) -> Ex
 
 
 def _say_reading(examples: Examples, say: Say) -> None:
-    say(f"{examples.source}: {len(examples):,} rows ({examples.description}); {examples.columns.reason}")
+    say(printable(f"{examples.source}: {len(examples):,} rows ({examples.description}); {examples.columns.reason}"))
     for note in examples.notes:
-        say(f"note: {note}")
+        say(f"note: {printable(note)}")
 
 
 def _part(name: str, examples: Examples, tokenizer: "Tokenizer", names: tuple[str, ...]) -> Part:

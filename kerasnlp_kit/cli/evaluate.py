@@ -33,6 +33,7 @@ def main(arguments: list[str], prog: str) -> int:
     from kerasnlp_kit.api.documents import closing_lines
     from kerasnlp_kit.api.evaluate import evaluate
     from kerasnlp_kit.data.writing import require_table_name
+    from kerasnlp_kit.evaluation.terminal import printable
 
     if options.predictions:
         require_table_name(options.predictions)
@@ -42,7 +43,7 @@ def main(arguments: list[str], prog: str) -> int:
     else:
         print(result.metrics.table())
         for note in result.examples.notes:
-            print(f"note: {note}")
+            print(f"note: {printable(note)}")
     if options.predictions:
         result.write_predictions(options.predictions)
     if options.report:

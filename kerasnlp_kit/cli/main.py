@@ -11,6 +11,7 @@ from typing import NoReturn
 from kerasnlp_kit import __version__
 from kerasnlp_kit.cli.quiet import silence_notices
 from kerasnlp_kit.errors import ExportMismatch, UserError
+from kerasnlp_kit.evaluation.terminal import printable
 
 COMMANDS = {
     "train": "train a model on a CSV and export it",
@@ -71,7 +72,7 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
 def _fail(message: str, code: int = 2, with_traceback: bool = False) -> NoReturn:
     if with_traceback:
         traceback.print_exc()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    print(f"error: {printable(' '.join(message.split()))}", file=sys.stderr)
     sys.exit(code)
 
 

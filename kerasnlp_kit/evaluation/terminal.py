@@ -37,11 +37,18 @@ def display_width(text: str) -> int:
     return sum(_character_width(character) for character in text)
 
 
-def fit(label: str, columns: int = _LABEL_COLUMNS) -> str:
-    """Returns a label safe to print: escapes what could steer the terminal or break the line, and cuts what is long."""
-    shown = "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in label
+def printable(text: str) -> str:
+    """Escapes what could steer the terminal or break the line."""
+    if text.isprintable():
+        return text
+    return "".join(
+        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
     )
+
+
+def fit(label: str, columns: int = _LABEL_COLUMNS) -> str:
+    """Returns a label safe to print, cut if it is long."""
+    shown = printable(label)
     if display_width(shown) <= columns:
         return shown
     width = 1  # of the ellipsis

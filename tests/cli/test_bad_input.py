@@ -56,6 +56,13 @@ def test_a_missing_label_column_is_told_with_the_columns_that_there_are(here, re
     assert message.endswith('there is no column "topic". The columns are: text, label.')
 
 
+def test_what_a_file_says_cannot_steer_the_terminal(here, command):
+    (here / "data.csv").write_text("text,\x1b[2Jlabel\n" + "a b,x\x1b[2J\nc d,x\x1b[2J\n" * 3)
+    ran = command("train", "data.csv")
+    assert ran.code == 2 and "\x1b" not in ran.out + ran.err
+    assert r"\x1b[2Jlabel" in ran.out and r"\x1b[2J" in ran.err
+
+
 def test_a_missing_dev_file_is_told_before_training(here, refused):
     (here / "data.csv").write_text("text,label\n" + ROWS)
     assert "dev.csv: there is no such file" in refused("train", "data.csv", "--dev", "dev.csv")
