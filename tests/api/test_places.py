@@ -1,0 +1,113 @@
+import dataclasses
+import subprocess
+import sys
+
+import pytest
+
+from kerasnlp_kit.api.places import claim, default_name
+from kerasnlp_kit.config import OutputOptions, RunConfig
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.export.folder import ModelFolder
+
+
+@pytest.fixture
+def config(tmp_path):
+    output = OutputOptions(name="tiny", models=str(tmp_path / "models"))
+    return RunConfig(train="tickets.csv", model="cnn_classifier", preset=None, output=output)
+
+
+def with_output(config, **values):
+    return dataclasses.replace(config, output=dataclasses.replace(config.output, **values))
+
+
+def write_model(path, content):
+    """A folder with a manifest that fits it."""
+    (path / "saved_model" / "1").mkdir(parents=True)
+    (path / "saved_model" / "1" / "saved_model.pb").write_text(content)
+    ModelFolder(path).write_manifest()
+
+
+def content_of(path):
+    return (path / "saved_model" / "1" / "saved_model.pb").read_text()
+
+
+def test_two_runs_of_one_name_do_not_meet(config):
+    with claim(config, resume=False), pytest.raises(UserError, match="Another run is writing"), claim(config, False):
+        raise AssertionError("the second run got the name too")
+    with claim(config, resume=False):
+        pass  # the name is free again
+
+
+def test_the_name_of_a_killed_run_is_free(config):
+    program = (
+        "import os, signal, sys\n"
+        "from kerasnlp_kit.api.places import claim\n"
+        "from kerasnlp_kit.config import OutputOptions, RunConfig\n"
+        "output = OutputOptions(name='tiny', models=sys.argv[1])\n"
+        "with claim(RunConfig(train='t.csv', model='m', preset=None, output=output), False):\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program, config.output.models])
+    assert done.returncode == -9
+    with claim(config, resume=False) as places:
+        assert places.version == 1
+
+
+def test_the_finished_folder_takes_the_place_of_the_model_of_its_name(config):
+    config = with_output(config, overwrite=True)
+    with claim(config, resume=False) as places:
+        write_model(places.final.path, "old")
+        write_model(places.work.path, "new")
+        places.put()
+    assert content_of(places.final.path) == "new"
+    assert [path.name for path in places.final.path.parent.iterdir()] == ["tiny"]
+
+
+def test_a_kill_between_the_two_renames_loses_neither_model(config):
+    with claim(config, resume=False) as places:
+        final = places.final.path
+    write_model(final.with_name("tiny.replaced"), "old")
+    write_model(final.with_name("tiny.unfinished"), "new")
+    with claim(with_output(config, overwrite=True), resume=False):
+        assert content_of(final) == "new"
+
+
+def test_an_unproven_folder_never_takes_the_place_of_a_model(config):
+    with claim(config, resume=False) as places:
+        final = places.final.path
+    write_model(final.with_name("tiny.replaced"), "old")
+    final.with_name("tiny.unfinished").mkdir()
+    with claim(with_output(config, overwrite=True), resume=False):
+        assert content_of(final) == "old"
+
+
+def test_a_new_version_is_numbered_after_the_last_one_and_vouches_only_for_whole_ones(config):
+    with claim(config, resume=False) as places:
+        write_model(places.final.path, "first")
+    newer = with_output(config, new_version=True)
+    with claim(newer, resume=False) as places:
+        assert places.version == 2
+    (places.final.path / "saved_model" / "1" / "saved_model.pb").write_text("changed")
+    with pytest.raises(UserError, match="is not what manifest"), claim(newer, resume=False):
+        raise AssertionError("a changed version was taken over")
+
+
+@pytest.mark.parametrize("name", ["../x", ".x", "a/b", "x.unfinished", "x.replaced", "x" * 260, "ü" * 120])
+def test_a_name_must_be_a_plain_folder_name(config, name):
+    with pytest.raises(UserError, match="--name must be"), claim(with_output(config, name=name), resume=False):
+        raise AssertionError("the name was taken")
+
+
+def test_a_file_in_place_of_the_models_folder_is_told(config, tmp_path):
+    (tmp_path / "file.csv").write_text("text,label\n")
+    wrong = with_output(config, models=str(tmp_path / "file.csv"))
+    with pytest.raises(UserError, match="--models must be a folder"), claim(wrong, resume=False):
+        raise AssertionError("a file was taken for a folder")
+
+
+@pytest.mark.parametrize(
+    ("source", "name"),
+    [("data/reviews.csv.gz", "reviews"), ("https://host/d/x.csv?sig=1", "x"), ("-", "model"), (".csv", "model")],
+)
+def test_a_model_is_named_after_its_data(source, name):
+    assert default_name(source) == name
