@@ -3,7 +3,7 @@
 import math
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 import numpy as np
@@ -33,7 +33,7 @@ class ClassMetrics:
     support: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class ClassificationMetrics:
     """All scores of one classifier on one data set.
 
@@ -55,7 +55,7 @@ class ClassificationMetrics:
     majority_accuracy: float
     majority_label: str
     classes: tuple[ClassMetrics, ...]
-    confusion: tuple[tuple[int, ...], ...]
+    confusion: np.ndarray  # int (classes, classes)
     label_names: tuple[str, ...]  # of the model, in the order of its outputs
     unseen_labels: dict[str, int]  # label -> rows
     n_known: int
@@ -63,8 +63,17 @@ class ClassificationMetrics:
     reliability: ReliabilityBins
 
     def to_json(self) -> dict[str, Any]:
-        """Returns plain JSON types; what is undefined (NaN) becomes None."""
-        return _plain(asdict(self))
+        """Returns plain JSON types; what is undefined (NaN) becomes None.
+
+        `confusion` becomes a list of `[gold, predicted, rows]`, by index into `classes`, one for each cell that is not
+        zero: of many classes most cells are.
+        """
+        plain = {field.name: getattr(self, field.name) for field in fields(self)}
+        gold, predicted = np.nonzero(self.confusion)
+        plain["confusion"] = np.stack([gold, predicted, self.confusion[gold, predicted]], axis=1).tolist()
+        plain["classes"] = [asdict(one) for one in self.classes]
+        plain["reliability"] = asdict(self.reliability)
+        return _plain(plain)
 
     def first_line(self) -> str:
         """Returns the one line to read: `accuracy 0.9123 [0.9021, 0.9220] n=3080`."""
@@ -132,7 +141,7 @@ def classification_metrics(
         majority_accuracy=sum(label == majority_label for label in gold) / n,
         majority_label=majority_label,
         classes=classes,
-        confusion=tuple(tuple(row) for row in confusion.tolist()),
+        confusion=confusion,
         label_names=label_names,
         unseen_labels=unseen,
         n_known=int(known.sum()),

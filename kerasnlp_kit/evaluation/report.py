@@ -127,7 +127,7 @@ def _pictures(pictures: Sequence[tuple[str, str]]) -> str:
 
 def _confusion(metrics: ClassificationMetrics) -> str:
     # Columns of unseen labels are left out: the model cannot predict them.
-    counts = np.array(metrics.confusion, dtype=np.int64)[:, : len(metrics.label_names)]
+    counts = metrics.confusion[:, : len(metrics.label_names)]
     shares = counts / np.maximum(counts.sum(axis=1, keepdims=True), 1)
     if len(counts) <= _MOST_MATRIX_CLASSES:
         note = '<p class="soft">Rows are the true classes, columns the predicted ones.</p>'

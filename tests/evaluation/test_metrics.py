@@ -96,7 +96,7 @@ def test_rows_with_an_unseen_label_are_errors_and_are_named():
     assert result.accuracy == 0.5
     assert result.unseen_labels == {"c": 1}
     assert result.label_names == ("a", "b")
-    assert result.confusion == ((1, 0, 0), (0, 0, 0), (1, 0, 0))
+    assert result.confusion.tolist() == [[1, 0, 0], [0, 0, 0], [1, 0, 0]]
     assert result.n_known == 1
     # ECE: confidences 0.9 (right) and 0.8 (wrong) fall into bins 14 and 13: (0.1 + 0.8) / 2.
     assert result.calibration_error == pytest.approx(0.45)
@@ -158,6 +158,15 @@ def test_json_is_strict_and_writes_undefined_numbers_as_null():
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain
     assert None in [one["f1"] for one in plain["classes"]]
     assert {"n", "accuracy", "accuracy_interval", "macro_f1", "confusion", "unseen_labels"} <= plain.keys()
+
+
+def test_json_has_only_the_cells_of_the_confusion_matrix_that_are_not_zero():
+    # "b" twice as "a", "b" once right; 2,998 classes that do not occur.
+    names = [*"ab", *(f"class {number}" for number in range(2_998))]
+    probabilities = np.eye(3_000, dtype=np.float32)[[0, 0, 1]]
+    result = classification_metrics(["b", "b", "b"], probabilities, names)
+    assert result.confusion.shape == (3_000, 3_000) and result.confusion.sum() == 3
+    assert result.to_json()["confusion"] == [[1, 0, 2], [1, 1, 1]]
 
 
 def test_same_input_gives_the_same_result():
