@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow as pa
 
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.preparation import Say
@@ -15,6 +16,7 @@ from kerasnlp_kit.data.table import read_table
 from kerasnlp_kit.data.writing import require_table_name, write_table
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
 
+_PIECE_ROWS = 10_000
 PREDICTED: tuple[str, ...] = ("predicted_label", "probability")
 
 
@@ -36,11 +38,10 @@ class Evaluation:
 
     def write_predictions(self, path: str | os.PathLike[str]) -> None:
         """Writes text, label, predicted_label and probability of each row."""
-        best = self.probabilities.argmax(axis=1)
         rows = {
-            "text": list(self.examples.texts),
+            "text": self.examples.texts.array,
             "label": self.examples.gold(),
-            **dict(zip(PREDICTED, predicted_cells(self.model, self.probabilities, best), strict=True)),
+            **dict(zip(PREDICTED, predicted_cells(self.model, self.probabilities), strict=True)),
         }
         write_table(path, rows)
 
@@ -57,7 +58,7 @@ class Evaluation:
             metrics=self.metrics,
             probabilities=self.probabilities,
             gold=self.examples.gold(),
-            texts=list(self.examples.texts) if texts else None,
+            texts=self.examples.texts if texts else None,
             warnings=self.examples.notes,
         )
         write_report(path, data)
@@ -133,20 +134,23 @@ def label_file(
         text_columns = trained
     text = find_columns(table, text_columns, need_label=False).text
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
-    best = probabilities.argmax(axis=1)
-    columns: dict[str, Any] = {name: table.data.column(name).to_pylist() for name in table.columns}
+    columns = {name: table.data.column(name) for name in table.columns}
     names = _free_names(table.columns)
     if names != PREDICTED:
         say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")
-    columns.update(zip(names, predicted_cells(model, probabilities, best), strict=True))
+    columns.update(zip(names, predicted_cells(model, probabilities), strict=True))
     write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
     return len(table)
 
 
-def predicted_cells(model: LoadedModel, probabilities: np.ndarray, best: np.ndarray) -> tuple[list[str], list[str]]:
-    """Label and probability as text columns."""
-    chosen = probabilities[np.arange(len(best)), best]
-    return [model.labels[index] for index in best], [f"{value:.6f}" for value in chosen]
+def predicted_cells(model: LoadedModel, probabilities: np.ndarray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
+    """Label and probability as columns of texts; a piece at a time, as Python's strings weigh several times as much."""
+    labels, shares = [], []
+    for start in range(0, len(probabilities), _PIECE_ROWS):
+        piece = probabilities[start : start + _PIECE_ROWS]
+        labels.append(pa.array([model.labels[index] for index in piece.argmax(axis=1)], pa.string()))
+        shares.append(pa.array([f"{value:.6f}" for value in piece.max(axis=1)], pa.string()))
+    return pa.chunked_array(labels, pa.string()), pa.chunked_array(shares, pa.string())
 
 
 def _free_names(taken: Sequence[str]) -> tuple[str, ...]:

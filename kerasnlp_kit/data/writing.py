@@ -11,7 +11,7 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any, TextIO, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -20,7 +20,10 @@ import pyarrow.parquet
 from kerasnlp_kit.errors import UserError
 
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+_PIECE_ROWS = 10_000
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
+
+Cells: TypeAlias = Sequence[Any] | pa.ChunkedArray
 
 
 @contextmanager
@@ -60,15 +63,16 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
                 temporary.unlink(missing_ok=True)
 
 
-def write_table(
-    path: str | os.PathLike[str], columns: Mapping[str, Sequence[Any]], *, spreadsheet_safe: bool = False
-) -> None:
+def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, spreadsheet_safe: bool = False) -> None:
     """Writes columns of equal length as CSV, TSV, JSON lines or Parquet.
+
+    Rows become Python objects a piece at a time, so that Arrow columns take little more memory than they have.
 
     Args:
         path: Where to; the suffix tells the format: .csv, .tsv, .jsonl, .parquet, the first three also with .gz.
             "-" is standard output, as CSV.
-        columns: The cells of each column: texts, numbers or truth values; None is a missing cell.
+        columns: The cells of each column, as a sequence or an Arrow column: texts, numbers or truth values; None is a
+            missing cell.
         spreadsheet_safe: Whether texts that a spreadsheet would take for a formula get an apostrophe in front.
 
     Raises:
@@ -85,8 +89,8 @@ def write_table(
     suffix, packed = _format(name)
     with atomic_write(name) as temporary:
         if suffix == ".parquet":
-            safe = {key: [_safe(cell, spreadsheet_safe) for cell in cells] for key, cells in columns.items()}
-            pyarrow.parquet.write_table(pa.table(safe), temporary)
+            arrow = {key: _as_arrow(cells, spreadsheet_safe) for key, cells in columns.items()}
+            pyarrow.parquet.write_table(pa.table(arrow), temporary)
             return
         with _text_stream(temporary, packed) as stream:
             if suffix == ".jsonl":
@@ -131,11 +135,32 @@ def _text_stream(path: Path, packed: bool) -> Iterator[TextIO]:
                 yield stream
 
 
-def _write_delimited(stream: TextIO, columns: Mapping[str, Sequence[Any]], delimiter: str, safe: bool) -> None:
+def _rows(columns: Mapping[str, Cells], safe: bool) -> Iterator[tuple[Any, ...]]:
+    """Yields the rows, made Python objects a piece at a time."""
+    length = len(next(iter(columns.values()), ()))
+    for start in range(0, length, _PIECE_ROWS):
+        yield from zip(*(_piece(cells, start, safe) for cells in columns.values()), strict=True)
+
+
+def _piece(cells: Cells, start: int, safe: bool) -> list[Any]:
+    piece = cells[start : start + _PIECE_ROWS]
+    return [_safe(cell, safe) for cell in (piece.to_pylist() if isinstance(piece, pa.ChunkedArray) else piece)]
+
+
+def _as_arrow(cells: Cells, safe: bool) -> pa.Array | pa.ChunkedArray:
+    if not isinstance(cells, pa.ChunkedArray):
+        return pa.array([_safe(cell, safe) for cell in cells])
+    if not safe:
+        return cells
+    pieces = [pa.array(_piece(cells, start, safe), cells.type) for start in range(0, len(cells), _PIECE_ROWS)]
+    return pa.chunked_array(pieces, cells.type)
+
+
+def _write_delimited(stream: TextIO, columns: Mapping[str, Cells], delimiter: str, safe: bool) -> None:
     writer = csv.writer(_LineFeeds(stream), delimiter=delimiter, lineterminator="\r\n")
     writer.writerow(columns)
-    for row in zip(*columns.values(), strict=True):
-        writer.writerow([_spelled(_safe(cell, safe)) for cell in row])
+    for row in _rows(columns, safe):
+        writer.writerow([_spelled(cell) for cell in row])
 
 
 class _LineFeeds:
@@ -152,9 +177,9 @@ class _LineFeeds:
         return self._stream.write(row.removesuffix("\r\n") + "\n")
 
 
-def _write_json_lines(stream: TextIO, columns: Mapping[str, Sequence[Any]], safe: bool) -> None:
-    for row in zip(*columns.values(), strict=True):
-        cells = dict(zip(columns, (_safe(cell, safe) for cell in row), strict=True))
+def _write_json_lines(stream: TextIO, columns: Mapping[str, Cells], safe: bool) -> None:
+    for row in _rows(columns, safe):
+        cells = dict(zip(columns, row, strict=True))
         stream.write(json.dumps(cells, ensure_ascii=False) + "\n")
 
 

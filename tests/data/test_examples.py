@@ -1,8 +1,10 @@
 import gzip
 import json
+import tracemalloc
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 import pytest
 
 from kerasnlp_kit.data import Columns, atomic_write, read_examples, read_table, require_classes, write_table
@@ -172,6 +174,22 @@ def test_formulas_are_disarmed_for_spreadsheets_on_request(tmp_path):
     assert set(table["score"].to_pylist()) == {"-1"}  # a number is no formula
     write_table(path, {"text": cells})
     assert read_table(path).data["text"].to_pylist() == cells
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+@pytest.mark.parametrize("safe", [False, True])
+def test_arrow_columns_are_written_without_becoming_python_objects_all_at_once(tmp_path, suffix, safe):
+    texts = pa.chunked_array([[f"=text {row}" for row in range(60_001)], [None] * 39_999])
+    path = tmp_path / f"a{suffix}"
+    tracemalloc.start()
+    write_table(path, {"text": texts}, spreadsheet_safe=safe)
+    _, peak = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    # 60,000 strings of 60 bytes and 100,000 places in a list are 4.4 MB; of 10,000 rows, 0.7 MB.
+    assert peak < 3_000_000
+    found = read_table(path).data["text"].to_pylist()
+    mark, gap = "'" if safe else "", "" if suffix == ".csv" else None
+    assert found == [f"{mark}=text {row}" for row in range(60_001)] + [gap] * 39_999
 
 
 def test_standard_output_takes_csv(capsys):
