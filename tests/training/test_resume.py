@@ -83,13 +83,20 @@ def topics(write_topics, tmp_path):
     return tmp_path
 
 
-def test_a_run_killed_in_an_epoch_in_a_later_one_and_in_the_export_ends_as_if_never_stopped(topics):
-    options = [*OPTIONS, "--epochs", "3"]
+def test_a_run_killed_at_its_start_in_an_epoch_in_a_later_one_and_in_the_export_ends_as_if_never_stopped(topics):
+    # With word vectors, which a run that is killed before its first checkpoint must begin with again.
+    words = sorted(set((topics / "topics.csv").read_text().replace(",", " ").split()))
+    lines = [f"{word} {number % 7 / 7} {number % 5 / 5} {number % 3 / 3} 0.5" for number, word in enumerate(words)]
+    (topics / "vectors.txt").write_text("\n".join(lines))
+    options = [*OPTIONS, "--epochs", "3", "--vectors", "vectors.txt"]
     whole = Run(topics, "topics.csv", "--name", "whole", *options)
     assert whole.wait() == 0, whole.output.read_text()
 
     models, unfinished = topics / "models", topics / "models" / "broken.unfinished"
     run = Run(topics, "topics.csv", "--name", "broken", *options)
+    assert run.send(signal.SIGKILL, (unfinished / "run.json").exists) == -signal.SIGKILL
+    assert not checkpoints(unfinished / "checkpoints")
+    run = Run(topics, "--resume", "models/broken")
     # 270 rows in batches of 4 are 68 steps an epoch.
     assert run.send(signal.SIGKILL, beyond(unfinished, 0, 5)) == -signal.SIGKILL
     for moment in (beyond(unfinished, 1, 20), (unfinished / "saved_model").exists):
