@@ -2,7 +2,8 @@
 
     python benchmarks/lstm_training.py [--peer-python PYTHON]
 
-PYTHON is the interpreter of the peer's own environment (tensorflow, keras, pandas); by default this one.
+PYTHON is the interpreter of the peer's own environment (tensorflow, keras, pandas); by default this one. The peer's
+script, plain_keras_classifiers.py, is expected in ../shared/peers, beside the checkout.
 """
 
 import argparse
@@ -12,8 +13,7 @@ import sys
 import time
 from pathlib import Path
 
-import pandas as pd
-from running import SHARED, scratch, train, write_result
+from running import SHARED, scratch, texts, train, write_result
 
 # The peer: batches of 32, Adam 1e-3, early stopping on dev accuracy. Ours: the same sizes and the preset for speed.
 FLAGS = ["--model", "lstm_classifier", "--epochs", "40", "--batch-size", "128", "--learning-rate", "4e-3"]
@@ -22,8 +22,7 @@ EPOCHS = 40
 
 def longest(data: str) -> int:
     """Words of the longest training text, roughly as the peer's tokenizer counts them."""
-    texts = pd.read_csv(SHARED / "data" / data / "train.csv", dtype=str, keep_default_na=False).text
-    return max(len(re.sub(r"[^\w']+", " ", text).split()) for text in texts)
+    return max(len(re.sub(r"[^\w']+", " ", text).split()) for text in texts(data, "train"))
 
 
 def peer(python: str, data: str) -> tuple[float, float, float]:

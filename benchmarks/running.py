@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from kerasnlp_kit.data import read_table
+
 ROOT = Path(__file__).resolve().parent.parent
 RESULTS = Path(__file__).resolve().parent / "results"
 SHARED = ROOT.parent / "shared"  # data sets and scripts of the peers, beside the checkout
@@ -56,6 +58,11 @@ def train(data: str, flags: list[str], models: Path) -> Run:
         sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-2000:]}\n{done.stderr[-2000:]}")
     made = models / name
     return Run(made, wall, json.loads((made / "run.json").read_text()), json.loads((made / "metrics.json").read_text()))
+
+
+def texts(data: str, part: str) -> list[str]:
+    """Texts of one file of a shared data set, such as "test"."""
+    return read_table(SHARED / "data" / data / f"{part}.csv", ["text"]).data["text"].to_pylist()
 
 
 def scratch() -> tempfile.TemporaryDirectory:

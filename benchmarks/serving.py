@@ -11,8 +11,7 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 import numpy as np
-import pandas as pd
-from running import SHARED, scratch, train, write_result
+from running import scratch, texts, train, write_result
 
 BATCH = 256
 
@@ -24,13 +23,13 @@ def main() -> None:
     parser.add_argument("--models", nargs="+", default=["lstm_classifier", "cnn_classifier", "transformer_classifier"])
     parser.add_argument("--preset", nargs="*", default=[])
     options = parser.parse_args()
-    texts = pd.read_csv(SHARED / "data" / options.data / "test.csv", dtype=str, keep_default_na=False).text.tolist()
+    asked = texts(options.data, "test")
     lines = ["| model | one text, median ms | 95th percentile | batches of 256, texts/s |", "| --- | --- | --- | --- |"]
     with scratch() as models:
         for model in options.models:
             preset = ["--preset", *options.preset] if options.preset else []
             run = train(options.data, ["--model", model, "--epochs", "2", *preset], Path(models))
-            single, high, speed = measure(str(run.folder / "saved_model" / "1"), texts)
+            single, high, speed = measure(str(run.folder / "saved_model" / "1"), asked)
             lines.append(f"| {model} | {single * 1e3:.2f} | {high * 1e3:.2f} | {speed:.0f} |")
     name = f"serving{'_' + options.preset[0] if options.preset else ''}"
     write_result(name, f"Speed of the SavedModel on {options.data}, {' '.join(options.preset) or 'defaults'}", lines)

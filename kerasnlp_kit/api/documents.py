@@ -20,7 +20,7 @@ from kerasnlp_kit.evaluation.terminal import fit, printable
 from kerasnlp_kit.export.folder import FORMAT
 from kerasnlp_kit.registry import ModelSpec
 
-PACKAGES = ("tensorflow", "keras", "numpy", "pandas", "scikit-learn", "jax", "torch")
+PACKAGES = ("tensorflow", "keras", "numpy", "jax", "torch")
 SHOWN_CLASSES = 12
 _LABEL_COLUMNS = 30  # of the terminal
 _MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]|"}

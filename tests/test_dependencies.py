@@ -1,0 +1,49 @@
+"""What setup.cfg asks for is what the package imports."""
+
+import ast
+import configparser
+import re
+import sys
+from pathlib import Path
+
+from kerasnlp_kit.api.documents import PACKAGES
+
+CHECKOUT = Path(__file__).resolve().parent.parent
+MODULES = {"PyYAML": "yaml"}  # where the package has another name than its module
+OPTIONAL = {"jax", "torch", "tensorboard"}
+
+
+def requirements(lines: str) -> set[str]:
+    return {re.match(r"[\w-]+", line)[0] for line in lines.split("\n") if line.strip()}
+
+
+def imported(folder: Path) -> set[str]:
+    """Top-level names of all modules that files of a folder import, Python's own left out."""
+    found = set()
+    for path in folder.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Import):
+                found |= {alias.name.partition(".")[0] for alias in node.names}
+            elif isinstance(node, ast.ImportFrom) and node.module:
+                found.add(node.module.partition(".")[0])
+    return found - set(sys.stdlib_module_names) - {"kerasnlp_kit"}
+
+
+def setup() -> configparser.ConfigParser:
+    config = configparser.ConfigParser()
+    config.read(CHECKOUT / "setup.cfg")
+    return config
+
+
+def test_the_package_requires_what_it_imports_and_nothing_else():
+    required = {MODULES.get(name, name) for name in requirements(setup()["options"]["install_requires"])}
+    assert imported(CHECKOUT / "kerasnlp_kit") - OPTIONAL == required
+
+
+def test_the_benchmarks_need_no_more_than_the_package():
+    required = requirements(setup()["options"]["install_requires"])
+    assert imported(CHECKOUT / "benchmarks") - {"running"} <= required
+
+
+def test_run_json_tells_versions_of_required_and_optional_packages_only():
+    assert set(PACKAGES) <= requirements(setup()["options"]["install_requires"]) | OPTIONAL
