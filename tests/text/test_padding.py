@@ -93,6 +93,15 @@ def test_rows_of_a_batch_are_padded_on_the_right():
     assert pad_rows(token_ids(rows), indices[:0], 5).shape == (0, 5)
 
 
+@pytest.mark.parametrize("seed", range(5))
+def test_training_pads_as_the_export_does(seed):
+    generator = random.Random(seed)
+    rows = [[generator.randint(1, 9) for _ in range(generator.choice([0, 1, 3, 8, 11]))] for _ in range(12)]
+    for width in (1, 3, 8, 12):
+        padded = pad_ragged(tf.ragged.constant(rows, tf.int32), width)
+        np.testing.assert_array_equal(pad_rows(token_ids(rows), np.arange(12), width), padded)
+
+
 def test_rows_can_be_taken_in_any_order():
     ids = token_ids(ROWS)
     taken = ids.take(np.array([3, 1, 0, 3]))
