@@ -1,7 +1,8 @@
 """Loads a model folder and labels texts with its SavedModel."""
 
+import itertools
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
 
 BATCH = 256
+SORTED = 64 * BATCH  # texts that are read at once and sorted by length
 
 
 class LoadedModel:
@@ -63,14 +65,17 @@ class LoadedModel:
 
         if isinstance(texts, (str, bytes)):
             raise TypeError(f"texts must be several texts, such as a list. Received: {texts!r:.100}")
-        asked: Sequence[bytes] = [to_bytes(text) for text in texts]
-        found = np.zeros((len(asked), len(self.labels)), "float32")
-        # Rows of like length together leave less padding.
-        order = np.argsort([len(text) for text in asked], kind="stable")
-        for begin in range(0, len(asked), BATCH):
-            rows = order[begin : begin + BATCH]
-            found[rows] = self._classify(text=tf.constant([asked[row] for row in rows]))["probabilities"].numpy()
-        return found
+        pieces = [np.zeros((0, len(self.labels)), "float32")]
+        waiting = iter(texts)
+        while asked := [to_bytes(text) for text in itertools.islice(waiting, SORTED)]:
+            found = np.zeros((len(asked), len(self.labels)), "float32")
+            # Rows of like length together leave less padding.
+            order = np.argsort([len(text) for text in asked], kind="stable")
+            for begin in range(0, len(asked), BATCH):
+                rows = order[begin : begin + BATCH]
+                found[rows] = self._classify(text=tf.constant([asked[row] for row in rows]))["probabilities"].numpy()
+            pieces.append(found)
+        return np.concatenate(pieces)
 
 
 def load(folder: str | os.PathLike[str]) -> LoadedModel:

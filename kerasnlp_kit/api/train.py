@@ -321,14 +321,14 @@ def _document(
         work.path / "report.html",
         ReportData(
             title=name,
-            subtitle=f"{run.spec.name}, trained on {run.config.train}: {len(prepared.train.labels):,} rows, "
-            f"{len(prepared.label_names)} classes",
+            subtitle=f"{run.spec.name}, trained on {prepared.train.examples.source}: "
+            f"{len(prepared.train.labels):,} rows, {len(prepared.label_names)} classes",
             facts=facts,
             data_name=part.name,
             metrics=scores[part.name],
             probabilities=probabilities[part.name],
             gold=part.gold(),
-            texts=list(part.examples.texts) if run.config.output.texts else None,
+            texts=part.examples.texts if run.config.output.texts else None,
             token_lengths=prepared.train.ids.lengths,
             max_length=prepared.sizes.max_length,
             history=training["history"],

@@ -105,7 +105,7 @@ def test_what_an_address_keeps_secret_is_written_nowhere(here, shell, reviews):
     assert [run["options"][name] for name in ("train", "dev", "test")] == [shown] * 3
     assert run["data"]["train"]["source"] == shown
     assert list(json.loads((folder / "metrics.json").read_text())) == [shown, f"{shown} (test)"]
-    for name in ("run.json", "metrics.json", "MODEL_CARD.md", "manifest.json"):
+    for name in ("run.json", "metrics.json", "MODEL_CARD.md", "manifest.json", "report.html"):
         assert "s3cret" not in (folder / name).read_text()
 
 
