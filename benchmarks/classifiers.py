@@ -28,7 +28,8 @@ GOALS = [
     (
         "cnn_classifier",
         "trec6",
-        f"{STRONG} --no-lower --embedding-dim 300 --kernels 3 4 5 --filters 100 --batch-size 50 --learning-rate 5e-4 --epochs 15",
+        f"{STRONG} --no-lower --embedding-dim 300 --kernels 3 4 5 --filters 100 --batch-size 50 --learning-rate 5e-4 "
+        "--epochs 15",
         0.89,
     ),
     ("transformer_classifier", "banking77", STRONG, 0.885),
