@@ -42,6 +42,7 @@ def main() -> None:
     parser.add_argument("--seeds", nargs="+", type=int, default=[0, 1, 2])
     parser.add_argument("--only", nargs="+", default=[])
     options = parser.parse_args()
+    RESULTS.mkdir(exist_ok=True)
     found = json.loads(FOUND.read_text(encoding="utf-8")) if FOUND.exists() else {}
     with scratch() as models:
         for model, data, chosen, _ in GOALS:
