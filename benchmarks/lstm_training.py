@@ -16,7 +16,8 @@ from pathlib import Path
 from running import SHARED, scratch, texts, train, write_result
 
 # The peer: batches of 32, Adam 1e-3, early stopping on dev accuracy. Ours: the same sizes, larger batches.
-FLAGS = "--model lstm_classifier --epochs 40 --batch-size 128 --learning-rate 4e-3 --patience 5".split()
+FLAGS = ["--model", "lstm_classifier", "--epochs", "40", "--batch-size", "128", "--learning-rate", "4e-3"]
+FLAGS += ["--patience", "5"]
 EPOCHS = 40
 
 
