@@ -98,7 +98,7 @@ def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, ref
         (["--model", "lstm_clasifier"], "There is no model 'lstm_clasifier': did you mean lstm_classifier?"),
         (["--preset", "x"], "cnn_classifier has no preset 'x'"),
         (["more.csv"], "'more.csv' is one argument too many"),
-        (["--name", "../x"], "--name must be a plain folder name, not beginning with a dot. Received: '../x'"),
+        (["--name", "../x"], "--name must be a plain folder name of at most 200 bytes"),
         (["--from", "models/old"], "There is no model folder models/old to start from"),
         (["--config", "no.yaml"], "The config file no.yaml cannot be read"),
     ],
