@@ -1,6 +1,6 @@
 """How fast the SavedModel answers: one text at a time, and batches of 256, raw strings in and labels out.
 
-    python benchmarks/serving.py [--data banking77] [--models MODEL ...] [--preset NAME]
+python benchmarks/serving.py [--data banking77] [--models MODEL ...] [--preset NAME]
 """
 
 import argparse
