@@ -9,15 +9,21 @@ from kerasnlp_kit.constants import PAD, UNK
 from kerasnlp_kit.layers.masking import TokenMask
 
 
-def embedded_tokens(vocabulary: int, dimensions: int, word_dropout: float) -> tuple[Any, Any, Any]:
+def embedded_tokens(
+    vocabulary: int, dimensions: int, word_dropout: float, ngrams: int = 1, buckets: int = 1
+) -> tuple[Any, Any, Any]:
     """The way in that the models share: token ids, which of them count, and their vectors.
 
     The layers are named ``ids``, ``mask``, ``word_dropout`` and ``embedding``; word vectors are put into the last one.
+    With n-grams, each token's vector is the sum of its own and those of the 2-gram, 3-gram, ... that begin with it
+    (layers ``ngrams_2``, ``embedding_2``, ...).
 
     Args:
         vocabulary: number of token ids.
         dimensions: of a token's vector.
         word_dropout: see `WordDropout`.
+        ngrams: longest n-gram with vectors of its own; 1 for none.
+        buckets: see `HashedNgrams`.
 
     Returns:
         Symbolic tensors: ids int32 (batch, time), mask bool (batch, time), vectors float (batch, time, dimensions).
@@ -25,7 +31,43 @@ def embedded_tokens(vocabulary: int, dimensions: int, word_dropout: float) -> tu
     ids = keras.Input((None,), dtype="int32", name="ids")
     mask = TokenMask(name="mask")(ids)
     dropped = WordDropout(word_dropout, name="word_dropout")(ids)
-    return ids, mask, keras.layers.Embedding(vocabulary, dimensions, name="embedding")(dropped)
+    vectors = keras.layers.Embedding(vocabulary, dimensions, name="embedding")(dropped)
+    for length in range(2, ngrams + 1):
+        hashed = HashedNgrams(length, buckets, name=f"ngrams_{length}")(dropped)
+        found = keras.layers.Embedding(buckets, dimensions, name=f"embedding_{length}")(hashed)
+        vectors = keras.layers.Add(name=f"with_ngrams_{length}")([vectors, found])
+    return ids, mask, vectors
+
+
+class HashedNgrams(keras.layers.Layer):
+    """The n-gram that begins at each token, as a number.
+
+    The hashing trick of Joulin et al. 2017, "Bag of Tricks for Efficient Text Classification", section 2.3: n-grams
+    share a bucket by chance. Computed from ids by integer arithmetic, so that it compiles under XLA.
+
+    Args:
+        length: tokens in an n-gram.
+        buckets: how many numbers there are.
+
+    Call:
+        ids: int32 (batch, time)
+        returns: int32 (batch, time), from 0 to below ``buckets``; behind the end of a row stands padding
+    """
+
+    def __init__(self, length: int, buckets: int, **options: Any) -> None:
+        super().__init__(**options)
+        self.length = length
+        self.buckets = buckets
+
+    def call(self, ids: Any) -> Any:
+        """Products wrap around at 32 bits on every backend."""
+        time = ops.shape(ids)[1]
+        padded = ops.pad(ids, [[0, 0], [0, self.length - 1]])
+        key = ids
+        for later in range(1, self.length):
+            key = key * 1_000_003 + padded[:, later : later + time] * 8_191 + 12_345
+        key = ops.bitwise_xor(key, ops.right_shift(key, 15))
+        return ops.mod(key, self.buckets)
 
 
 class WordDropout(keras.layers.Layer):

@@ -45,6 +45,10 @@ class LstmClassifier:
     """Read from both ends."""
     pooling: Literal["last", "max", "mean", "mean_max", "attention"] = "last"
     """How the states of all tokens become one vector; last: the final state of each direction."""
+    ngrams: int = 1
+    """Longest n-gram of tokens with a vector of its own; 2 helps where characters are the tokens, as in Chinese."""
+    ngram_buckets: int = 50_000
+    """Vectors for each length of n-grams, which share them by hashing."""
     embedding_dropout: float = 0.0
     """Dropout of whole dimensions of the token vectors."""
     word_dropout: float = 0.0
@@ -59,7 +63,9 @@ class LstmClassifier:
         from kerasnlp_kit.layers.embedding import embedded_tokens
         from kerasnlp_kit.layers.pooling import MaskedPooling
 
-        ids, mask, hidden = embedded_tokens(sizes.vocabulary, self.embedding_dim, self.word_dropout)
+        ids, mask, hidden = embedded_tokens(
+            sizes.vocabulary, self.embedding_dim, self.word_dropout, self.ngrams, self.ngram_buckets
+        )
         hidden = keras.layers.SpatialDropout1D(self.embedding_dropout, name="embedding_dropout")(hidden)
         recurrent = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}[self.cell]
         for number in range(1, self.layers + 1):

@@ -25,6 +25,7 @@ VARIANTS = {
         {"bidirectional": True, "layers": 2},
         *({"pooling": kind} for kind in ("max", "mean", "mean_max", "attention")),
         {"bidirectional": True, "cell": "gru", "pooling": "attention"},
+        {"ngrams": 3, "ngram_buckets": 50},
     ],
     "transformer_classifier": [
         {"embedding_dim": 5, "heads": 3},  # 3 do not divide 5
