@@ -20,10 +20,16 @@ GOALS = [
     (
         "lstm_classifier",
         "trec6",
-        f"{STRONG} --pooling attention --learning-rate 2e-3 --epochs 8 --label-smoothing 0.1 --weight-decay 0.01",
+        f"{STRONG} --pooling attention --learning-rate 2e-3 --epochs 8 --label-smoothing 0.1 --weight-decay 0.01 "
+        "--refit",
         0.88,
     ),
-    ("lstm_classifier", "chnsenticorp", f"{STRONG} --learning-rate 3e-3 --epochs 6", 0.90),
+    (
+        "lstm_classifier",
+        "chnsenticorp",
+        f"{STRONG} --ngrams 3 --learning-rate 2e-3 --epochs 4 --embedding-dropout 0.5 --word-dropout 0.2 --refit",
+        0.90,
+    ),
     ("cnn_classifier", "banking77", STRONG, 0.90),
     (
         "cnn_classifier",

@@ -41,7 +41,7 @@ class Run:
     @property
     def examples_per_second(self) -> float:
         """Training rows seen in a second, validation and checkpoints included."""
-        training = self.run["training"]
+        training = self.run["parts"][0]["training"]
         return self.run["data"]["train"]["rows"] * len(training["history"]["loss"]) / training["seconds"]
 
 

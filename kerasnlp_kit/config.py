@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 DATA_HELP = "CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."
-DEFAULT_MODEL = "cnn_classifier"
+DEFAULT_MODEL = "auto"
 
 
 def _shown_as(metavar: str) -> Any:
@@ -19,6 +19,7 @@ def _shown_as(metavar: str) -> Any:
 OptionalFile = Annotated[str | None, _shown_as("FILE")]
 OptionalFolder = Annotated[str | None, _shown_as("FOLDER")]
 OptionalName = Annotated[str | None, _shown_as("NAME")]
+OptionalFloat = Annotated[float | None, _shown_as("FLOAT")]
 OptionalInt = Annotated[int | None, _shown_as("INT")]
 Names = Annotated[tuple[str, ...], _shown_as("NAME ...")]
 
@@ -33,8 +34,10 @@ class DataOptions:
     """File to score the finished model on; never used to choose anything."""
     text_column: Names = ()
     """Column of the text, found by name or content if not given; several are joined."""
-    label_column: OptionalName = None
-    """Column of the label, found by name or content if not given."""
+    label_column: Names = ()
+    """Column of the label, found by name or content if not given; several are columns of 0 and 1, a label each."""
+    label_separator: OptionalName = None
+    """What stands between the labels of a text that may have several, such as "|"."""
     text_separator: str = " "
     """What stands between the values of several text columns."""
     dev_fraction: float = 0.1
@@ -83,6 +86,8 @@ class TrainingOptions:
     """Weigh each class by the inverse of its frequency."""
     patience: int = 3
     """Epochs without a better dev accuracy (or equal accuracy and lower loss) before training ends."""
+    refit: bool = False
+    """Once everything is chosen on the dev rows, train again on training and dev rows together."""
     mixed_precision: bool = False
     """Compute in 16 bits where the device is faster for it; the export stays float32."""
     jit: bool = False
@@ -93,6 +98,18 @@ class TrainingOptions:
     """Save the state for --resume this often within an epoch, and after each epoch; 0: only after each epoch."""
     tensorboard: OptionalFolder = None
     """Folder for TensorBoard logs."""
+
+
+@dataclass(frozen=True)
+class DecisionOptions:
+    """When to answer."""
+
+    calibrate: bool = True
+    """Scale the scores on the dev rows so that probabilities are honest (temperature scaling)."""
+    min_precision: OptionalFloat = None
+    """Abstain from answers that would be right less often than this, class by class, as measured on the dev rows."""
+    out_of_scope: OptionalFile = None
+    """File of texts that belong to no class: how many of them the model would abstain from is measured."""
 
 
 @dataclass(frozen=True)
@@ -141,6 +158,7 @@ class RunConfig:
     data: DataOptions = field(default_factory=DataOptions)
     text: TextOptions = field(default_factory=TextOptions)
     training: TrainingOptions = field(default_factory=TrainingOptions)
+    decision: DecisionOptions = field(default_factory=DecisionOptions)
     device: DeviceOptions = field(default_factory=DeviceOptions)
     start: StartOptions = field(default_factory=StartOptions)
     output: OutputOptions = field(default_factory=OutputOptions)
@@ -161,6 +179,7 @@ OPTION_GROUPS: Mapping[str, type] = {
     "data": DataOptions,
     "text": TextOptions,
     "training": TrainingOptions,
+    "decision": DecisionOptions,
     "device": DeviceOptions,
     "start": StartOptions,
     "output": OutputOptions,

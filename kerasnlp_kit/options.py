@@ -26,8 +26,8 @@ UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConfig, bool]:
     """Reads the flags of a training run.
 
-    What is named later wins: defaults of the classes, the earlier model of ``--from``, ``--preset``, ``--config``,
-    flags. ``--resume`` takes all of them from the unfinished run.
+    What is named later wins: defaults of the classes, those of the model, the earlier model of ``--from``,
+    ``--preset``, ``--config``, flags. ``--resume`` takes all of them from the unfinished run.
 
     Args:
         arguments: command line without the program's name.
@@ -59,7 +59,8 @@ def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConf
             raise UserError(f"{path}: unknown option {name!r}{nearest(name, names, prog)}")
     settings = {name: value for name, value in settings.items() if name not in ("model", "preset")}
     train = settings.pop("train", None)
-    layers = (earlier if earlier.get("model") == model else {}, spec.presets[preset] if preset else {}, settings)
+    own = spec.presets[preset] if preset else {}
+    layers = (spec.defaults, earlier if earlier.get("model") == model else {}, own, settings)
     tokens = [token for layer in layers for token in to_arguments({**layer, "model": None})]
     options = _parser_class(spec)
     # Parsed apart from the flags: a list at the end would swallow the name of the data file.
@@ -97,6 +98,9 @@ def _earlier(folder: str | None) -> dict[str, Any]:
         raise UserError(f"There is no model folder {folder} to start from (run.json is missing).")
     options = read_config(str(path))
     model = str(options.get("model"))
+    if registry.find(model).kind != "build":
+        names = ", ".join(spec.name for spec in registry.networks())
+        raise UserError(f"--from {folder}: a {model} is no single network to start from; these are: {names}.")
     architecture = {field.name for field in dataclasses.fields(registry.find(model).architecture)}
     shared = architecture | {field.name for field in dataclasses.fields(OPTION_GROUPS["text"])} - {"vectors"}
     return {"model": model, **{name: value for name, value in options.items() if name in shared}}
@@ -193,16 +197,19 @@ def _check(config: RunConfig) -> None:
         "clip_norm": (config.training.clip_norm >= 0, "0 or more"),
         "label_smoothing": (0 <= config.training.label_smoothing < 1, "from 0 to below 1"),
         "patience": (config.training.patience >= 1, "1 or more"),
+        "min_precision": (0 < (config.decision.min_precision or 0.5) <= 1, "above 0 and at most 1"),
         "seed": (0 <= config.training.seed < 2**32, "from 0 to 4294967295"),
         "checkpoint_seconds": (config.training.checkpoint_seconds >= 0, "0 or more"),
         "devices": (config.device.devices is None or config.device.devices >= 1, "1 or more"),
     }
-    # What a model counts must be there; its other numbers are shares: dropout.
+    # What a model counts must be there; dropout is a share, and other numbers are sizes.
     for field in dataclasses.fields(config.architecture):
         value = getattr(config.architecture, field.name)
         for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, float):
+            if isinstance(number, float) and field.name.endswith("dropout"):
                 rules[field.name] = (0 <= number < 1, "from 0 to below 1")
+            elif isinstance(number, float) and not number > 0:
+                rules[field.name] = (False, "above 0")
             elif isinstance(number, int) and number < 1 and not isinstance(number, bool):
                 rules[field.name] = (False, "1 or more")
         if value == ():

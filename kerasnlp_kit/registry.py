@@ -14,6 +14,9 @@ from kerasnlp_kit.errors import UserError
 Architecture = TypeVar("Architecture", bound=type)
 
 
+_KINDS = ("rungs", "parts", "rules", "build")  # a mixture may inherit the others from its parts
+
+
 @dataclass(frozen=True)
 class Sizes:
     """What a model must know of the data to be built."""
@@ -32,9 +35,22 @@ class ModelSpec:
     name: str
     task: str
     architecture: type
-    """Frozen dataclass of the model's own options with a method ``build(sizes: Sizes) -> keras.Model``."""
+    """Frozen dataclass of the model's own options. What it is shows in its methods:
+
+    - a network: ``build(sizes: Sizes) -> keras.Model``;
+    - a linear model over n-grams: ``rules() -> NgramRules``, with the fields ``solver`` and ``strengths``;
+    - a mixture: ``parts() -> {model name: its architecture}``;
+    - a choice of the best: ``rungs``, names of models to try in turn.
+    """
     presets: Mapping[str, Mapping[str, Any]]
     """Values of options, the general ones among them, that make one word of what was found good."""
+    defaults: Mapping[str, Any]
+    """Values of general options that this model has in place of those in config.py."""
+
+    @property
+    def kind(self) -> str:
+        """The method, or field, that says what it is: rungs, parts, rules or build."""
+        return next(kind for kind in _KINDS if hasattr(self.architecture, kind))
 
     @property
     def summary(self) -> str:
@@ -46,16 +62,21 @@ _specs: dict[str, ModelSpec] = {}
 
 
 def register(
-    name: str, *, task: str, presets: Mapping[str, Mapping[str, Any]] | None = None
+    name: str,
+    *,
+    task: str,
+    presets: Mapping[str, Mapping[str, Any]] | None = None,
+    defaults: Mapping[str, Any] | None = None,
 ) -> Callable[[Architecture], Architecture]:
-    """Class decorator that enters a model; the class must be a dataclass with a ``build`` method."""
+    """Class decorator that enters a model; `ModelSpec.architecture` says what the class must be."""
 
     def enter(architecture: Architecture) -> Architecture:
         if name in _specs:
             raise ValueError(f"A model's name must be its own. Received: {name!r}, twice")
-        if not dataclasses.is_dataclass(architecture) or not hasattr(architecture, "build"):
-            raise TypeError(f"A model must be a dataclass with a method build. Received: {architecture!r}")
-        _specs[name] = ModelSpec(name, task, architecture, presets or {})
+        kinds = [kind for kind in _KINDS if hasattr(architecture, kind)]
+        if not dataclasses.is_dataclass(architecture) or not kinds:
+            raise TypeError(f"A model must be a dataclass with one of {_KINDS}. Received: {architecture!r}")
+        _specs[name] = ModelSpec(name, task, architecture, presets or {}, defaults or {})
         return architecture
 
     return enter
@@ -72,6 +93,11 @@ def available(task: str | None = None) -> tuple[ModelSpec, ...]:
     """All models, or those of a task, by name."""
     _discover()
     return tuple(spec for _, spec in sorted(_specs.items()) if task in (None, spec.task))
+
+
+def networks() -> tuple[ModelSpec, ...]:
+    """All models that are one network."""
+    return tuple(spec for spec in available() if spec.kind == "build")
 
 
 def find(name: str) -> ModelSpec:

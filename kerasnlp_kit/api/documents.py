@@ -7,34 +7,39 @@ import subprocess
 from collections.abc import Mapping
 from importlib import metadata
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 import kerasnlp_kit
-from kerasnlp_kit.api.preparation import Part, Prepared
+from kerasnlp_kit.api.preparation import Part, Prepared, Tokens
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.data.source import shown_name
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics
+from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
 from kerasnlp_kit.evaluation.terminal import fit, printable
-from kerasnlp_kit.export.folder import FORMAT
+from kerasnlp_kit.export.folder import FORMAT, LINEAR, NETWORK
 from kerasnlp_kit.registry import ModelSpec
 
-PACKAGES = ("tensorflow", "keras", "numpy", "jax", "torch")
+if TYPE_CHECKING:
+    from kerasnlp_kit.tasks.linear import LinearModel
+
+PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "jax", "torch")
 SHOWN_CLASSES = 12
 _LABEL_COLUMNS = 30  # of the terminal
 _MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]|"}
 _SOURCES = ("train", "dev", "test")  # options that may be addresses
 
 
-def how_to_load(saved_model: Path) -> str:
+def how_to_load(saved_model: Path, multi_label: bool = False) -> str:
     """Three lines of Python, for whoever serves the model."""
     path = saved_model.as_posix()
-    return (
-        "import tensorflow as tf\n"
-        f"model = tf.saved_model.load({json.dumps(path, ensure_ascii=not path.isprintable())})\n"
-        'print(model.signatures["serving_default"](text=tf.constant(["your text"]))["label"].numpy()[0].decode())'
-    )
+    shown = json.dumps(path, ensure_ascii=not path.isprintable())
+    answer = 'model.signatures["serving_default"](text=tf.constant(["your text"]))'
+    wanted = f'{answer}["label"].numpy()[0].decode()'
+    if multi_label:
+        wanted = f"{{name: value.numpy() for name, value in {answer}.items()}}"
+    return f"import tensorflow as tf\nmodel = tf.saved_model.load({shown})\nprint({wanted})"
 
 
 def closing_lines(data: str, saved_model: Path, report: str | Path) -> list[str]:
@@ -50,32 +55,48 @@ def closing_lines(data: str, saved_model: Path, report: str | Path) -> list[str]
     ]
 
 
-def plan_lines(prepared: Prepared, spec: ModelSpec, parameters: int, device: str, widths: tuple[int, ...]) -> list[str]:
-    """What is about to happen: rows, classes, token lengths, model, parameters, device."""
-    lengths = prepared.train.ids.lengths
+def data_lines(prepared: Prepared) -> list[str]:
+    """What is about to be learnt: rows, columns, classes with counts."""
     counts = sorted(prepared.class_counts().items(), key=lambda pair: (-pair[1], pair[0]))
     shown = ", ".join(f"{fit(name, _LABEL_COLUMNS)} {count:,}" for name, count in counts[:SHOWN_CLASSES])
     more = f", ... and {len(counts) - SHOWN_CLASSES} more down to {counts[-1][1]:,}" if counts[SHOWN_CLASSES:] else ""
     test = f", test {len(prepared.test.labels):,}" if prepared.test else ""
     columns = prepared.train.examples.columns
-    middle, high = np.percentile(lengths, [50, 95]).astype(int) if len(lengths) else (0, 0)
-    cut = f"; {prepared.cut:,} texts are cut there" if prepared.cut else ""
+    several = ", a row may have several" if prepared.multi_label else ""
     return [
         f"rows       train {len(prepared.train.labels):,}, dev {len(prepared.dev.labels):,}{test}",
-        f"columns    text: {' + '.join(map(fit, columns.text))}; label: {fit(str(columns.label))}",
-        f"classes    {len(counts)}: {shown}{more}",
+        f"columns    text: {' + '.join(map(fit, columns.text))}; label: {' + '.join(map(fit, columns.labels))}",
+        f"classes    {len(counts)}{several}: {shown}{more}",
+    ]
+
+
+def network_lines(tokens: Tokens, model: str, parameters: int, device: str) -> list[str]:
+    """What is about to be trained: token lengths, vocabulary, model, device."""
+    lengths = tokens.train.lengths
+    middle, high = np.percentile(lengths, [50, 95]).astype(int) if len(lengths) else (0, 0)
+    cut = f"; {tokens.cut:,} texts are cut there" if tokens.cut else ""
+    return [
         f"tokens     median {middle}, 95% up to {high}, longest {int(lengths.max(initial=0)):,}; "
-        f"the model reads {prepared.sizes.max_length}{cut}",
-        f"vocabulary {prepared.sizes.vocabulary:,} ids; {prepared.unknown:.1%} of the dev tokens are unknown",
-        f"model      {spec.name}, {parameters:,} parameters; batches {', '.join(map(str, widths))} tokens wide",
+        f"the model reads {tokens.sizes.max_length}{cut}",
+        f"vocabulary {tokens.sizes.vocabulary:,} ids; {tokens.unknown:.1%} of the dev tokens are unknown",
+        f"model      {model}, {parameters:,} parameters; batches {', '.join(map(str, tokens.widths))} tokens wide",
         f"device     {device}",
     ]
+
+
+def linear_line(name: str, model: "LinearModel", strength: float, left_out: int, seconds: float) -> str:
+    """What was solved."""
+    rules = model.features.rules
+    size = f" ({left_out:,} more would make it too large)" if left_out else ""
+    return (
+        f"{name}: {len(model.features.keys):,} n-grams{size} of up to {rules.words} words and {rules.characters[0]} to "
+        f"{rules.characters[1]} characters, C {strength:g}, solved in {seconds:.0f} s"
+    )
 
 
 def run_record(
     config: RunConfig,
     spec: ModelSpec,
-    architecture: Mapping[str, Any],
     prepared: Prepared,
     ancestors: list[dict[str, Any]],
 ) -> dict[str, Any]:
@@ -87,12 +108,8 @@ def run_record(
         "options": {
             name: shown_name(value) if value and name in _SOURCES else value for name, value in config.flat().items()
         },
-        "architecture": dict(architecture),
-        "sizes": {
-            "vocabulary": prepared.sizes.vocabulary,
-            "classes": prepared.sizes.classes,
-            "max_length": prepared.sizes.max_length,
-        },
+        "parts": [],
+        "decision": {},
         "seed": config.training.seed,
         "data": {
             "train": _describe(prepared.train),
@@ -101,6 +118,9 @@ def run_record(
             "columns": {
                 "text": list(prepared.train.examples.columns.text),
                 "label": prepared.train.examples.columns.label,
+                "indicators": list(prepared.train.examples.columns.indicators),
+                "multi_label": prepared.multi_label,
+                "label_separator": prepared.train.examples.columns.label_separator,
             },
             "text_separator": config.data.text_separator,
             "classes": prepared.class_counts(),
@@ -114,29 +134,49 @@ def run_record(
 
 
 def model_card(
-    name: str, run: Mapping[str, Any], scores: Mapping[str, ClassificationMetrics], facts: Mapping[str, str], load: str
+    name: str,
+    run: Mapping[str, Any],
+    scores: Mapping[str, ClassificationMetrics | MultiLabelMetrics],
+    facts: Mapping[str, str],
+    load: str,
 ) -> str:
     """MODEL_CARD.md (Mitchell et al. 2019, "Model Cards for Model Reporting"); no text of the data."""
-    classes, train = run["data"]["classes"], run["data"]["train"]
-    results = "\n".join(
-        f"| {_cell(data)} | {score.n:,} | {score.accuracy:.4f} | {score.accuracy_interval[0]:.4f} to "
-        f"{score.accuracy_interval[1]:.4f} | {score.macro_f1:.4f} | {score.calibration_error:.4f} | "
-        f"{score.majority_accuracy:.4f} |"
-        for data, score in scores.items()
-    )
+    classes, train, decision = run["data"]["classes"], run["data"]["train"], run["decision"]
     rows = "\n".join(f"| {key} | {_cell(value)} |" for key, value in facts.items())
     counts = "\n".join(f"| {_cell(label)} | {count:,} |" for label, count in classes.items())
     ancestors = "\n".join(f"- {_cell(entry['model'])} ({entry['manifest']})" for entry in run["ancestry"])
+    lengths = [part["sizes"]["max_length"] for part in run["parts"] if "sizes" in part]
+    reads = f" Its network reads the first {max(lengths)} tokens of a text." if lengths else ""
+    if decision["multi_label"]:
+        what = f"any of {len(classes)} labels"
+        answer = f"`selected` bool [n, {len(classes)}]"
+        limit = "The model knows the labels above and no other."
+    else:
+        what = f"one of {len(classes)} labels"
+        answer = "`label` string [n], `probability` float [n], `abstain` bool [n]"
+        limit = (
+            "The model knows the labels above and gives one of them to every text, also to texts that belong to none."
+        )
+        if decision["thresholds"]:
+            limit += " Where `abstain` is true, a person should decide."
+    inputs = [
+        name for name, kind in (("ids", NETWORK), ("ngrams", LINEAR)) if any(p["kind"] == kind for p in run["parts"])
+    ]
+    on_all = (
+        "\nIn the end it was trained on the dev rows too; the figures on these are of the model before that.\n"
+        if decision.get("refit")
+        else ""
+    )
     return f"""# {_cell(name)}
 
-A text classifier: one of {len(classes)} labels for a text. Made with kerasnlp_kit {run["versions"]["kerasnlp_kit"]}.
+A text classifier: {what} for a text. Made with kerasnlp_kit {run["versions"]["kerasnlp_kit"]}.
 
 ## Use
 
-`saved_model/` needs TensorFlow's core operations only. Signature `serving_default`: `text` string [n] to `label`
-string [n], `probability` float [n], `labels` string [n, {len(classes)}], `probabilities` float [n, {len(classes)}].
-Signature `ids`: token ids int32 [n, t], padded with 0 on the right, to `logits` and `probabilities`; it holds no string
-operation.
+`saved_model/` needs TensorFlow's core operations only. Signature `serving_default`: `text` string [n] to {answer},
+`labels` string [n, {len(classes)}], `probabilities` float [n, {len(classes)}].
+Signature `ids`: {" and ".join(f"`{name}`" for name in inputs)} int32 [n, t], numbers padded with 0 on the right, to
+`logits` and `probabilities`; it holds no string operation.
 
 ```python
 {load}
@@ -145,10 +185,8 @@ operation.
 ## Results
 
 Of the SavedModel itself, which a fresh process loaded without this package.
-
-| data | rows | accuracy | 95% interval | macro F1 | calibration error | majority baseline |
-| --- | --- | --- | --- | --- | --- | --- |
-{results}
+{on_all}
+{_results(scores)}
 
 ## Model
 
@@ -167,9 +205,27 @@ Of the SavedModel itself, which a fresh process loaded without this package.
 
 ## Limits
 
-The model knows the labels above and gives one of them to every text, also to texts that belong to none. It reads the
-first {run["sizes"]["max_length"]} tokens of a text. Its errors, by class, are in `report.html` and `metrics.json`.
+{limit}{reads} Its errors, by class, are in `report.html` and `metrics.json`.
 """
+
+
+def _results(scores: Mapping[str, ClassificationMetrics | MultiLabelMetrics]) -> str:
+    lines = []
+    for data, score in scores.items():
+        if isinstance(score, MultiLabelMetrics):
+            header = "| data | rows | micro F1 | 95% interval | macro F1 | exact match | calibration error |"
+            cells = (score.micro_f1, score.micro_f1_interval, score.macro_f1, score.subset_accuracy)
+            last = score.calibration_error
+        else:
+            header = "| data | rows | accuracy | 95% interval | macro F1 | calibration error | majority baseline |"
+            cells = (score.accuracy, score.accuracy_interval, score.macro_f1, score.calibration_error)
+            last = score.majority_accuracy
+        first, (low, high), third, fourth = cells
+        lines.append(
+            f"| {_cell(data)} | {score.n:,} | {first:.4f} | {low:.4f} to {high:.4f} | {third:.4f} | {fourth:.4f} | "
+            f"{last:.4f} |"
+        )
+    return "\n".join([header, "| --- | --- | --- | --- | --- | --- | --- |", *lines])
 
 
 def _describe(part: Part) -> dict[str, Any]:

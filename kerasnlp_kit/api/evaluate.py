@@ -10,14 +10,16 @@ import pyarrow as pa
 
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.preparation import Say
+from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
 from kerasnlp_kit.data.columns import Columns, find_columns
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.table import read_table
 from kerasnlp_kit.data.writing import require_table_name, write_table
-from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
+from kerasnlp_kit.export.folder import BASELINE, LINEAR, ModelFolder
 
 _PIECE_ROWS = 10_000
 PREDICTED: tuple[str, ...] = ("predicted_label", "probability")
+ABSTAIN = "abstain"
 
 
 @dataclass(frozen=True)
@@ -25,23 +27,28 @@ class Evaluation:
     """What a SavedModel reached on a file.
 
     Attributes:
-        metrics: see ClassificationMetrics.
+        scores: metrics, and how they stand beside the majority and the linear baseline.
         examples: the rows.
         probabilities: float32 (rows, classes).
         model: the loaded model.
     """
 
-    metrics: ClassificationMetrics
+    scores: Scores
     examples: Examples
     probabilities: np.ndarray
     model: LoadedModel
 
+    @property
+    def metrics(self) -> Metrics:
+        """Accuracy and the like; of a model with several labels a row, micro F1 and the like."""
+        return self.scores.metrics
+
     def write_predictions(self, path: str | os.PathLike[str]) -> None:
-        """Writes text, label, predicted_label and probability of each row."""
+        """Writes text, label, predicted_label and probability of each row, and whether the model abstains if it may."""
         rows = {
             "text": self.examples.texts.array,
             "label": self.examples.gold(),
-            **dict(zip(PREDICTED, predicted_cells(self.model, self.probabilities), strict=True)),
+            **dict(zip(predicted_names(self.model), predicted_cells(self.model, self.probabilities), strict=True)),
         }
         write_table(path, rows)
 
@@ -55,11 +62,11 @@ class Evaluation:
             subtitle=f"{run['model']}, evaluated on {self.examples.source}",
             facts={"model": run["model"], "SavedModel": str(self.model.saved_model), "finished": run["finished"]},
             data_name=self.examples.source,
-            metrics=self.metrics,
-            probabilities=self.probabilities,
-            gold=self.examples.gold(),
+            gold=report_gold(self.examples),
             texts=self.examples.texts if texts else None,
             warnings=self.examples.notes,
+            thresholds=self.model.thresholds,
+            **report_fields(self.scores),
         )
         write_report(path, data)
 
@@ -69,7 +76,8 @@ def evaluate(
     data: str | os.PathLike[str],
     *,
     text_columns: tuple[str, ...] = (),
-    label_column: str | None = None,
+    label_columns: tuple[str, ...] = (),
+    out_of_scope: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
     """Scores the exported SavedModel, not a model in memory.
 
@@ -77,7 +85,8 @@ def evaluate(
         folder: models/NAME.
         data: file with texts and labels; columns of the names used in training are preferred.
         text_columns: columns of the text, if they have other names here.
-        label_column: likewise.
+        label_columns: likewise.
+        out_of_scope: file of texts that belong to no class, to measure how many of them the model would abstain from.
 
     Raises:
         UserError: the folder or the file is not as it should be; the file has no labels.
@@ -86,20 +95,39 @@ def evaluate(
     examples = read_examples(
         data,
         text_columns,
-        label_column,
+        label_columns or None,
         text_separator=model.run["data"]["text_separator"],
         preferred=_columns(model.run),
         preferred_labels=model.labels,
     )
     probabilities = model.predict_proba(examples.texts)
-    classes: Mapping[str, int] = model.run["data"]["classes"]
-    metrics = classification_metrics(
-        examples.gold(),
+    outside = None
+    if out_of_scope is not None:
+        others = read_examples(
+            out_of_scope, text_columns, need_label=False, text_separator=model.run["data"]["text_separator"]
+        )
+        outside = model.predict_proba(others.texts)
+    scores = score(
+        examples,
         probabilities,
         model.labels,
-        majority_label=max(classes, key=lambda name: classes[name]),
+        class_counts=model.run["data"]["classes"],
+        thresholds=model.run["decision"]["thresholds"],
+        min_precision=model.run["options"].get("min_precision"),
+        baseline=_baseline_scores(model, examples),
+        outside=outside,
     )
-    return Evaluation(metrics, examples, probabilities, model)
+    return Evaluation(scores, examples, probabilities, model)
+
+
+def _baseline_scores(model: LoadedModel, examples: Examples) -> np.ndarray | None:
+    """Scores of the linear model in the folder: float (rows, classes); None where the model itself is that."""
+    folder = ModelFolder(model.folder)
+    path = folder.path / BASELINE
+    kinds = [part["kind"] for part in model.run["parts"]]
+    if kinds == [LINEAR] or not path.exists():
+        return None
+    return folder.linear(path).scores(examples.texts)
 
 
 def label_file(
@@ -111,7 +139,7 @@ def label_file(
     spreadsheet_safe: bool = False,
     say: Say = print,
 ) -> int:
-    """Labels the texts of a file: all its columns, and predicted_label and probability.
+    """Labels the texts of a file: all its columns, predicted_label, probability and, if the model may abstain, abstain.
 
     If the file has a column of these names, the new ones are predicted_label_2 and probability_2, and so on.
 
@@ -135,32 +163,61 @@ def label_file(
     text = find_columns(table, text_columns, need_label=False).text
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
     columns = {name: table.data.column(name) for name in table.columns}
-    names = _free_names(table.columns)
-    if names != PREDICTED:
+    usual = predicted_names(model)
+    names = _free_names(usual, table.columns)
+    if names != usual:
         say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")
     columns.update(zip(names, predicted_cells(model, probabilities), strict=True))
     write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
     return len(table)
 
 
-def predicted_cells(model: LoadedModel, probabilities: np.ndarray) -> tuple[pa.ChunkedArray, pa.ChunkedArray]:
-    """Label and probability as columns of texts; a piece at a time, as Python's strings weigh several times as much."""
-    labels, shares = [], []
+def predicted_names(model: LoadedModel) -> tuple[str, ...]:
+    """Names of the columns that `predicted_cells` gives."""
+    return PREDICTED if model.multi_label or model.thresholds is None else (*PREDICTED, ABSTAIN)
+
+
+def predicted_cells(model: LoadedModel, probabilities: np.ndarray) -> tuple[pa.ChunkedArray, ...]:
+    """Label, probability and abstention as columns of texts.
+
+    Several labels of a row, and their probabilities, are joined by what stands between labels in the training file, or
+    by "|". A piece at a time, as Python's strings weigh several times as much.
+    """
+    separator = model.run["data"]["columns"].get("label_separator") or "|"
+    pieces = []
     for start in range(0, len(probabilities), _PIECE_ROWS):
         piece = probabilities[start : start + _PIECE_ROWS]
-        labels.append(pa.array([model.labels[index] for index in piece.argmax(axis=1)], pa.string()))
-        shares.append(pa.array([f"{value:.6f}" for value in piece.max(axis=1)], pa.string()))
-    return pa.chunked_array(labels, pa.string()), pa.chunked_array(shares, pa.string())
+        answers = model.answers(piece)
+        if model.multi_label:
+            place = {name: number for number, name in enumerate(model.labels)}
+            shares = [
+                separator.join(f"{row[place[name]]:.6f}" for name in names)
+                for names, row in zip(answers, piece, strict=True)
+            ]
+            answers = [separator.join(names) for names in answers]
+        else:
+            shares = [f"{value:.6f}" for value in piece.max(axis=1)]
+        abstains = ["true" if one else "false" for one in model.abstains(piece)]
+        pieces.append([pa.array(cells, pa.string()) for cells in (answers, shares, abstains)])
+    columns = [pa.chunked_array([piece[number] for piece in pieces], pa.string()) for number in range(3)]
+    return tuple(columns[: len(predicted_names(model))])
 
 
-def _free_names(taken: Sequence[str]) -> tuple[str, ...]:
+def _free_names(usual: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
     """The names of the new columns, numbered alike if the file has one of them: an earlier answer stays as it is."""
-    names, number = PREDICTED, 2
+    names, number = usual, 2
     while not set(names).isdisjoint(taken):
-        names, number = tuple(f"{name}_{number}" for name in PREDICTED), number + 1
+        names, number = tuple(f"{name}_{number}" for name in usual), number + 1
     return names
 
 
 def _columns(run: Mapping[str, Any]) -> Columns:
     columns = run["data"]["columns"]
-    return Columns(tuple(columns["text"]), columns["label"], "the columns of the training")
+    return Columns(
+        tuple(columns["text"]),
+        columns["label"],
+        "the columns of the training",
+        indicators=tuple(columns["indicators"]),
+        multi_label=columns["multi_label"],
+        label_separator=columns["label_separator"],
+    )

@@ -26,6 +26,9 @@ class LoadedModel:
     Attributes:
         folder: the path.
         labels: names of the classes, in the order of the probabilities.
+        multi_label: whether a text may have several labels, or none.
+        thresholds: float32 (classes,): of one label, the probability below which the model abstains (None: never); of
+            several, the probability from which on a label is selected.
         run: content of run.json.
 
     Raises:
@@ -41,6 +44,9 @@ class LoadedModel:
         self.run = files.run()
         self.labels = tuple(files.labels())
         self.saved_model = files.saved_model()
+        decision = self.run["decision"]
+        self.multi_label: bool = bool(decision["multi_label"])
+        self.thresholds = None if decision["thresholds"] is None else np.asarray(decision["thresholds"], "float32")
         quiet_start()
         import tensorflow as tf
 
@@ -53,9 +59,22 @@ class LoadedModel:
         if tuple(label.decode() for label in shown) != self.labels:
             raise UserError(f"{files.path / 'labels.json'} does not name the labels of the SavedModel.")
 
-    def predict(self, texts: Iterable[str | bytes]) -> list[str]:
-        """The most probable label of each text."""
-        return [self.labels[index] for index in self.predict_proba(texts).argmax(axis=1)]
+    def predict(self, texts: Iterable[str | bytes]) -> list[Any]:
+        """The most probable label of each text; where a text may have several, a list of the selected ones."""
+        return self.answers(self.predict_proba(texts))
+
+    def answers(self, probabilities: np.ndarray) -> list[Any]:
+        """Likewise, of probabilities that `predict_proba` gave."""
+        if not self.multi_label:
+            return [self.labels[index] for index in probabilities.argmax(axis=1)]
+        limits = 0.5 if self.thresholds is None else self.thresholds
+        return [[self.labels[index] for index in np.flatnonzero(row)] for row in probabilities >= limits]
+
+    def abstains(self, probabilities: np.ndarray) -> np.ndarray:
+        """Whether the model leaves a text to a person: bool (texts,), of probabilities that `predict_proba` gave."""
+        if self.multi_label or self.thresholds is None:
+            return np.zeros(len(probabilities), bool)
+        return probabilities.max(axis=1) < self.thresholds[probabilities.argmax(axis=1)]
 
     def predict_proba(self, texts: Iterable[str | bytes]) -> np.ndarray:
         """Probabilities of the classes, in the order of ``labels``: float32 (texts, classes)."""

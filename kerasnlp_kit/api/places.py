@@ -14,7 +14,7 @@ from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
 from kerasnlp_kit.options import UNFINISHED
-from kerasnlp_kit.training.checkpoint import checkpoints
+from kerasnlp_kit.training.checkpoint import any_checkpoint
 
 REPLACED = ".replaced"  # end of the name of the model that a new one just replaces
 LONGEST_NAME = 200  # bytes; file systems allow 255, and our endings come on top
@@ -80,7 +80,7 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig, resume: b
     if resume:
         if not (work.path / "run.json").exists():
             raise UserError(f"There is no unfinished run {work.path} to resume.")
-    elif checkpoints(work.path / CHECKPOINTS) and not config.output.overwrite:
+    elif any_checkpoint(work.path / CHECKPOINTS) and not config.output.overwrite:
         raise UserError(
             f"{work.path} is an unfinished run: continue with --resume {final.path}, or give --overwrite or a --name."
         )

@@ -9,7 +9,7 @@ import numpy as np
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.constants import UNK, UNK_TOKEN
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
-from kerasnlp_kit.data.split import split_rows
+from kerasnlp_kit.data.split import split_label_sets, split_rows
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import Sizes
@@ -26,18 +26,17 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Part:
-    """Rows of one side of the split, ready for the network.
+    """Rows of one side of the split.
 
     Attributes:
         name: what it is called on the screen and in the report.
         examples: texts and labels.
-        ids: tokens, not cut.
-        labels: int32 (rows,), numbers of the classes; -1 for a label that is not in the training data.
+        labels: int32 (rows,), numbers of the classes, -1 for a label that is not in the training data; or, where a row
+            may have several labels, bool (rows, classes).
     """
 
     name: str
     examples: Examples
-    ids: TokenIds
     labels: np.ndarray
 
     def gold(self) -> list[str]:
@@ -49,21 +48,44 @@ class Part:
 class Prepared:
     """All that training needs of the data."""
 
-    tokenizer: "Tokenizer"
     label_names: tuple[str, ...]
-    sizes: Sizes
     train: Part
     dev: Part
     test: Part | None
+
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row may have several labels, or none."""
+        return self.train.labels.ndim == 2
+
+    def class_counts(self) -> dict[str, int]:
+        """Training rows of each class."""
+        labels = self.train.labels
+        counts = labels.sum(axis=0) if self.multi_label else np.bincount(labels, minlength=len(self.label_names))
+        return {name: int(count) for name, count in zip(self.label_names, counts, strict=True)}
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """The texts as token ids, for networks."""
+
+    tokenizer: "Tokenizer"
+    sizes: Sizes
+    train: TokenIds
+    dev: TokenIds
     cut: int
     """Training texts that are longer than the model's length."""
     unknown: float
     """Share of the dev tokens that are not in the vocabulary."""
 
-    def class_counts(self) -> dict[str, int]:
-        """Training rows of each class."""
-        counts = np.bincount(self.train.labels, minlength=len(self.label_names))
-        return {name: int(count) for name, count in zip(self.label_names, counts, strict=True)}
+    @property
+    def widths(self) -> tuple[int, ...]:
+        """Widths of the batches in training and proof; the last one holds all that the model reads of a text."""
+        from kerasnlp_kit.training.batches import bucket_widths
+
+        longest = self.sizes.max_length
+        widths = bucket_widths(np.minimum(self.train.lengths, longest))
+        return widths if widths[-1] == longest else (*widths, longest)
 
 
 @dataclass(frozen=True)
@@ -87,15 +109,25 @@ def read_data(config: RunConfig, say: Say) -> Data:
         UserError: see `read_examples` and `require_classes`.
     """
     data = config.data
-    everything = read_examples(config.train, data.text_column, data.label_column, text_separator=data.text_separator)
+    everything = read_examples(
+        config.train,
+        data.text_column,
+        data.label_column or None,
+        label_separator=data.label_separator,
+        text_separator=data.text_separator,
+    )
     _say_reading(everything, say)
     require_classes(everything)
     test = _read_other(data.test, config, everything, say) if data.test else None
     if data.dev:
         dev = _read_other(data.dev, config, everything, say)
         return Data(everything, dev, test, dev.source)
-    assert everything.labels is not None
-    train_rows, dev_rows = split_rows(everything.texts, everything.labels, data.dev_fraction, config.training.seed)
+    options = (data.dev_fraction, config.training.seed)
+    if everything.targets is not None:
+        train_rows, dev_rows = split_label_sets(everything.texts, everything.targets, *options)
+    else:
+        assert everything.labels is not None
+        train_rows, dev_rows = split_rows(everything.texts, everything.labels, *options)
     if not len(dev_rows) or not len(train_rows):
         raise UserError(
             f"{everything.source} has too few rows to hold some out for choosing the best epoch; give --dev."
@@ -104,43 +136,52 @@ def read_data(config: RunConfig, say: Say) -> Data:
     return Data(everything.take(train_rows), everything.take(dev_rows), test, dev_name)
 
 
-def prepare(config: RunConfig, data: Data, say: Say, tokenizer: "Tokenizer | None", max_length: int | None) -> Prepared:
-    """Makes token ids of the texts.
+def prepare(data: Data, say: Say) -> Prepared:
+    """Numbers the labels.
 
     Args:
-        config: of the run.
         data: from `read_data`.
         say: told what was left out.
-        tokenizer: of an earlier model or of the run that is resumed; None to fit one on the training texts.
-        max_length: of that model.
 
     Raises:
-        UserError: no text holds a token; the dev file has none of the labels.
+        UserError: the dev file has none of the labels.
     """
     names = data.train.label_names
-    if tokenizer is None:
-        tokenizer = fit_tokenizer(config, data.train)
-    train_ids = tokenizer.encode(data.train.texts)
-    longest = int(train_ids.lengths.max(initial=1))
-    limit = max_length or max(1, min(config.text.max_length or LONGEST, longest))
-    dev = _part(data.dev_name, data.dev, tokenizer, names)
-    if (dev.labels < 0).any():
-        dev = _without_unseen(dev, tokenizer, names, say)
+    dev = _part(data.dev_name, data.dev, names)
+    if dev.labels.ndim == 1 and (dev.labels < 0).any():
+        dev = _without_unseen(dev, names, say)
     test = None
     if data.test:
         # Scores go by the name, and of addresses that differ in their query the same is shown.
         name = data.test.source + (" (test)" if data.test.source == data.dev_name else "")
-        test = _part(name, data.test, tokenizer, names)
-    assert data.train.labels is not None
-    return Prepared(
-        tokenizer=tokenizer,
-        label_names=names,
-        sizes=Sizes(tokenizer.vocabulary_size, len(names), limit),
-        train=Part(data.train.source, data.train, train_ids, np.asarray(data.train.labels, "int32")),
-        dev=dev,
-        test=test,
-        cut=int((train_ids.lengths > limit).sum()),
-        unknown=float((dev.ids.values == UNK).mean()) if len(dev.ids.values) else 0.0,
+        test = _part(name, data.test, names)
+    return Prepared(names, _part(data.train.source, data.train, names), dev, test)
+
+
+def tokenize(config: RunConfig, prepared: Prepared, tokenizer: "Tokenizer | None", max_length: int | None) -> Tokens:
+    """Makes token ids of the texts.
+
+    Args:
+        config: of the run.
+        prepared: from `prepare`.
+        tokenizer: of an earlier model or of the run that is resumed; None to fit one on the training texts.
+        max_length: of that model.
+
+    Raises:
+        UserError: no text holds a token.
+    """
+    if tokenizer is None:
+        tokenizer = fit_tokenizer(config, prepared.train.examples)
+    train, dev = tokenizer.encode(prepared.train.examples.texts), tokenizer.encode(prepared.dev.examples.texts)
+    longest = int(train.lengths.max(initial=1))
+    limit = max_length or max(1, min(config.text.max_length or LONGEST, longest))
+    return Tokens(
+        tokenizer,
+        Sizes(tokenizer.vocabulary_size, len(prepared.label_names), limit),
+        train,
+        dev,
+        cut=int((train.lengths > limit).sum()),
+        unknown=float((dev.values == UNK).mean()) if len(dev.values) else 0.0,
     )
 
 
@@ -184,7 +225,8 @@ def _read_other(source: str, config: RunConfig, train: Examples, say: Say) -> Ex
     examples = read_examples(
         source,
         data.text_column,
-        data.label_column,
+        data.label_column or None,
+        label_separator=data.label_separator,
         text_separator=data.text_separator,
         preferred=train.columns,
         preferred_labels=train.label_names,
@@ -199,15 +241,17 @@ def _say_reading(examples: Examples, say: Say) -> None:
         say(f"note: {printable(note)}")
 
 
-def _part(name: str, examples: Examples, tokenizer: "Tokenizer", names: tuple[str, ...]) -> Part:
-    return Part(name, examples, tokenizer.encode(examples.texts), codes_of(examples, names))
+def _part(name: str, examples: Examples, names: tuple[str, ...]) -> Part:
+    if examples.multi_label:
+        return Part(name, examples, examples.targets_for(names))
+    return Part(name, examples, codes_of(examples, names))
 
 
-def _without_unseen(part: Part, tokenizer: "Tokenizer", names: tuple[str, ...], say: Say) -> Part:
+def _without_unseen(part: Part, names: tuple[str, ...], say: Say) -> Part:
     """Leaves rows out whose label the model cannot give: they cannot choose between epochs."""
     known = np.flatnonzero(part.labels >= 0)
     if not len(known):
         raise UserError(f"{part.name} has none of the labels of the training file: {', '.join(names[:10])}.")
     unseen = sorted(set(part.examples.gold()) - set(names))
     say(f"{part.name}: {len(part.labels) - len(known)} rows with labels unseen in training left out: {unseen[:10]}")
-    return _part(part.name, part.examples.take(known), tokenizer, names)
+    return _part(part.name, part.examples.take(known), names)

@@ -1,7 +1,7 @@
 """One training run, from the file to the proven model folder."""
 
 import dataclasses
-import os
+import functools
 import shutil
 import time
 from collections.abc import Mapping
@@ -14,18 +14,26 @@ import numpy as np
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
-from kerasnlp_kit.api.documents import how_to_load, model_card, plan_lines, run_record
-from kerasnlp_kit.api.places import Places, claim
-from kerasnlp_kit.api.preparation import Data, Prepared, Say, prepare, read_data
+from kerasnlp_kit.api.documents import data_lines, how_to_load, model_card, run_record
+from kerasnlp_kit.api.fitting import Fitted, fit_linear, fit_network, predict, refit_linear, refit_network
+from kerasnlp_kit.api.ladder import climb
+from kerasnlp_kit.api.mixture import Mixture, mix
+from kerasnlp_kit.api.places import claim
+from kerasnlp_kit.api.preparation import Data, Part, Prepared, Say, Tokens, prepare, read_data, tokenize
+from kerasnlp_kit.api.run import Run
+from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
 from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.data.examples import read_examples
 from kerasnlp_kit.errors import ExportMismatch, UserError
-from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, classification_metrics
+from kerasnlp_kit.evaluation.calibration import expected_calibration_error
+from kerasnlp_kit.evaluation.decision import class_thresholds, f1_thresholds
+from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
 from kerasnlp_kit.evaluation.report import ReportData, write_report
-from kerasnlp_kit.export.folder import CHECKPOINTS, WEIGHTS, ModelFolder, build_network
+from kerasnlp_kit.export.folder import BASELINE, CHECKPOINTS, LINEAR, NETWORK, ModelFolder
 from kerasnlp_kit.training import devices
-from kerasnlp_kit.training.checkpoint import checkpoints
+from kerasnlp_kit.training.checkpoint import any_checkpoint
 
-EVALUATION_BATCH = 256
+BASELINE_STRENGTHS = (1.0,)  # the classic's default
 
 
 @dataclass(frozen=True)
@@ -36,27 +44,21 @@ class TrainedModel:
         folder: models/NAME.
         saved_model: models/NAME/saved_model/VERSION.
         report: models/NAME/report.html.
-        metrics: of the SavedModel itself, by the name of the data; the last one is that of the test file, if given.
+        metrics: by the name of the data; the last one is that of the test file, if given. Those of the test file are of
+            the SavedModel itself. So are those of the dev rows, unless it was trained on them too in the end: then they
+            are of the model before that.
+        scores: the same, with comparisons and what the thresholds mean.
+        ladder: what ``auto`` tried.
         seconds: of the whole run.
     """
 
     folder: Path
     saved_model: Path
     report: Path
-    metrics: Mapping[str, ClassificationMetrics]
+    metrics: Mapping[str, Metrics]
+    scores: Mapping[str, Scores]
+    ladder: tuple[Rung, ...]
     seconds: float
-
-
-@dataclass(frozen=True)
-class _Run:
-    """What all steps of a run share."""
-
-    config: RunConfig
-    spec: registry.ModelSpec
-    places: Places
-    earlier: ModelFolder | None
-    resume: bool
-    say: Say
 
 
 def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -> TrainedModel:
@@ -79,7 +81,7 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         if earlier:
             earlier.verify()
             start.require_same_text(config, earlier)
-        run = _Run(config, registry.find(config.model), places, earlier, resume, say)
+        run = Run(config, registry.find(config.model), places, earlier, resume, say)
         data = read_data(config, say)
         if config.training.tensorboard:
             devices.require_package("tensorboard", "--tensorboard")
@@ -88,7 +90,7 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
             trained = _all_steps(run, data, begin)
         except BaseException:
             work, final = places.work.path, places.final.path
-            if checkpoints(work / CHECKPOINTS):
+            if any_checkpoint(work / CHECKPOINTS):
                 say(f"{work} keeps what was reached; --resume {final} continues from there.")
             elif not resume:
                 shutil.rmtree(work, ignore_errors=True)  # nothing in it that could be continued
@@ -97,245 +99,314 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
     return trained
 
 
-def _all_steps(run: _Run, data: Data, begin: float) -> TrainedModel:
+def _all_steps(run: Run, data: Data, begin: float) -> TrainedModel:
     """All steps, up to the finished folder under its unfinished name."""
-    prepared = _prepare(run, data)
-    record = _record(run, prepared)
-    facts = _train(run, prepared, record)
-    scores, probabilities = _export(run, prepared, record)
+    prepared = prepare(data, run.say)
+    _begin_record(run, prepared)
+    run.say("")
+    for line in data_lines(prepared):
+        run.say(line)
+    tokens_once = functools.cache(functools.partial(_tokenize, run, prepared))
+    mixture, rungs, repeat = _fit(run, prepared, tokens_once, begin)
+    if rungs:
+        score_name = "micro-F1" if prepared.multi_label else "accuracy"
+        run.say(f"\n{ladder_table(rungs, score_name)}\n")
+    dev_scores, record = _decide(run, prepared, mixture)
+    _fit_baseline(run, prepared, mixture)
+    refitted = _refit(run, prepared, mixture, tokens_once, repeat)
+    record["decision"]["refit"] = refitted
+    scores = _export(run, prepared, mixture, dev_scores, refitted)
     final = run.places.final.path
     saved_model = final / "saved_model" / str(run.places.version)
     seconds = time.perf_counter() - begin
+    facts = {"model": run.spec.name if mixture.name == run.spec.name else f"{run.spec.name}: {mixture.name}"}
+    for part in mixture.parts:
+        facts.update(part.facts)
     facts["whole run"] = f"{seconds:.0f} s"
     facts["SavedModel"] = f"{run.places.work.size() / 1e6:.1f} MB"
-    _document(run, prepared, record, facts, scores, probabilities, saved_model)
-    return TrainedModel(final, saved_model, final / "report.html", scores, seconds)
+    tokens = tokens_once() if _networks(mixture) else None
+    _document(run, prepared, mixture, tokens, facts, scores, rungs, saved_model)
+    metrics = {name: one.metrics for name, one in scores.items()}
+    return TrainedModel(final, saved_model, final / "report.html", metrics, scores, tuple(rungs), seconds)
 
 
-def _prepare(run: _Run, data: Data) -> Prepared:
-    from kerasnlp_kit.text.tokenizer import Tokenizer
-
-    source = run.places.work if run.resume else run.earlier
-    tokenizer, max_length = None, None
-    if source:
-        tokenizer = Tokenizer.from_json((source.path / "tokenizer.json").read_text(encoding="utf-8"))
-        max_length = source.run()["sizes"]["max_length"]
-    return prepare(run.config, data, run.say, tokenizer, max_length)
-
-
-def _record(run: _Run, prepared: Prepared) -> dict[str, Any]:
+def _begin_record(run: Run, prepared: Prepared) -> None:
     """run.json of this run; on a resume that of the start, if the data are still the same."""
+    work = run.places.work
     if run.resume:
-        record = run.places.work.run()
+        record = work.run()
         for part, now in (("train", prepared.train), ("dev", prepared.dev)):
             before = record["data"][part]
             if (before["fingerprint"], before["rows"]) != (now.examples.fingerprint, len(now.labels)):
                 raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
-        return record
-    architecture = dataclasses.asdict(run.config.architecture)
-    record = run_record(run.config, run.spec, architecture, prepared, start.ancestry(run.earlier))
-    shutil.rmtree(run.places.work.path, ignore_errors=True)
-    (run.places.work.path / "weights").mkdir(parents=True)
-    (run.places.work.path / "tokenizer.json").write_text(
-        prepared.tokenizer.to_json(ensure_ascii=False), encoding="utf-8"
-    )
-    run.places.work.write_json("labels.json", list(prepared.label_names))
-    return record
+        run.record.update(record)
+        return
+    run.record.update(run_record(run.config, run.spec, prepared, start.ancestry(run.earlier)))
+    shutil.rmtree(work.path, ignore_errors=True)
+    (work.path / "weights").mkdir(parents=True)
+    work.write_json("labels.json", list(prepared.label_names))
 
 
-def _train(run: _Run, prepared: Prepared, record: dict[str, Any]) -> dict[str, str]:
-    """Finds the weights and saves them; returns facts for the report."""
-    from kerasnlp_kit.tasks.classification import SmoothedCrossEntropy
-    from kerasnlp_kit.training.batches import Batches
-    from kerasnlp_kit.training.loop import train
-    from kerasnlp_kit.training.optimization import balanced_weights
-
-    options, sizes, say = run.config.training, prepared.sizes, run.say
-    devices.seed_everything(options.seed)
-    vectors = None
-    # Also on a resume: a run that was killed before its first checkpoint begins with them again.
-    if run.config.text.vectors and not checkpoints(run.places.work.path / CHECKPOINTS):
-        vectors = start.load_vectors(run.config.text.vectors, prepared, say)
-        # In both places: a model that starts from this one reads the options.
-        record["architecture"]["embedding_dim"] = record["options"]["embedding_dim"] = vectors[0].shape[1]
-    if not run.resume:
-        run.places.work.write_json("run.json", record)
-    scope, device_count = devices.distribution(run.config.device.devices)
-    widths = _widths(prepared)
-    labels = prepared.train.labels
-    train_batches = Batches(
-        prepared.train.ids,
-        labels,
-        options.batch_size,
-        widths,
-        weights=balanced_weights(labels, sizes.classes) if options.class_weights else None,
-        multiple=device_count,
-        seed=options.seed,
-    )
-    dev_batches = Batches(prepared.dev.ids, prepared.dev.labels, EVALUATION_BATCH, widths, multiple=device_count)
-    for part, batches in (("training", train_batches), ("dev", dev_batches)):
-        if not len(batches):
-            raise UserError(f"There are fewer {part} rows than the {device_count} devices that share a batch.")
-    with scope:
-        with devices.precision(options.mixed_precision):
-            network = build_network(record)
-        if run.earlier:
-            start.put_earlier_weights(network, prepared.label_names, run.earlier, say)
-        if vectors:
-            start.put_vectors(network, *vectors)
-        frozen = start.freeze(network, run.config.start.freeze)
-        parameters = network.count_params()
-        device = devices.describe_device() + f", {run.config.device.backend}"
-        say("")
-        for line in plan_lines(prepared, run.spec, parameters, device, widths):
-            say(line)
-        if frozen:
-            say(f"frozen     {', '.join(frozen)}")
-        say("")
-        outcome = train(
-            network,
-            train_batches,
-            dev_batches,
-            SmoothedCrossEntropy(options.label_smoothing),
-            options,
-            run.places.work.path,
-        )
-        _save_weights(network, run.places.work.path / WEIGHTS)
-    record["training"] = {
-        "history": dict(outcome.history),
-        "best_epoch": outcome.best_epoch,
-        "seconds": round(outcome.seconds, 1),
-        "interrupted": outcome.interrupted,
-        "parameters": parameters,
-    }
-    epochs = len(outcome.history.get("loss", ()))
-    return {
-        "model": run.spec.name,
-        "parameters": f"{parameters:,}",
-        "training": f"{outcome.seconds:.0f} s, {epochs} epochs, best {outcome.best_epoch}"
-        + (", ended by Ctrl-C" if outcome.interrupted else ""),
-        "device": device,
-        "seed": str(options.seed),
-    }
+def _tokenize(run: Run, prepared: Prepared) -> Tokens:
+    work = run.places.work
+    source = work if (work.path / "tokenizer.json").exists() else run.earlier
+    tokenizer, max_length = None, None
+    if source:
+        tokenizer = source.tokenizer()
+        max_length = run.record.get("max_length") if source is work else source.run()["parts"][0]["sizes"]["max_length"]
+    tokens = tokenize(run.config, prepared, tokenizer, max_length)
+    run.record["max_length"] = tokens.sizes.max_length
+    if source is not work:
+        run.write_record()  # first: a tokenizer in the folder needs the length beside it
+        temporary = work.path / ".tokenizer.json.partial"
+        temporary.write_text(tokens.tokenizer.to_json(ensure_ascii=False), encoding="utf-8")
+        temporary.replace(work.path / "tokenizer.json")
+    return tokens
 
 
-def _save_weights(network: Any, path: Path) -> None:
-    """Saves the weights once there is room for them: on a full disk HDF5 brings the process down."""
-    block = bytes(2**20)
-    size = 4 * network.count_params()
-    with path.open("wb") as file:
-        for _ in range(0, size + len(block), len(block)):
-            file.write(block)
-        file.flush()
-        os.fsync(file.fileno())
-    path.unlink()
-    network.save_weights(path)
+def _fit(run: Run, prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixture, list[Rung], bool]:
+    """Fits what the model is made of, on the training rows; ``tokens()`` gives the token ids."""
+    config = run.config
+    if run.spec.kind == "rungs":
+        return climb(run, prepared, tokens, begin)
+    parts = config.architecture.parts() if run.spec.kind == "parts" else {run.spec.name: config.architecture}
+    fitted: list[Fitted] = []
+    for name, architecture in parts.items():
+        if registry.find(name).kind == "rules":
+            path = run.places.work.path / "weights" / f"{name}.npz"
+            fitted.append(fit_linear(run, prepared, architecture, path))
+        else:
+            fitted.append(fit_network(run, prepared, tokens(), name, architecture, config.training))
+    return mix(prepared, fitted, calibrate=config.decision.calibrate), [], config.training.refit
+
+
+def _decide(run: Run, prepared: Prepared, mixture: Mixture) -> tuple[np.ndarray, dict[str, Any]]:
+    """Chooses thresholds on dev and completes run.json; returns the probabilities of the dev rows."""
+    from kerasnlp_kit.export.saved_model import decision_of
+
+    record, labels = run.record, prepared.dev.labels
+    record["parts"] = [
+        {**part.record, "scale": scale} for part, scale in zip(mixture.parts, mixture.scales, strict=True)
+    ]
+    record["decision"] = {"multi_label": prepared.multi_label, "thresholds": None}
+    scores = [part.dev_scores for part in mixture.parts]
+    decision = decision_of(record)
+    probabilities = decision.probabilities(scores).astype("float32")
+    if not np.isfinite(probabilities).all():
+        raise UserError("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")
+    if prepared.multi_label:
+        record["decision"]["thresholds"] = f1_thresholds(probabilities, labels).tolist()
+    else:
+        unscaled = dataclasses.replace(decision, scales=(1.0,) * len(scores)).probabilities(scores)
+        for name, found in (("before", unscaled), ("after", probabilities)):
+            record["decision"][f"calibration_error_{name}"] = _calibration_error(found, labels)
+        if run.config.decision.min_precision:
+            chosen = class_thresholds(probabilities, labels, run.config.decision.min_precision)
+            record["decision"]["thresholds"] = chosen.thresholds.tolist()
+            right = "none" if chosen.precision is None else f"{chosen.precision:.1%}"
+            run.say(f"thresholds: on dev {chosen.coverage:.1%} of the texts get an answer, {right} of these right")
+    return probabilities, record
+
+
+def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    return expected_calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
+
+
+def _fit_baseline(run: Run, prepared: Prepared, mixture: Mixture) -> None:
+    """The linear model that the others are set beside; where it is a part, that one."""
+    linear = [part for part in mixture.parts if part.record["kind"] == LINEAR]
+    target = run.places.work.path / BASELINE
+    if linear:
+        shutil.copyfile(run.places.work.weights(linear[0].record), target)
+        return
+    architecture = registry.find("ngram_linear").architecture(strengths=BASELINE_STRENGTHS)
+    fit_linear(run, prepared, architecture, target, "baseline")
+
+
+def _refit(run: Run, prepared: Prepared, mixture: Mixture, tokens: Any, repeat: bool) -> bool:
+    """Fits the parts again, on training and dev rows; the networks only if there is time. Whether any was."""
+    if not run.config.training.refit or any(part.interrupted for part in mixture.parts):
+        return False
+    refitted = False
+    for part in mixture.parts:
+        if part.record["kind"] == NETWORK:
+            refitted |= repeat and refit_network(run, prepared, tokens(), part)
+        else:
+            values = part.record["architecture"]
+            architecture = registry.find("ngram_linear").architecture(**values)
+            refit_linear(run, prepared, part, architecture, run.places.work.weights(part.record))
+            refitted = True
+    return refitted
 
 
 def _export(
-    run: _Run, prepared: Prepared, record: dict[str, Any]
-) -> tuple[dict[str, ClassificationMetrics], dict[str, np.ndarray]]:
+    run: Run, prepared: Prepared, mixture: Mixture, dev_probabilities: np.ndarray, refitted: bool
+) -> dict[str, Scores]:
     """Writes the SavedModel, proves it, and scores it."""
-    from kerasnlp_kit.export.saved_model import export_saved_model
-    from kerasnlp_kit.export.verify import HARD_TEXTS, IDS_ROWS, prove
-    from kerasnlp_kit.tasks.classification import predict_probabilities
-    from kerasnlp_kit.text.padding import pad_rows
+    from kerasnlp_kit.export.saved_model import decision_of, export_saved_model
+    from kerasnlp_kit.export.verify import HARD_TEXTS, IDS_BYTES, IDS_ROWS, prove
     from kerasnlp_kit.text.tokenizer_graph import to_bytes
-    from kerasnlp_kit.training.batches import Batches
 
+    work, record = run.places.work, run.record
     parts = [part for part in (prepared.dev, prepared.test) if part]
     texts = list(HARD_TEXTS)
     for part in parts:
         texts.extend(map(to_bytes, part.examples.texts))
+    dev_and_test = len(texts)
+    if run.config.decision.out_of_scope:
+        texts.extend(map(to_bytes, _outside(run)))
     if run.config.output.new_version and run.places.final.path.exists():
-        shutil.copytree(run.places.final.path / "saved_model", run.places.work.path / "saved_model", dirs_exist_ok=True)
+        shutil.copytree(run.places.final.path / "saved_model", work.path / "saved_model", dirs_exist_ok=True)
+    run.write_record()
     run.say("Exporting the SavedModel, then asking it in a fresh process ...")
-    # The weights file, in float32: what is proven is what is shipped, also after training in 16 bits.
-    with devices.exact():
-        network = run.places.work.build_network()
-    ids = prepared.tokenizer.encode(texts, prepared.sizes.max_length)
-    plan = Batches(ids, np.zeros(len(ids), "int32"), EVALUATION_BATCH, _widths(prepared)).plan(0)
-    with devices.exact():
-        expected = predict_probabilities(network, ids, plan)
+    decision = decision_of(record)
+    short = np.array([row for row, text in enumerate(texts) if len(text) <= IDS_BYTES][:IDS_ROWS])
+    expected_scores, numbers = _scores_in_memory(work, record, texts, short)
+    expected = decision.probabilities(expected_scores)
     if not np.isfinite(expected).all():
         raise UserError("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")
-    saved_model = export_saved_model(run.places.work, run.places.version)
-    some = pad_rows(ids, np.arange(min(IDS_ROWS, len(ids))), prepared.sizes.max_length)
-    found = prove(saved_model, texts, some, expected, prepared.label_names)
+    unscaled = dataclasses.replace(decision, scales=(1.0,) * len(expected_scores)).probabilities(expected_scores)
+    saved_model = export_saved_model(work, run.places.version)
+    found = prove(saved_model, texts, short, numbers, expected, prepared.label_names, decision)
     run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")
-    majority = max(record["data"]["classes"], key=record["data"]["classes"].get)
-    scores, probabilities = {}, {}
+    if not refitted:
+        _require_same_accuracy(run, prepared, dev_probabilities, found[len(HARD_TEXTS) :][: len(prepared.dev.labels)])
+    outside = found[dev_and_test:] if len(texts) > dev_and_test else None
+    baseline = None if _is_baseline(mixture) else work.linear(work.path / BASELINE)
+    scores = {}
     begin = len(HARD_TEXTS)
     for part in parts:
-        probabilities[part.name] = found[begin : begin + len(part.labels)]
-        begin += len(part.labels)
-        scores[part.name] = classification_metrics(
-            part.gold(), probabilities[part.name], prepared.label_names, majority_label=majority
-        )
-    _require_trained_accuracy(run, prepared, record, scores[prepared.dev.name].accuracy)
-    return scores, probabilities
+        rows = slice(begin, begin + len(part.labels))
+        begin = rows.stop
+        before = None if prepared.multi_label else _calibration_error(unscaled[rows], part.labels)
+        answers = found[rows]
+        if part is prepared.dev and refitted:
+            answers, before = dev_probabilities, record["decision"].get("calibration_error_before")
+        scores[part.name] = _score(run, prepared, part, answers, baseline, outside, before)
+    return scores
 
 
-def _require_trained_accuracy(run: _Run, prepared: Prepared, record: dict[str, Any], accuracy: float) -> None:
-    """Compares the SavedModel's dev accuracy with that which the training loop saw after the best epoch.
+def _scores_in_memory(
+    work: ModelFolder, record: Mapping[str, Any], texts: list[bytes], some: np.ndarray
+) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
+    """Scores of all texts by each part, from the weights files: what is proven is what is shipped.
 
-    The proof takes its weights from the file; this one notices a wrong file. Devices that share batches leave dev rows
-    out, and 16 bits round: then the two need not be equal.
+    Also in float32 after training in 16 bits. And inputs of the signature ``ids`` for the rows ``some``.
     """
-    training = record["training"]
-    if run.config.device.devices not in (None, 1) or run.config.training.mixed_precision:
+    from kerasnlp_kit.text.padding import pad_rows
+
+    scores, numbers = [], {}
+    for part in record["parts"]:
+        if part["kind"] == LINEAR:
+            model = work.linear(work.weights(part))
+            scores.append(model.scores(texts))
+            numbers["ngrams"] = model.features.numbers([texts[row] for row in some])
+            continue
+        longest = part["sizes"]["max_length"]
+        ids = work.tokenizer().encode(texts, longest)
+        with devices.exact():
+            network = work.build_network(part)
+        scores.append(predict(network, ids, tuple(part["widths"])))
+        numbers["ids"] = pad_rows(ids, some, longest)
+    return scores, numbers
+
+
+def _outside(run: Run) -> Any:
+    examples = read_examples(run.config.decision.out_of_scope or "", run.config.data.text_column, need_label=False)
+    run.say(f"{examples.source}: {len(examples):,} texts out of scope")
+    return examples.texts
+
+
+def _score(
+    run: Run,
+    prepared: Prepared,
+    part: Part,
+    answers: np.ndarray,
+    baseline: Any,
+    outside: np.ndarray | None,
+    calibration_before: float | None,
+) -> Scores:
+    return score(
+        part.examples,
+        answers,
+        prepared.label_names,
+        class_counts=run.record["data"]["classes"],
+        thresholds=run.record["decision"]["thresholds"],
+        min_precision=run.config.decision.min_precision,
+        baseline=None if baseline is None else baseline.scores(part.examples.texts),
+        outside=outside,
+        calibration_before=calibration_before,
+    )
+
+
+def _is_baseline(mixture: Mixture) -> bool:
+    return len(mixture.parts) == 1 and mixture.parts[0].record["kind"] == LINEAR
+
+
+def _networks(mixture: Mixture) -> list[Fitted]:
+    return [part for part in mixture.parts if part.record["kind"] == NETWORK]
+
+
+def _require_same_accuracy(run: Run, prepared: Prepared, before: np.ndarray, found: np.ndarray) -> None:
+    """Compares the SavedModel's answers on dev with those of the model as it was when training ended.
+
+    The proof takes its weights from the file; this one notices a wrong file. 16 bits round: then the two need not be
+    equal.
+    """
+    if run.config.training.mixed_precision:
         return
-    seen = training["history"]["val_accuracy"][training["best_epoch"] - 1]
-    if abs(seen - accuracy) * len(prepared.dev.labels) > 2.5:
-        raise ExportMismatch(f"The SavedModel's dev accuracy is {accuracy:.4f}; the training loop saw {seen:.4f}.")
-
-
-def _widths(prepared: Prepared) -> tuple[int, ...]:
-    """Widths of the batches in training and proof; the last one holds all that the model reads of a text."""
-    from kerasnlp_kit.training.batches import bucket_widths
-
-    longest = prepared.sizes.max_length
-    widths = bucket_widths(np.minimum(prepared.train.ids.lengths, longest))
-    return widths if widths[-1] == longest else (*widths, longest)
+    tolerance = 2.5 * (len(prepared.label_names) if prepared.multi_label else 1)
+    answers = (before > 0.5, found > 0.5) if prepared.multi_label else (before.argmax(axis=1), found.argmax(axis=1))
+    different = int((answers[0] != answers[1]).sum())
+    if different > tolerance:
+        raise ExportMismatch(
+            f"The SavedModel answers {different} of {len(before):,} dev texts otherwise than the model when training "
+            "ended."
+        )
 
 
 def _document(
-    run: _Run,
+    run: Run,
     prepared: Prepared,
-    record: dict[str, Any],
+    mixture: Mixture,
+    tokens: Tokens | None,
     facts: dict[str, str],
-    scores: Mapping[str, ClassificationMetrics],
-    probabilities: Mapping[str, np.ndarray],
+    scores: Mapping[str, Scores],
+    rungs: list[Rung],
     saved_model: Path,
 ) -> None:
     """Writes everything that describes the model, and the manifest over all."""
-    work, name = run.places.work, run.places.final.path.name
+    work, name, record = run.places.work, run.places.final.path.name, run.record
     part = prepared.test or prepared.dev
-    load = how_to_load(saved_model)
+    load = how_to_load(saved_model, multi_label=prepared.multi_label)
     record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    training = record["training"]
+    record["tried"] = [rung.to_json() for rung in rungs]
     work.write_json("run.json", record)
     work.write_json("metrics.json", {data: score.to_json() for data, score in scores.items()})
-    warnings = [f"{prepared.cut:,} training texts are longer than the model reads."] if prepared.cut else []
+    warnings = [f"{tokens.cut:,} training texts are longer than the network reads."] if tokens and tokens.cut else []
+    networks = _networks(mixture)
+    training = networks[0].record["training"] if networks else {}
     write_report(
         work.path / "report.html",
         ReportData(
             title=name,
-            subtitle=f"{run.spec.name}, trained on {prepared.train.examples.source}: "
+            subtitle=f"{facts['model']}, trained on {prepared.train.examples.source}: "
             f"{len(prepared.train.labels):,} rows, {len(prepared.label_names)} classes",
             facts=facts,
             data_name=part.name,
-            metrics=scores[part.name],
-            probabilities=probabilities[part.name],
-            gold=part.gold(),
+            gold=report_gold(part.examples),
             texts=part.examples.texts if run.config.output.texts else None,
-            token_lengths=prepared.train.ids.lengths,
-            max_length=prepared.sizes.max_length,
-            history=training["history"],
-            best_epoch=training["best_epoch"],
+            token_lengths=tokens.train.lengths if tokens else None,
+            max_length=tokens.sizes.max_length if tokens else None,
+            history=training.get("history"),
+            best_epoch=training.get("best_epoch"),
             warnings=[*prepared.train.examples.notes, *warnings],
             how_to_load=load,
+            ladder=rungs,
+            thresholds=record["decision"]["thresholds"],
+            **report_fields(scores[part.name]),
         ),
     )
-    (work.path / "MODEL_CARD.md").write_text(model_card(name, record, scores, facts, load), encoding="utf-8")
+    metrics = {data: one.metrics for data, one in scores.items()}
+    (work.path / "MODEL_CARD.md").write_text(model_card(name, record, metrics, facts, load), encoding="utf-8")
     work.write_manifest()

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse
-from kerasnlp_kit.config import Names, OptionalFile, OptionalName
+from kerasnlp_kit.config import Names, OptionalFile
 
 
 @dataclass(frozen=True)
@@ -15,8 +15,10 @@ class Options:
     data: DataArgument
     text_column: Names = ()
     """Column of the text; default: that of the training, else found."""
-    label_column: OptionalName = None
-    """Column of the label; default: that of the training, else found."""
+    label_column: Names = ()
+    """Column of the label, or columns; default: those of the training, else found."""
+    out_of_scope: OptionalFile = None
+    """File of texts that belong to no class: how many of them the model would abstain from is measured."""
     json: bool = False
     """Print all measures as JSON and nothing else."""
     predictions: OptionalFile = None
@@ -37,11 +39,17 @@ def main(arguments: list[str], prog: str) -> int:
 
     if options.predictions:
         require_table_name(options.predictions)
-    result = evaluate(options.model, options.data, text_columns=options.text_column, label_column=options.label_column)
+    result = evaluate(
+        options.model,
+        options.data,
+        text_columns=options.text_column,
+        label_columns=options.label_column,
+        out_of_scope=options.out_of_scope,
+    )
     if options.json:
-        print(json.dumps(result.metrics.to_json(), ensure_ascii=False, indent=2))
+        print(json.dumps(result.scores.to_json(), ensure_ascii=False, indent=2))
     else:
-        print(result.metrics.table())
+        print("\n".join([result.metrics.table(), "", *result.scores.lines()]))
         for note in result.examples.notes:
             print(f"note: {printable(note)}")
     if options.predictions:

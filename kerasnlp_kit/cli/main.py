@@ -17,6 +17,7 @@ COMMANDS = {
     "train": "train a model on a CSV and export it",
     "evaluate": "score a model's SavedModel on labelled texts",
     "predict": "label the texts of a file",
+    "doctor": "look for what is wrong with a data set",
     "models": "list what can be trained, with defaults",
 }
 TRACEBACK = "--traceback"

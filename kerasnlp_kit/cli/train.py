@@ -10,8 +10,8 @@ def main(arguments: list[str], prog: str) -> int:
     from kerasnlp_kit.api.train import run_training
 
     trained = run_training(config, resume=resume)
-    data, metrics = list(trained.metrics.items())[-1]
-    print(f"\n{metrics.table()}\n")
+    data, scores = list(trained.scores.items())[-1]
+    print("\n".join(["", scores.metrics.table(), "", *scores.lines(), ""]))
     print(f"seconds     {trained.seconds:.0f}")
     print("\n".join(closing_lines(data, trained.saved_model, trained.report)))
     return 0

@@ -61,8 +61,8 @@ class DelimitedFile:
             parts.append("quotes taken literally")
         return ", ".join(parts)
 
-    def read(self, columns: Sequence[str]) -> tuple[pa.Table, np.ndarray]:
-        """Reads all rows, keeping only `columns`; a cell is null where a row is too short.
+    def read(self, columns: Sequence[str], limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
+        """Reads all rows, or the first `limit`, keeping only `columns`; a cell is null where a row is too short.
 
         Returns:
             A table of strings, and the line each row begins at: int64 (rows,).
@@ -71,19 +71,19 @@ class DelimitedFile:
             UserError: a wrong encoding, a NUL byte, an unclosed quote, or a row longer than the header.
         """
         try:
-            return self._read(columns)
+            return self._read(columns, limit)
         except _QuoteError as error:
             if self._dialect.delimiter not in {"\t", NO_DELIMITER} or self._dialect.literal_quotes:
                 raise
             # Tab-separated files and plain lists of texts are often written without any quoting.
             strict, self._dialect = self._dialect, dataclasses.replace(self._dialect, literal_quotes=True)
             try:
-                return self._read(columns)
+                return self._read(columns, limit)
             except UserError:
                 self._dialect = strict
                 raise error from None
 
-    def _read(self, columns: Sequence[str]) -> tuple[pa.Table, np.ndarray]:
+    def _read(self, columns: Sequence[str], limit: int | None) -> tuple[pa.Table, np.ndarray]:
         places = [self.columns.index(column) for column in columns]
         builder = ChunkBuilder(columns)
         with self._source.open() as stream:
@@ -97,7 +97,7 @@ class DelimitedFile:
                 width = len(self.columns)
                 waiting: list[Sequence[str | None]] = []
                 begins: list[int] = []
-                for row in reader:
+                for row in islice(reader, limit):
                     if len(row) != width:
                         if not row and width > 1:
                             begin = reader.line_num

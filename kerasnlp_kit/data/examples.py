@@ -1,75 +1,51 @@
 """Texts and labels that belong together, ready for a split and a tokenizer."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import overload
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kerasnlp_kit.data.columns import Columns, columns_by_name, find_columns
-from kerasnlp_kit.data.table import Table, open_table
+from kerasnlp_kit.data.columns import Columns, asked_labels, columns_by_name, find_columns
+from kerasnlp_kit.data.hints import HEAD_ROWS, indicators_hint, joined_labels_hint, other_texts_hint
+from kerasnlp_kit.data.label_sets import (
+    holds_indicators,
+    joined_names,
+    label_set_notes,
+    require_label_sets,
+    targets_of_cells,
+    targets_of_indicators,
+    unknown_label_notes,
+)
+from kerasnlp_kit.data.labels import class_notes, coded
+from kerasnlp_kit.data.names import LABEL_NAMES, find_name
+from kerasnlp_kit.data.preferred import Wanted, as_trained, label_by_values, with_preferred
+from kerasnlp_kit.data.table import Table, TableFile, open_table
+from kerasnlp_kit.data.texts import Texts, is_blank, joined
 from kerasnlp_kit.errors import UserError
 
 _SHOWN_ROWS = 5
-
-
-class Texts(Sequence[str]):
-    """A sequence of strings that stays in Arrow's memory and becomes Python strings a piece at a time."""
-
-    def __init__(self, array: pa.ChunkedArray):
-        self.array = array
-
-    def __len__(self) -> int:
-        return len(self.array)
-
-    @overload
-    def __getitem__(self, index: int) -> str: ...
-    @overload
-    def __getitem__(self, index: slice) -> list[str]: ...
-    def __getitem__(self, index: int | slice) -> str | list[str]:
-        if isinstance(index, slice):
-            start, stop, step = index.indices(len(self))
-            if step == 1:
-                return self.array.slice(start, max(0, stop - start)).to_pylist()
-            return self.take(np.arange(start, stop, step)).array.to_pylist()
-        index = int(index)
-        if not -len(self) <= index < len(self):
-            raise IndexError(index)
-        return self.array[index % len(self)].as_py()
-
-    def __iter__(self) -> Iterator[str]:
-        for chunk in self.chunks(1000):
-            yield from chunk
-
-    def chunks(self, size: int) -> Iterator[list[str]]:
-        """Yields lists of `size` texts, the last one shorter."""
-        for start in range(0, len(self), size):
-            yield self[start : start + size]
-
-    def take(self, indices: np.ndarray) -> "Texts":
-        """Returns the texts at `indices`: int (n,), in that order."""
-        # Offsets of 64 bits: what is taken lands in one chunk, which may pass 2 GB.
-        array = self.array.cast(pa.large_string()).take(pa.array(np.asarray(indices, dtype=np.int64)))
-        return Texts(array)
 
 
 @dataclass(frozen=True)
 class Examples:
     """Texts and labels that belong together, row by row.
 
+    A row has one label (`labels`) or, with `columns.multi_label`, any number of them (`targets`).
+
     Attributes:
         texts: One string a row.
-        labels: int32 (rows,): the place of each row's label in `label_names`; None without labels.
-        label_names: The distinct labels, sorted.
+        labels: int32 (rows,): the place of each row's label in `label_names`; None with several labels or without any.
+        label_names: The distinct labels, sorted; those of several columns of 0 and 1 in the file's order.
         rows: int64 (rows,): the line of the file each row begins at, counted from 1.
         columns: Where texts and labels were found.
         source: What the user named.
         description: How the file is written.
         fingerprint: "sha256:..." of the file's bytes.
         notes: Sentences the user should hear: guessed columns, dropped rows, classes with one row.
+        targets: bool (rows, K): whether a row has each of the K `label_names`; None with one label or without any.
     """
 
     texts: Texts
@@ -81,27 +57,63 @@ class Examples:
     description: str
     fingerprint: str
     notes: tuple[str, ...] = ()
+    targets: np.ndarray | None = None
 
     def __len__(self) -> int:
         return len(self.texts)
 
+    @property
+    def multi_label(self) -> bool:
+        """Whether a row may have several labels, or none."""
+        return self.targets is not None
+
     def gold(self) -> list[str]:
-        """Returns the name of each row's label."""
+        """Returns the name of each row's label.
+
+        Several are joined as in the file, by default as `joined_names` does; "" has none of the labels.
+        """
+        if self.targets is not None:
+            return joined_names(self.targets, self.label_names, self.columns.label_separator)
         if self.labels is None:
             raise ValueError(f"{self.source} has no labels")
         return [self.label_names[code] for code in self.labels.tolist()]
 
+    def targets_for(self, names: Sequence[str]) -> np.ndarray:
+        """Returns the labels of each row among those of a model, in the model's order.
+
+        Labels that the model does not have are left out.
+
+        Args:
+            names: The model's K labels.
+
+        Returns:
+            bool (rows, K).
+        """
+        if self.targets is None:
+            raise ValueError(f"{self.source} was not read with several labels a row")
+        place = {name: place for place, name in enumerate(names)}
+        own = [column for column, name in enumerate(self.label_names) if name in place]
+        targets = np.zeros((len(self), len(names)), bool)
+        targets[:, [place[self.label_names[column]] for column in own]] = self.targets[:, own]
+        return targets
+
     def take(self, indices: np.ndarray) -> "Examples":
         """Returns the rows at `indices`: int (n,). The label names stay, so the codes keep their meaning."""
-        labels = None if self.labels is None else self.labels[indices]
-        return replace(self, texts=self.texts.take(indices), labels=labels, rows=self.rows[indices])
+        return replace(
+            self,
+            texts=self.texts.take(indices),
+            labels=None if self.labels is None else self.labels[indices],
+            targets=None if self.targets is None else self.targets[indices],
+            rows=self.rows[indices],
+        )
 
 
 def read_examples(
     source: str | os.PathLike[str],
     text_columns: Sequence[str] = (),
-    label_column: str | None = None,
+    label_column: str | Sequence[str] | None = None,
     *,
+    label_separator: str | None = None,
     need_label: bool = True,
     text_separator: str = " ",
     preferred: Columns | None = None,
@@ -111,60 +123,88 @@ def read_examples(
 
     Rows whose text is missing, or whose label is missing or blank, are dropped and noted. An empty text is a text.
 
+    A row has one label, unless (multi-label classification)
+
+    - `label_separator` is given: cells are split at it, blanks around names trimmed, empty names left out;
+    - the cells are lists, in JSON lines and Parquet: their items are the names;
+    - several label columns are given: each is a label, called like the column, and holds 1 or 0, true or false, yes or
+      no, in any case; an empty or missing cell counts as 0;
+    - `preferred` says so: a cell without separator is then one name.
+
+    Then a blank cell or an empty list has none of the labels, and only a row without any label cell (in JSON null or
+    no such key) is dropped.
+
     Args:
         source: A path, a URL or "-"; see `read_table`.
         text_columns: The columns to join; found if not given.
-        label_column: The column of labels; found if not given.
+        label_column: The column of labels; found if not given. Two or more are columns of 0 and 1.
+        label_separator: What stands between two labels in a cell, such as "|".
         need_label: If False (prediction), labels are taken only if asked for or found by name and complete.
         text_separator: What stands between joined columns.
         preferred: The columns of the training run: used where this file has them, otherwise found anew and noted.
-        preferred_labels: The labels of the training run: they tell which column stands in for its label column.
+        preferred_labels: The labels of the training run: they tell which column stands in for its label column, and
+            which of several labels a row are unknown.
 
     Raises:
         UserError: the source cannot be read, a column is missing, no row is left, or the file has neither the label
-            column of the training run nor another one with its labels.
+            column of the training run nor another one with its labels; a label column is not written as said above;
+            the file has several labels a row and the training run had one.
     """
+    asked = Wanted(tuple(text_columns), asked_labels(label_column, label_separator), label_separator)
+    wanted = asked
     notes: list[str] = []
-    usual = () if preferred is None else (*preferred.text, *([preferred.label] if preferred.label is not None else []))
-    asked = (*text_columns, *([label_column] if label_column is not None else []))
-    with open_table(source, asked or usual) as file:
+    usual = () if preferred is None else (*preferred.text, *preferred.labels)
+    with open_table(source, (*asked.text, *asked.labels) or usual) as file:
         if preferred is not None:
-            text_columns, label_column = _with_preferred(file.columns, preferred, text_columns, label_column, notes)
-        by_values = preferred is not None and need_label and label_column is None
-        known = all(column in file.columns for column in (*text_columns, *filter(None, [label_column])))
-        text, label = columns_by_name(file.columns, text_columns, label_column, "") if known else ((), None)
+            wanted, notes = with_preferred(asked, preferred, file.columns, file.name, need_label=need_label)
+        by_values = preferred is not None and need_label and not wanted.labels
+        known = all(column in file.columns for column in (*wanted.text, *wanted.labels))
+        text, labels = columns_by_name(file.columns, wanted.text, wanted.labels, "") if known else ((), ())
         # Reading only what is needed saves memory; a guess by content has to see all columns.
-        enough = text and (label is not None or not need_label) and not by_values
-        table = file.read((*text, *filter(None, [label])) if enough else None)
-    if preferred is not None and by_values:
-        label_column = _label_by_values(table, text_columns, preferred.label, preferred_labels)
-        notes.append(
-            f'{table.source}: the model was trained on label column "{preferred.label}", which this file lacks; took '
-            f'"{label_column}", which holds labels of the model.'
+        enough = text and (labels or not need_label) and not by_values
+        table = file.read((*text, *labels) if enough else None)
+        if preferred is not None and by_values:
+            label, note = label_by_values(table, wanted, preferred, preferred_labels)
+            wanted = replace(wanted, labels=(label,))
+            notes.append(note)
+        columns = find_columns(
+            table, wanted.text, wanted.labels, need_label=need_label, label_separator=wanted.separator
         )
-    columns = find_columns(table, text_columns, label_column, need_label=need_label)
-    if columns.guessed:
-        notes.append(f"{table.source}: {columns.reason}.")
-    return _examples(table, columns, need_label, text_separator, notes)
+        if columns.guessed:
+            notes.append(f"{table.source}: {columns.reason}.")
+        if preferred is None:
+            notes.extend(_other_readings(file, table, columns, asked))
+        else:
+            columns = as_trained(columns, preferred, table.source)
+    examples = _examples(table, columns, need_label, text_separator, notes)
+    if examples.targets is None or not preferred_labels:
+        return examples
+    unknown = unknown_label_notes(examples.targets, examples.label_names, preferred_labels, table.source)
+    return replace(examples, notes=(*examples.notes, *unknown))
 
 
 def texts_of(table: Table, columns: Sequence[str], separator: str = " ") -> Texts:
     """The text of every row of a table; a missing one is empty. For prediction, where no row may be dropped."""
-    return Texts(pc.fill_null(_joined([table.data[column] for column in columns], separator), ""))
+    return Texts(pc.fill_null(joined([table.data[column] for column in columns], separator), ""))
 
 
 def require_classes(examples: Examples) -> None:
     """Checks that a classifier can be trained on `examples`.
 
     Raises:
-        UserError: no labels, one class only, more classes than half the rows, or nothing but blank texts.
+        UserError: no labels, one class only, more classes than half the rows, or nothing but blank texts; with several
+            labels a row, none that some rows have and others lack.
     """
     name = examples.source
-    if examples.labels is None:
+    if examples.labels is None and examples.targets is None:
         raise UserError(f"{name}: expected a column of labels, found none. Name it, e.g. --label-column class.")
     _require_text(examples.texts.array, examples.columns, name)
+    column = f'label column "{examples.columns.label}"' if examples.columns.label else "the label columns"
+    if examples.targets is not None:
+        require_label_sets(examples.targets, examples.label_names, f"{name}: {column}")
+        return
+    assert examples.labels is not None
     codes = np.unique(examples.labels)
-    column = f'label column "{examples.columns.label}"'
     if len(codes) < 2:
         raise UserError(
             f'{name}: {column} holds one class only, "{examples.label_names[int(codes[0])]}". Expected two or more: '
@@ -177,54 +217,35 @@ def require_classes(examples: Examples) -> None:
         )
 
 
-def _with_preferred(
-    columns: Sequence[str],
-    preferred: Columns,
-    text_columns: Sequence[str],
-    label_column: str | None,
-    notes: list[str],
-) -> tuple[Sequence[str], str | None]:
-    """Fills in the columns of the training run that this file has, and notes those it lacks."""
-    if not text_columns:
-        lacking = [column for column in preferred.text if column not in columns]
-        if lacking:
-            notes.append(f'the model was trained on column "{lacking[0]}", which this file lacks; looked for another.')
-        else:
-            text_columns = [column for column in preferred.text if column != label_column]
-    if label_column is None and preferred.label in columns and preferred.label not in text_columns:
-        label_column = preferred.label
-    return text_columns, label_column
-
-
-def _label_by_values(table: Table, text_columns: Sequence[str], missing: str | None, labels: Sequence[str]) -> str:
-    """Returns the column with the most rows that hold one of `labels`: a name alone could be that of another label."""
-    known = pa.array(labels, pa.string())
-    rows = {
-        column: pc.sum(pc.is_in(table.data[column], value_set=known)).as_py() or 0
-        for column in table.columns
-        if column not in text_columns
-    }
-    best = max(rows, key=lambda column: rows[column], default=None)
-    if best is None or not rows[best]:
-        shown = ", ".join(f'"{column}"' for column in table.columns)
-        raise UserError(
-            f'{table.source}: found no label column: the model was trained on "{missing}", which this file lacks, and '
-            f"no other column holds a label of the model. The columns are {shown}. Name it, e.g. --label-column class."
-        )
-    return best
+def _other_readings(file: TableFile, table: Table, columns: Columns, asked: Wanted) -> list[str]:
+    """Sentences about other ways in which the file could be meant, as far as the user did not ask for one."""
+    hints: list[str | None] = []
+    if not asked.text:
+        rest = [column for column in file.columns if column not in (*columns.text, *columns.labels)]
+        hints.append(other_texts_hint(file.head(rest, HEAD_ROWS), columns.text, file.columns, table.source))
+    if columns.label is not None and not columns.multi_label:
+        cells = table.data[columns.label]
+        hints.append(joined_labels_hint(cells, columns.label, table.source))
+        if not asked.labels and find_name([columns.label], LABEL_NAMES) is None and holds_indicators(cells):
+            rest = [column for column in file.columns if column not in (*columns.text, columns.label)]
+            hints.append(indicators_hint(file.head(rest, HEAD_ROWS), columns.label, file.columns, table.source))
+    return [hint for hint in hints if hint is not None]
 
 
 def _examples(table: Table, columns: Columns, need_label: bool, separator: str, notes: list[str]) -> Examples:
-    texts = _joined([table.data[column] for column in columns.text], separator)
-    labels = None if columns.label is None else table.data[columns.label]
+    texts = joined([table.data[column] for column in columns.text], separator)
+    labels = [table.data[column] for column in columns.labels]
     rows = table.rows
     missing_text = pc.is_null(texts).to_numpy()
     missing_label = np.zeros(len(texts), bool)
-    if labels is not None:
-        missing_label = _is_blank(labels)
+    if labels:
+        # A blank cell is no class, but of several labels a row may have none.
+        missing = [pc.is_null(cells).to_numpy() if columns.multi_label else is_blank(cells) for cells in labels]
+        missing_label = np.logical_and.reduce(missing)
         if not need_label and missing_label.any():
-            notes.append(f'{table.source}: column "{columns.label}" has gaps, so its labels are left out.')
-            labels, missing_label = None, np.zeros(len(texts), bool)
+            gaps = " + ".join(f'"{column}"' for column in columns.labels)
+            notes.append(f"{table.source}: column {gaps} has gaps, so its labels are left out.")
+            labels, missing_label = [], np.zeros(len(texts), bool)
     dropped = missing_text | missing_label
     if dropped.any():
         for mask, what in ((missing_text, "text"), (missing_label & ~missing_text, "label")):
@@ -236,60 +257,39 @@ def _examples(table: Table, columns: Columns, need_label: bool, separator: str, 
             )
         keep = pa.array(~dropped)
         texts, rows = texts.filter(keep), rows[~dropped]
-        labels = None if labels is None else labels.filter(keep)
+        labels = [cells.filter(keep) for cells in labels]
     if need_label:
         _require_text(texts, columns, table.source)
-    codes, label_names = (None, ()) if labels is None else _coded(labels)
-    if codes is not None:
-        notes.extend(_label_notes(codes, label_names, table.source))
+    codes, targets = None, None
+    label_names: tuple[str, ...] = ()
+    if not labels:
+        columns = Columns(columns.text, None, columns.reason, columns.guessed)
+    elif not columns.multi_label:
+        codes, label_names = coded(labels[0])
+        notes.extend(class_notes(codes, label_names, table.source))
+    else:
+        if columns.indicators:
+            label_names = columns.indicators
+            targets = targets_of_indicators(labels, label_names, rows, table.source)
+        else:
+            targets, label_names = targets_of_cells(labels[0], columns.label_separator, columns.labels[0], table.source)
+        notes.extend(label_set_notes(targets, label_names, table.source))
     return Examples(
         Texts(texts),
         codes,
         label_names,
         rows,
-        columns if codes is not None else replace(columns, label=None),
+        columns,
         table.source,
         table.description,
         table.fingerprint,
         tuple(notes),
+        targets,
     )
 
 
-def _joined(columns: Sequence[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:
-    """Joins cells row by row; a missing one is skipped, and the text is missing only if all of them are."""
-    if len(columns) == 1:
-        return columns[0]
-    chunks = []
-    # Not with Arrow's binary_join_element_wise: told to skip nulls, pyarrow 26 loses rows in which all are null.
-    for batch in pa.table(columns, names=[str(place) for place in range(len(columns))]).to_batches():
-        rows = zip(*(column.to_pylist() for column in batch.columns), strict=True)
-        present = ([cell for cell in row if cell is not None] for row in rows)
-        chunks.append(pa.array([separator.join(cells) if cells else None for cells in present], pa.string()))
-    return pa.chunked_array(chunks, pa.string())
-
-
-def _coded(labels: pa.ChunkedArray) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Numbers the labels by their sorted order."""
-    places: dict[str, int] = {}
-    codes = np.empty(len(labels), np.int32)
-    pieces = []
-    start = 0
-    for chunk in labels.chunks:
-        encoded = chunk.dictionary_encode()
-        place = [places.setdefault(name, len(places)) for name in encoded.dictionary.to_pylist()]
-        pieces.append(codes[start : start + len(chunk)])
-        pieces[-1][:] = np.array(place, np.int32)[encoded.indices.to_numpy()]
-        start += len(chunk)
-    names = sorted(places)
-    order = np.empty(len(names), np.int32)
-    order[[places[name] for name in names]] = np.arange(len(names), dtype=np.int32)
-    for piece in pieces:  # views of `codes`: a piece at a time, as indexing copies
-        piece[:] = order[piece]
-    return codes, tuple(names)
-
-
 def _require_text(texts: pa.ChunkedArray, columns: Columns, name: str) -> None:
-    if _is_blank(texts).all():
+    if is_blank(texts).all():
         named = " + ".join(f'"{column}"' for column in columns.text)
         raise UserError(
             f"{name}: all texts in column {named} are empty. Name the column with texts, e.g. --text-column."
@@ -298,31 +298,6 @@ def _require_text(texts: pa.ChunkedArray, columns: Columns, name: str) -> None:
 
 def _dropped(table: Table, mask: np.ndarray, what: str) -> str:
     numbers = table.rows[mask]
-    shown = ", ".join(map(str, numbers[:_SHOWN_ROWS])) + (", ..." if len(numbers) > _SHOWN_ROWS else "")
+    shown_numbers = ", ".join(map(str, numbers[:_SHOWN_ROWS])) + (", ..." if len(numbers) > _SHOWN_ROWS else "")
     plural = "rows" if len(numbers) > 1 else "row"
-    return f"{table.source}: dropped {len(numbers)} {plural} without a {what} (line {shown})."
-
-
-def _label_notes(codes: np.ndarray, names: Sequence[str], source: str) -> list[str]:
-    notes = []
-    # In slices, as bincount makes a copy of 64 bits a row.
-    slices = np.array_split(codes, 1 + len(codes) // 100_000)
-    counts = np.sum([np.bincount(part, minlength=len(names)) for part in slices], axis=0)
-    single = [name for name, count in zip(names, counts, strict=True) if count == 1]
-    if single:
-        shown = ", ".join(f'"{name}"' for name in single[:_SHOWN_ROWS]) + (", ..." if len(single) > _SHOWN_ROWS else "")
-        plural = "classes have" if len(single) > 1 else "class has"
-        notes.append(f"{source}: {len(single)} {plural} a single row: {shown}.")
-    folded: dict[str, str] = {}
-    for name in names:
-        other = folded.setdefault(name.strip().casefold(), name)
-        if other != name:
-            notes.append(f'{source}: the labels "{other}" and "{name}" differ only in case or blanks; both are kept.')
-    return notes
-
-
-def _is_blank(cells: pa.ChunkedArray) -> np.ndarray:
-    """Returns bool (rows,): whether a cell is missing, empty or all blanks."""
-    # Chunk by chunk, as trimming copies.
-    blank = [pc.fill_null(pc.equal(pc.utf8_trim_whitespace(chunk), ""), True) for chunk in cells.chunks]
-    return np.concatenate([chunk.to_numpy(zero_copy_only=False) for chunk in blank])
+    return f"{table.source}: dropped {len(numbers)} {plural} without a {what} (line {shown_numbers})."

@@ -2,12 +2,13 @@
 
 import json
 from collections.abc import Collection, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
-from kerasnlp_kit.data.chunks import ChunkBuilder
+from kerasnlp_kit.data.chunks import Cell, ChunkBuilder
 from kerasnlp_kit.data.lines import Lines
 from kerasnlp_kit.data.source import Source
 from kerasnlp_kit.errors import UserError
@@ -40,22 +41,23 @@ class JsonLinesFile:
         self.columns = tuple(keys)
         self.description = f"JSON lines, {lines.encoding.description}"
 
-    def read(self, columns: Sequence[str] | None = None) -> tuple[pa.Table, np.ndarray]:
+    def read(self, columns: Sequence[str] | None = None, limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
         """Reads all rows; a cell is null where a line lacks the key or has null.
 
         Args:
             columns: The keys to keep, or None for all that occur anywhere.
+            limit: Reads no more than so many lines.
 
         Returns:
-            A table of strings, and the line number of each row: int64 (rows,).
+            A table of strings, or of lists of them, and the line number of each row: int64 (rows,).
         """
         known = dict.fromkeys(self.columns if columns is None else columns)
         builder = ChunkBuilder(tuple(known))
-        waiting: list[dict[str, str | None]] = []
+        waiting: list[dict[str, Cell]] = []
         numbers: list[int] = []
         with self._source.open() as stream:
             lines = Lines(stream, self._source.name)
-            for number, line in enumerate(lines, start=1):
+            for number, line in enumerate(islice(lines, limit), start=1):
                 if not line.strip():
                     continue
                 row = self._object(line, number)
@@ -87,7 +89,12 @@ class JsonLinesFile:
             )
         return value
 
-    def _cell(self, value: Any, key: str, number: int) -> str | None:
+    def _cell(self, value: Any, key: str, number: int) -> Cell:
+        if isinstance(value, list):
+            return [self._plain_cell(item, key, number) for item in value]
+        return self._plain_cell(value, key, number)
+
+    def _plain_cell(self, value: Any, key: str, number: int) -> str | None:
         if isinstance(value, str):
             if not value.isascii() and any("\ud800" <= character <= "\udfff" for character in value):
                 raise UserError(
@@ -105,8 +112,8 @@ class JsonLinesFile:
         if isinstance(value, bool):
             return "true" if value else "false"
         raise UserError(
-            f'{self._source.name}: line {number}: "{key}" holds {_kind(value)}; expected a text, a number, true, false '
-            "or null. Flatten the file first, e.g. with jq."
+            f'{self._source.name}: line {number}: "{key}" holds {_kind(value)}; expected a text, a number, true, '
+            "false, null, or a list of these. Flatten the file first, e.g. with jq."
         )
 
 

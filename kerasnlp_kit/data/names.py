@@ -15,7 +15,7 @@ TEXT_NAMES = _words(
 )
 LABEL_NAMES = _words(
     "label class category intent topic sentiment target tag emotion polarity genre language lang rating stars star "
-    "score type verdict outcome y labels classes categories intents topics tags "
+    "score type verdict outcome y labels classes categories intents topics tags emotions genres "
     "标签 类别 分类 类目 情感 意图 主题 极性"
 )
 # Never a text or a label, however well the content would fit.

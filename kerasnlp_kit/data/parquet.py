@@ -1,13 +1,15 @@
-"""Reads Parquet; numbers and truth values are written out as strings."""
+"""Reads Parquet; numbers and truth values, also those in lists, are written out as strings."""
 
 from collections.abc import Collection, Sequence
 from contextlib import ExitStack
+from itertools import islice
 
 import numpy as np
 import pyarrow as pa
-import pyarrow.compute
+import pyarrow.compute as pc
 import pyarrow.parquet
 
+from kerasnlp_kit.data.chunks import LISTS
 from kerasnlp_kit.data.source import Source, spooled
 from kerasnlp_kit.errors import UserError
 
@@ -26,11 +28,15 @@ class ParquetFile:
 
     def __init__(self, source: Source, wanted: Collection[str] = ()):
         self._source = source
-        self.columns = tuple(self._batches(None)[0])
+        self.columns = tuple(self._batches(None, None)[0])
 
-    def read(self, columns: Sequence[str]) -> tuple[pa.Table, np.ndarray]:
-        """Reads all rows of `columns`; returns a table of strings and the row numbers, counted from 1."""
-        _, data = self._batches(columns)
+    def read(self, columns: Sequence[str], limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
+        """Reads all rows of `columns`, or the first `limit`.
+
+        Returns:
+            A table of strings, or of lists of them, and the row numbers, counted from 1: int64 (rows,).
+        """
+        _, data = self._batches(columns, limit)
         for column in columns:
             self._refuse_nul(data[column], column)
         return data, np.arange(1, data.num_rows + 1, dtype=np.int64)
@@ -38,15 +44,17 @@ class ParquetFile:
     def _refuse_nul(self, cells: pa.ChunkedArray, column: str) -> None:
         start = 1
         for chunk in cells.chunks:
-            nul = pa.compute.index(pa.compute.match_substring(chunk, "\0"), True).as_py()
+            plain = pc.list_flatten(chunk) if chunk.type == LISTS else chunk
+            nul = pc.index(pc.match_substring(plain, "\0"), True).as_py()
             if nul >= 0:
+                nul = pc.list_parent_indices(chunk)[nul].as_py() if chunk.type == LISTS else nul
                 raise UserError(
                     f'{self._source.name}: row {start + nul}: "{column}" holds a NUL character: this is not text. '
                     "Leave it out."
                 )
             start += len(chunk)
 
-    def _batches(self, columns: Sequence[str] | None) -> tuple[list[str], pa.Table]:
+    def _batches(self, columns: Sequence[str] | None, limit: int | None) -> tuple[list[str], pa.Table]:
         name = self._source.name
         with ExitStack() as stack:
             path = self._source.path
@@ -57,12 +65,16 @@ class ParquetFile:
                 names = list(file.schema_arrow.names)
                 if columns is None:
                     return names, None
-                for column in columns:
-                    _require_plain(file.schema_arrow.field(column), name)
-                schema = pa.schema([(column, pa.string()) for column in columns])
+                fields = [file.schema_arrow.field(column) for column in columns]
+                for field in fields:
+                    _require_plain(field, name)
+                kinds = [LISTS if _is_list(field.type) else pa.string() for field in fields]
+                schema = pa.schema(list(zip(columns, kinds, strict=True)))
+                size = _BATCH_ROWS if limit is None else min(limit, _BATCH_ROWS)
+                found = file.iter_batches(size, columns=list(columns), use_threads=False)
                 batches = [
                     pa.record_batch([_as_strings(batch.column(column)) for column in columns], schema=schema)
-                    for batch in file.iter_batches(_BATCH_ROWS, columns=list(columns), use_threads=False)
+                    for batch in islice(found, None if limit is None else -(-limit // size))
                 ]
                 return names, pa.Table.from_batches(batches, schema)
             except (pa.ArrowException, OSError) as error:
@@ -73,16 +85,25 @@ class ParquetFile:
 
 
 def _require_plain(field: pa.Field, name: str) -> None:
-    kind = field.type.value_type if pa.types.is_dictionary(field.type) else field.type
+    kind = field.type.value_type if _is_list(field.type) else field.type
+    kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
         raise UserError(
             f'{name}: column "{field.name}" holds values of the type {field.type}; expected text, numbers or truth '
-            "values. Flatten it before writing."
+            "values, or lists of these. Flatten it before writing."
         )
 
 
+def _is_list(kind: pa.DataType) -> bool:
+    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+
+
 def _as_strings(values: pa.Array) -> pa.Array:
-    """Casts to strings as Python and CSV spell them."""
+    """Casts to strings, or lists of them, as Python and CSV spell them."""
+    if _is_list(values.type):
+        lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy()
+        offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
+        return pa.ListArray.from_arrays(offsets, _as_strings(pc.list_flatten(values)), mask=values.is_null())
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):

@@ -5,6 +5,7 @@ from collections.abc import Iterable
 
 import numpy as np
 
+from kerasnlp_kit.data.stratification import iterative_stratification
 from kerasnlp_kit.errors import UserError
 
 
@@ -28,23 +29,54 @@ def split_rows(
     Raises:
         UserError: the fraction is not between 0 and 1, or there are no two distinct texts.
     """
-    if not 0 < dev_fraction < 1:
-        raise UserError(f"expected a dev fraction between 0 and 1, such as 0.1; received {dev_fraction}.")
-    keys = _text_keys(texts)
-    _, groups = np.unique(keys, return_inverse=True)
+    groups = _groups(texts, len(labels), dev_fraction)
     classes, labels = np.unique(np.asarray(labels), return_inverse=True)
-    if len(keys) != len(labels):
-        raise ValueError(f"expected a label for each text, received {len(keys)} texts and {len(labels)} labels")
-    group_count = int(groups.max(initial=-1)) + 1
-    if group_count < 2:
-        raise UserError("expected two or more distinct texts to set some aside for development; give a dev file.")
-
-    picker = _Picker(groups, labels, group_count, len(classes), np.random.default_rng(seed))
+    picker = _Picker(groups, labels, int(groups.max()) + 1, len(classes), np.random.default_rng(seed))
     quotas = _quotas(picker, dev_fraction)
     for label, quota in enumerate(quotas):
         picker.pick(label, int(quota))
     picker.serve_left_out_classes()
-    dev = picker.in_dev[groups]
+    return _sides(picker.in_dev[groups])
+
+
+def split_label_sets(
+    texts: Iterable[str], targets: np.ndarray, dev_fraction: float = 0.1, seed: int = 0
+) -> tuple[np.ndarray, np.ndarray]:
+    """Splits rows that may have several labels each, as `split_rows` does those of one label.
+
+    What holds there for each class holds here for each label, see `iterative_stratification`.
+
+    Args:
+        texts: The texts, one a row.
+        targets: bool (rows, K): whether a row has each of K labels.
+        dev_fraction: The share of rows for dev, between 0 and 1.
+        seed: Equal seeds give equal splits, on every machine.
+
+    Returns:
+        The sorted row indices of train and of dev: int64 each.
+
+    Raises:
+        UserError: the fraction is not between 0 and 1, or there are no two distinct texts.
+    """
+    groups = _groups(texts, len(targets), dev_fraction)
+    in_dev = iterative_stratification(groups, targets, dev_fraction, np.random.default_rng(seed))
+    return _sides(in_dev[groups])
+
+
+def _groups(texts: Iterable[str], rows: int, dev_fraction: float) -> np.ndarray:
+    """Returns int (rows,): a number from 0 on for each distinct text."""
+    if not 0 < dev_fraction < 1:
+        raise UserError(f"expected a dev fraction between 0 and 1, such as 0.1; received {dev_fraction}.")
+    keys = _text_keys(texts)
+    if len(keys) != rows:
+        raise ValueError(f"expected a label for each text, received {len(keys)} texts and {rows} labels")
+    distinct, groups = np.unique(keys, return_inverse=True)
+    if len(distinct) < 2:
+        raise UserError("expected two or more distinct texts to set some aside for development; give a dev file.")
+    return groups
+
+
+def _sides(dev: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     return np.flatnonzero(~dev), np.flatnonzero(dev)
 
 

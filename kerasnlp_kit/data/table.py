@@ -4,7 +4,7 @@ import difflib
 import os
 import re
 from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 
 import numpy as np
@@ -24,9 +24,12 @@ _JSON_SUFFIXES = {".jsonl", ".ndjson", ".json", ".jl"}
 class Table:
     """Columns of strings.
 
+    JSON lines and Parquet may also hold lists, such as several labels of a text; they stay lists.
+
     Attributes:
         columns: The names of the columns that were read.
-        data: The cells; every column has the type `pyarrow.string()`, null is a missing cell.
+        data: The cells; a column has the type `pyarrow.string()`, or `list_(string())` if any of its cells is a list
+            (a string beside it is then a list of one). Null is a missing cell.
         rows: int64 (rows,): the line of the file each row begins at (Parquet: its row), counted from 1.
         source: What the user named.
         description: How the file is written, e.g. "CSV, comma, header, UTF-8 with byte-order mark".
@@ -56,9 +59,22 @@ class TableFile:
         self._file = _format(source)(source, wanted)
 
     @property
+    def name(self) -> str:
+        """What the user named."""
+        return self._source.name
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The names of the columns, in their order."""
         return self._file.columns
+
+    def head(self, columns: Sequence[str], rows: int) -> pa.Table:
+        """Reads about the first `rows` rows, enough to see what columns are like; leaves out what is no string."""
+        cells: dict[str, pa.ChunkedArray] = {}
+        for column in columns:
+            with suppress(UserError):  # such as a column of objects, which nobody asked for
+                cells[column] = self._file.read((column,), rows)[0][column]
+        return pa.table(cells)
 
     def read(self, columns: Sequence[str] | None = None) -> Table:
         """Reads all rows, of `columns` only if they are given."""

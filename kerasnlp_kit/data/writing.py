@@ -71,8 +71,8 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
     Args:
         path: Where to; the suffix tells the format: .csv, .tsv, .jsonl, .parquet, the first three also with .gz.
             "-" is standard output, as CSV.
-        columns: The cells of each column, as a sequence or an Arrow column: texts, numbers or truth values; None is a
-            missing cell.
+        columns: The cells of each column, as a sequence or an Arrow column: texts, numbers or truth values, or lists of
+            these (in CSV and TSV written as JSON); None is a missing cell.
         spreadsheet_safe: Whether texts that a spreadsheet would take for a formula get an apostrophe in front.
 
     Raises:
@@ -190,6 +190,8 @@ def _safe(cell: Any, safe: bool) -> Any:
 
 
 def _spelled(cell: Any) -> Any:
+    if isinstance(cell, list):
+        return json.dumps(cell, ensure_ascii=False)
     return {True: "true", False: "false"}[cell] if isinstance(cell, bool) else cell
 
 

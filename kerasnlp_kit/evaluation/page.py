@@ -25,7 +25,14 @@ def label(name: str, length: int = 40) -> str:
     return f'<span class="label" dir="auto"{tooltip}>{escape(short)}</span>'
 
 
-def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequence[int] = (), name: str = "") -> str:
+def table(
+    header: Sequence[str],
+    rows: Iterable[Sequence[str]],
+    *,
+    numeric: Sequence[int] = (),
+    name: str = "",
+    highlighted: Sequence[int] = (),
+) -> str:
     """Returns a table that scrolls sideways on a narrow screen.
 
     Args:
@@ -33,18 +40,48 @@ def table(header: Sequence[str], rows: Iterable[Sequence[str]], *, numeric: Sequ
         rows: cells as HTML; the caller has escaped them.
         numeric: the indices of columns aligned to the right.
         name: CSS classes for the table and its frame.
+        highlighted: the indices of rows that stand out.
     """
 
-    def row(tag: str, cells: Iterable[str]) -> str:
+    def row(tag: str, cells: Iterable[str], opening: str = "<tr>") -> str:
         kinds = (' class="number"' if column in numeric else "" for column in range(len(header)))
         return (
-            "<tr>" + "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
+            opening + "".join(f"<{tag}{kind}>{cell}</{tag}>" for kind, cell in zip(kinds, cells, strict=True)) + "</tr>"
         )
 
     head = row("th", map(escape, header))
-    body = "\n".join(row("td", cells) for cells in rows)
+    body = "\n".join(
+        row("td", cells, '<tr class="highlighted">' if index in highlighted else "<tr>")
+        for index, cells in enumerate(rows)
+    )
     content = f"<thead>{head}</thead>\n<tbody>\n{body}\n</tbody>"
     return f'<div class="scroll {name}"><table class="{name}">{content}</table></div>'
+
+
+def cards(figures: Iterable[tuple[str, str, str]]) -> str:
+    """Returns figures to be seen first, each as (name, value, note), plain text."""
+    inner = "\n".join(
+        f'<div class="card"><div class="name">{escape(name)}</div><div class="value">{escape(value)}</div>'
+        f'<div class="note">{escape(note)}</div></div>'
+        for name, value, note in figures
+    )
+    return f'<div class="cards">\n{inner}\n</div>'
+
+
+def pictures(captioned: Iterable[tuple[str, str]]) -> str:
+    """Returns pictures side by side, each as (caption, SVG)."""
+    figures = (f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>" for caption, svg in captioned)
+    return '<div class="pictures">' + "\n".join(figures) + "</div>"
+
+
+def interval(low: float, high: float) -> str:
+    """Returns an interval of scores as text."""
+    return f"{low:.3f}–{high:.3f}"
+
+
+def threshold(value: float) -> str:
+    """Returns the confidence from which there is an answer as text."""
+    return "never" if value > 1 else f"{value:.3f}" if value > 0 else "always"
 
 
 def section(title: str, *parts: str) -> str:
@@ -96,6 +133,12 @@ p { margin: 0 0 12px; }
 .card .value { font-size: 1.7rem; font-weight: 600; line-height: 1.3; }
 .card .note { color: var(--soft); font-size: .85rem; overflow-wrap: anywhere; }
 section { padding: 18px 20px; margin-bottom: 20px; }
+section .card { background: var(--paper); border: 0; }
+section .card .value { font-size: 1.4rem; }
+.verdicts { list-style: none; margin: 0 0 14px; padding: 0; font-size: 1.1rem; }
+.verdicts li { border-left: 4px solid var(--line); padding: 2px 0 2px 12px; margin-bottom: 8px; }
+.verdicts .better { border-color: var(--blue); }
+.verdicts .worse { border-color: rgb(var(--orange-cells)); }
 .pictures { display: grid; grid-template-columns: repeat(auto-fit, minmax(min(290px, 100%), 1fr)); gap: 16px; }
 figure { margin: 0; }
 figcaption { color: var(--soft); font-size: .9rem; }
@@ -108,8 +151,10 @@ th, td { text-align: left; vertical-align: top; padding: 4px 12px 4px 0; border-
 th { color: var(--soft); font-weight: 500; vertical-align: bottom; white-space: nowrap; }
 thead th { position: sticky; top: 0; background: var(--card); }
 .number { text-align: right; font-variant-numeric: tabular-nums; white-space: nowrap; }
+.scroll + p { margin: 10px 0 0; }
 .wide { width: 100%; }
 .errors td:first-child:not(:nth-last-child(3)) { width: 60%; }
+.label-errors td:first-child:not(:nth-last-child(4)) { width: 45%; }
 .facts { display: grid; grid-template-columns: repeat(auto-fit, minmax(200px, 1fr)); gap: 10px 20px; margin: 0; }
 .facts dt { color: var(--soft); font-size: .85rem; }
 .facts dd { margin: 0; overflow-wrap: anywhere; }
@@ -118,6 +163,13 @@ thead th { position: sticky; top: 0; background: var(--card); }
 .text { min-width: 260px; overflow-wrap: anywhere; white-space: pre-line; }
 .bar { display: block; min-width: 80px; height: 10px; margin-top: 6px; border-radius: 3px; background: var(--line); }
 .bar i { display: block; height: 100%; border-radius: 3px; background: var(--blue); }
+.highlighted td { background: var(--paper); font-weight: 600; }
+.range { display: block; position: relative; min-width: 140px; height: 10px; margin-top: 6px; border-radius: 3px;
+  background: var(--line); }
+.range i { position: absolute; top: 3px; height: 4px; border-radius: 2px; background: var(--blue); opacity: .55; }
+.range b { position: absolute; top: 0; width: 4px; height: 10px; margin-left: -2px; border-radius: 2px;
+  background: var(--blue); }
+.off { border-bottom: 2px solid rgb(var(--orange-cells)); }
 .confusion th, .confusion td { border: 0; padding: 4px 8px; }
 .confusion td { min-width: 34px; text-align: center; border: 1px solid var(--card); border-radius: 4px;
   font-variant-numeric: tabular-nums; vertical-align: middle; }

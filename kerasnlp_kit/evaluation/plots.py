@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from kerasnlp_kit.evaluation.calibration import ReliabilityBins
+from kerasnlp_kit.evaluation.decision import CoverageCurve
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -22,6 +23,8 @@ if TYPE_CHECKING:
 BLUE = "#3b76d6"
 ORANGE = "#e07b24"
 _INK = "#010203"  # replaced by currentColor; a colour no one else uses
+_MOST_CURVE_POINTS = 400  # more cannot be told apart
+_MOST_LABEL_COUNTS = 15
 _CURVES = {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning rate"}
 
 
@@ -44,8 +47,17 @@ def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int | No
     return pictures
 
 
-def reliability_diagram(bins: ReliabilityBins) -> str:
-    """Returns an SVG: accuracy of each confidence bin against the diagonal, and below it the share of rows."""
+def reliability_diagram(
+    bins: ReliabilityBins, *, horizontal: str = "confidence", vertical: str = "accuracy", counted: str = "rows"
+) -> str:
+    """Returns an SVG: accuracy of each confidence bin against the diagonal, and below it the share of rows.
+
+    Args:
+        bins: what is drawn.
+        horizontal: what the bins are of, written at the axis.
+        vertical: the mean of a bin, likewise.
+        counted: what is in the bins, likewise.
+    """
     figure = _figure(4.4, 4.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     left = np.asarray(bins.edges[:-1])
@@ -62,11 +74,82 @@ def reliability_diagram(bins: ReliabilityBins) -> str:
         markersize=4,
         zorder=4,
     )
-    upper.set(ylabel="accuracy", xlim=(0, 1), ylim=(0, 1.02))
+    upper.set(ylabel=vertical, xlim=(0, 1), ylim=(0, 1.02))
     lower.bar(left, count / count.sum(), width * 0.92, align="edge", color=BLUE, alpha=0.6)
-    lower.set(xlabel="confidence", ylabel="rows")
+    lower.set(xlabel=horizontal, ylabel=counted)
     lower.yaxis.set_major_formatter(_percent)
-    return _svg(figure, "reliability", "accuracy against confidence")
+    return _svg(figure, "reliability", f"{vertical} against {horizontal}")
+
+
+def coverage_curve(curve: CoverageCurve, points: Sequence[tuple[float, float]] = ()) -> str:
+    """Returns an SVG: the accuracy of the answers against the share of rows that get one.
+
+    Args:
+        curve: what is drawn, from 10 rows or 1% on: the share of right ones of three rows is noise.
+        points: (coverage, accuracy) of the thresholds in use, numbered from 1 if there are several.
+    """
+    start = min(max(10 / curve.n, 0.01), 1.0)
+    shown = np.flatnonzero(curve.coverage >= start)
+    if len(shown) > _MOST_CURVE_POINTS:
+        wanted = np.linspace(start, 1, _MOST_CURVE_POINTS)
+        shown = np.unique(np.searchsorted(curve.coverage, wanted - 1e-9))
+    coverage, accuracy = curve.coverage[shown], curve.accuracy[shown]
+    figure = _figure(4.4, 3.2)
+    axes = figure.subplots()
+    axes.plot(coverage, accuracy, color=BLUE, marker="o", markersize=4 if len(shown) <= 30 else 0)
+    for number, (x, y) in enumerate(points, start=1):
+        axes.plot([x], [y], "o", color=ORANGE, markersize=7, zorder=4, clip_on=False)
+        if len(points) > 1:
+            shift = (7, 5) if number % 2 else (-13, -11)  # neighbours' numbers do not cover each other
+            axes.annotate(str(number), (x, y), shift, textcoords="offset points", color=_INK)
+    lowest = min([float(accuracy.min()), *(y for _, y in points)])
+    axes.set(xlabel="answered", ylabel="accuracy of the answers", xlim=(0, 1))
+    axes.set_ylim(max(0.0, lowest - 0.1 * (1 - lowest) - 0.005), 1 + 0.08 * (1 - lowest) + 0.001)
+    axes.xaxis.set_major_formatter(_percent)
+    axes.yaxis.set_major_locator(_steps())
+    axes.yaxis.set_major_formatter(_short_percent)
+    return _svg(figure, "coverage", "accuracy against coverage")
+
+
+def confidence_histograms(edges: Sequence[float], inside: Sequence[int], outside: Sequence[int]) -> str:
+    """Returns an SVG: the shares of texts by confidence, those in scope upwards, those out of scope downwards.
+
+    Args:
+        edges: bins + 1 confidences.
+        inside: (bins,) rows in scope.
+        outside: (bins,) rows out of scope.
+    """
+    figure = _figure(4.4, 3.2)
+    axes = figure.subplots()
+    left, width = np.asarray(edges[:-1]), np.diff(edges) * 0.92
+    axes.bar(left, np.asarray(inside) / sum(inside), width, align="edge", color=BLUE, label="in scope")
+    axes.bar(left, -np.asarray(outside) / sum(outside), width, align="edge", color=ORANGE, label="out of scope")
+    axes.axhline(0, color=_INK, linewidth=0.8)
+    axes.set(xlabel="confidence", ylabel="texts", xlim=(edges[0], edges[-1]))
+    axes.yaxis.set_major_formatter(_percent_both_ways)
+    axes.legend(frameon=False, labelcolor=_INK)
+    return _svg(figure, "scope", "confidence of texts in and out of scope")
+
+
+def label_count_histogram(true: Sequence[int], selected: Sequence[int]) -> str:
+    """Returns an SVG: how many rows have 0, 1, 2, ... labels, and how many the model gives that many.
+
+    Args:
+        true: (most + 1,) rows by number of labels; more than 15 labels are counted in the last bar.
+        selected: (most + 1,) rows by number of selected labels.
+    """
+    figure = _figure(4.4, 3.0)
+    axes = figure.subplots()
+    last = min(len(true) - 1, _MOST_LABEL_COUNTS)
+    for shift, counts, color, name in ((-0.2, true, BLUE, "true"), (0.2, selected, ORANGE, "selected")):
+        heights = [*counts[:last], sum(counts[last:])]
+        axes.bar(np.arange(last + 1) + shift, heights, 0.38, color=color, label=name)
+    axes.set(xlabel="labels of a text", ylabel="texts")
+    ticks = np.arange(last + 1)
+    axes.set_xticks(ticks, [*map(str, ticks[:-1]), f"{last}+" if len(true) - 1 > last else str(last)])
+    axes.yaxis.set_major_locator(_whole_numbers())
+    axes.legend(frameon=False, labelcolor=_INK)
+    return _svg(figure, "label-counts", "how many labels texts have")
 
 
 def token_length_histogram(lengths: np.ndarray, max_length: int | None) -> str:
@@ -177,8 +260,22 @@ def _rgb(color: str) -> tuple[float, ...]:
     return tuple(int(color[start : start + 2], 16) / 255 for start in (1, 3, 5))
 
 
-def _percent(value: float, _position: int) -> str:
+def _percent(value: float, _position: float) -> str:
     return f"{value:.0%}"
+
+
+def _short_percent(value: float, _position: float) -> str:
+    return f"{100 * value:.4g}%"
+
+
+def _percent_both_ways(value: float, _position: float) -> str:
+    return f"{abs(value):.0%}"
+
+
+def _steps() -> "MaxNLocator":
+    from matplotlib.ticker import MaxNLocator
+
+    return MaxNLocator(6, steps=[1, 2, 5, 10])
 
 
 def _whole_numbers() -> "MaxNLocator":

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, ClassMetrics
+    from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
 
 _MOST_CLASSES = 30  # more do not fit on a screen
 _WORST_CLASSES = 10
@@ -28,7 +29,27 @@ def metrics_table(metrics: "ClassificationMetrics") -> str:
     lines.append(f"expected calibration error {metrics.calibration_error:.4f}")
     lines += ["", *_class_lines(metrics.classes)]
     if metrics.unseen_labels:
-        lines += ["", *_unseen_lines(metrics.unseen_labels)]
+        rows = _rows(sum(metrics.unseen_labels.values()))
+        lines += ["", f"{rows} with a label the model has never seen, counted as errors:"]
+        lines += _unseen_lines(metrics.unseen_labels)
+    return "\n".join(lines)
+
+
+def multilabel_table(metrics: "MultiLabelMetrics") -> str:
+    """Returns the text of `MultiLabelMetrics.table`."""
+    lines = [
+        metrics.first_line(),
+        f"micro precision {metrics.micro_precision:.4f}, recall {metrics.micro_recall:.4f}",
+        f"macro F1 {metrics.macro_f1:.4f}, weighted F1 {metrics.weighted_f1:.4f}, samples F1 {metrics.samples_f1:.4f}",
+        f"subset accuracy {metrics.subset_accuracy:.4f}, Hamming loss {metrics.hamming_loss:.4f}",
+        f"label ranking average precision {metrics.ranking_precision:.4f}",
+        f"expected calibration error {metrics.calibration_error:.4f}",
+        "",
+        *_class_lines(metrics.labels, "label", "labels"),
+    ]
+    if metrics.unseen_labels:
+        lines += ["", "labels the model has never seen, missed in every row that has them:"]
+        lines += _unseen_lines(metrics.unseen_labels)
     return "\n".join(lines)
 
 
@@ -65,15 +86,15 @@ def _character_width(character: str) -> int:
     return 2 if unicodedata.east_asian_width(character) in "WF" else 1
 
 
-def _class_lines(classes: "tuple[ClassMetrics, ...]") -> list[str]:
+def _class_lines(classes: "tuple[ClassMetrics, ...]", one_is: str = "class", all_are: str = "classes") -> list[str]:
     note = []
     if len(classes) > _MOST_CLASSES:
-        note = [f"the {_WORST_CLASSES} worst of {len(classes)} classes by F1:"]
+        note = [f"the {_WORST_CLASSES} worst of {len(classes)} {all_are} by F1:"]
         # NaN (a class that never occurs) sorts behind the classes with a score.
         classes = tuple(sorted(classes, key=lambda one: (one.f1 != one.f1, one.f1, one.label))[:_WORST_CLASSES])
     labels = [fit(one.label) for one in classes]
-    width = max(display_width("class"), *(display_width(label) for label in labels))
-    lines = [f"{'class':<{width}}  precision  recall      F1  support"]
+    width = max(display_width(one_is), *(display_width(label) for label in labels))
+    lines = [f"{one_is:<{width}}  precision  recall      F1  support"]
     for one, label in zip(classes, labels, strict=True):
         padding = " " * (width - display_width(label))
         scores = f"{_score(one.precision):>9}  {_score(one.recall):>6}  {_score(one.f1):>6}"
@@ -82,8 +103,7 @@ def _class_lines(classes: "tuple[ClassMetrics, ...]") -> list[str]:
 
 
 def _unseen_lines(unseen: dict[str, int]) -> list[str]:
-    lines = [f"{_rows(sum(unseen.values()))} with a label the model has never seen, counted as errors:"]
-    lines += [f"  {fit(label)}: {count}" for label, count in list(unseen.items())[:_MOST_UNSEEN]]
+    lines = [f"  {fit(label)}: {count}" for label, count in list(unseen.items())[:_MOST_UNSEEN]]
     if len(unseen) > _MOST_UNSEEN:
         lines.append(f"  and {len(unseen) - _MOST_UNSEEN} more labels")
     return lines

@@ -2,22 +2,29 @@
 
 import hashlib
 import json
+import re
+import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.registry import Sizes
 
-FORMAT = 1
-WEIGHTS = "weights/model.weights.h5"
+if TYPE_CHECKING:
+    from kerasnlp_kit.tasks.linear import LinearModel
+    from kerasnlp_kit.text.tokenizer import Tokenizer
+
+FORMAT = 2
+BASELINE = "weights/baseline.npz"  # the linear model that others are compared with
+LINEAR, NETWORK = "linear", "network"  # kinds of parts
 CHECKPOINTS = "checkpoints"
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
 MANIFEST = "manifest.json"
 NEEDED = {
-    "model": str, "task": str, "architecture": dict, "sizes": dict, "data": dict, "options": dict, "ancestry": list
+    "model": str, "task": str, "parts": list, "decision": dict, "data": dict, "options": dict, "ancestry": list
 }  # fmt: skip
 
 
@@ -72,14 +79,45 @@ class ModelFolder:
             raise UserError(f"{self.path / 'labels.json'} must be a list of strings; train the model again.")
         return labels
 
-    def build_network(self) -> Any:
-        """The Keras model of run.json with the weights of this folder, in float32, on the backend in use."""
-        network = build_network(self.run())
+    def weights(self, part: Mapping[str, Any]) -> Path:
+        """Path of the weights of a part of run.json.
+
+        Raises:
+            UserError: its name could lead elsewhere.
+        """
+        name = part.get("name")
+        if not isinstance(name, str) or not re.fullmatch(r"[a-z0-9_]+", name):
+            raise UserError(f"{self.path / 'run.json'}: a part needs a name of small letters. Received: {name!r:.80}")
+        return self.path / "weights" / (name + (".npz" if part.get("kind") == LINEAR else ".weights.h5"))
+
+    def build_network(self, part: Mapping[str, Any]) -> Any:
+        """The Keras model of a part of run.json with its weights, in float32, on the backend in use."""
+        network = build_network(part)
+        path = self.weights(part)
         try:
-            network.load_weights(self.path / WEIGHTS)
+            network.load_weights(path)
         except (OSError, ValueError) as error:
-            raise UserError(f"{self.path / WEIGHTS} does not fit run.json: {error}") from error
+            raise UserError(f"{path} does not fit run.json: {error}") from error
         return network
+
+    def linear(self, path: Path) -> "LinearModel":
+        """The linear model in a file of this folder.
+
+        Raises:
+            UserError: it is damaged.
+        """
+        from kerasnlp_kit.tasks.linear import LinearModel
+
+        try:
+            return LinearModel.load(path)
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise UserError(f"{path} cannot be read: {error}; train the model again.") from error
+
+    def tokenizer(self) -> "Tokenizer":
+        """The tokenizer of the networks."""
+        from kerasnlp_kit.text.tokenizer import Tokenizer
+
+        return Tokenizer.from_json((self.path / "tokenizer.json").read_text(encoding="utf-8"))
 
     def versions(self) -> list[int]:
         """Numbers of the SavedModels, rising."""
@@ -149,11 +187,11 @@ class ModelFolder:
         return f" In {self.path.parent}/ there are: {', '.join(names[:10])}." if names else ""
 
 
-def build_network(run: Mapping[str, Any]) -> Any:
-    """The Keras model that a run.json describes, with fresh weights."""
-    spec = registry.find(run["model"])
-    values = {name: tuple(value) if isinstance(value, list) else value for name, value in run["architecture"].items()}
-    return spec.architecture(**values).build(Sizes(**run["sizes"]))
+def build_network(part: Mapping[str, Any]) -> Any:
+    """The Keras model that a part of run.json describes, with fresh weights."""
+    spec = registry.find(part["model"])
+    values = {name: tuple(value) if isinstance(value, list) else value for name, value in part["architecture"].items()}
+    return spec.architecture(**values).build(Sizes(**part["sizes"]))
 
 
 def sha256(path: Path) -> str:

@@ -3,9 +3,9 @@
 Started as a script in isolated mode, never imported: ``python -I probe.py SAVED_MODEL QUESTIONS.npz ANSWERS.npz``.
 
 QUESTIONS.npz: ``text`` uint8, all texts end to end; ``offsets`` int64 (texts + 1,); ``sizes`` int64, how many texts
-each batch takes, in order; ``ids`` int32 (rows, time), for the signature of that name. ANSWERS.npz: ``label``,
-``probability`` and ``probabilities`` of all texts in order; ``ids_probabilities`` of the ids; ``names`` of the labels
-as JSON.
+each batch takes, in order; ``ids`` and ``ngrams`` int32 (rows, time), as far as the signature ``ids`` takes them.
+ANSWERS.npz: the outputs of all texts in order, ``label`` as the number of the name; ``ids_probabilities`` of the
+numbers; ``names`` of the labels as JSON.
 """
 
 import itertools
@@ -27,33 +27,38 @@ def main(saved_model: str, questions: str, answers: str) -> None:
     loaded = tf.saved_model.load(saved_model)
     classify = loaded.signatures["serving_default"]
     with np.load(questions, allow_pickle=False) as file:
-        data, offsets, sizes, ids = file["text"].tobytes(), file["offsets"], file["sizes"], file["ids"]
+        data, offsets, sizes = file["text"].tobytes(), file["offsets"], file["sizes"]
+        numbers = {name: tf.constant(file[name]) for name in ("ids", "ngrams") if name in file.files}
     texts = [data[start:end] for start, end in itertools.pairwise(offsets)]
-    found: dict[str, list[np.ndarray]] = {"label": [], "probability": [], "probabilities": []}
+    found: dict[str, list[np.ndarray]] = {}
     names: np.ndarray | None = None
     start = 0
     for size in sizes:
         batch = texts[start : start + size]
         start += size
-        outputs = classify(text=tf.constant(batch, tf.string, shape=[len(batch)]))
-        for name, values in found.items():
-            values.append(outputs[name].numpy())
-        labels = outputs["labels"].numpy()
+        outputs = {name: values.numpy() for name, values in classify(text=_strings(batch)).items()}
+        labels = outputs.pop("labels")
+        for name, values in outputs.items():
+            found.setdefault(name, []).append(values)
         if len(labels):
             names = labels[0] if names is None else names
             if not (labels == names).all():
                 raise SystemExit("labels must be the same in every row")
     assert names is not None
     joined = {name: np.concatenate(values) for name, values in found.items()}
-    order = {name: number for number, name in enumerate(names)}
+    if "label" in joined:
+        order = {name: number for number, name in enumerate(names)}
+        joined["label"] = np.array([order[name] for name in joined["label"]], "int64")
     np.savez(
         answers,
-        label=np.array([order[name] for name in joined["label"]], "int64"),
-        probability=joined["probability"],
-        probabilities=joined["probabilities"],
-        ids_probabilities=loaded.signatures["ids"](ids=tf.constant(ids))["probabilities"].numpy(),
+        ids_probabilities=loaded.signatures["ids"](**numbers)["probabilities"].numpy(),
         names=np.frombuffer(json.dumps([name.decode() for name in names]).encode(), "uint8"),
+        **joined,  # type: ignore[arg-type]
     )
+
+
+def _strings(texts: list[bytes]) -> tf.Tensor:
+    return tf.constant(texts, tf.string, shape=[len(texts)])
 
 
 if __name__ == "__main__":

@@ -4,9 +4,14 @@ import os
 import shutil
 import subprocess
 import sys
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from kerasnlp_kit.export.folder import CPU_ONLY, ModelFolder
+from kerasnlp_kit.export.folder import CPU_ONLY, LINEAR, ModelFolder
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision
 
 
 def export_saved_model(folder: ModelFolder, version: int) -> Path:
@@ -35,19 +40,36 @@ def write_saved_model(folder: ModelFolder, target: Path) -> None:
     """Builds the graph in this process and saves it."""
     import tensorflow as tf
 
-    from kerasnlp_kit.tasks.classification import ClassifierGraph
-    from kerasnlp_kit.text.tokenizer import Tokenizer
-
-    run = folder.run()
-    tokenizer = Tokenizer.from_json((folder.path / "tokenizer.json").read_text(encoding="utf-8"))
-    graph = ClassifierGraph(
-        folder.build_network(), tokenizer.graph(max_length=run["sizes"]["max_length"]), folder.labels()
-    )
+    graph = classifier_graph(folder, folder.run(), folder.labels())
     shutil.rmtree(target, ignore_errors=True)  # of a run that was killed while it wrote
     target.parent.mkdir(parents=True, exist_ok=True)
     # No stack traces: they hold paths of this machine and nobody needs them to serve.
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     tf.saved_model.save(graph, str(target), signatures=graph.signatures(), options=options)
+
+
+def classifier_graph(folder: ModelFolder, run: Mapping[str, Any], labels: Sequence[str]) -> "ClassifierGraph":
+    """The graph of the parts and the decision that a run.json describes, with the weights of the folder."""
+    from kerasnlp_kit.tasks.classification import ClassifierGraph, NetworkScorer
+    from kerasnlp_kit.tasks.linear import LinearScorer
+
+    scorers: list[Any] = []
+    for part in run["parts"]:
+        if part["kind"] == LINEAR:
+            scorers.append(LinearScorer(folder.linear(folder.weights(part))))
+        else:
+            tokenizer = folder.tokenizer().graph(max_length=part["sizes"]["max_length"])
+            scorers.append(NetworkScorer(folder.build_network(part), tokenizer))
+    return ClassifierGraph(scorers, labels, decision_of(run))
+
+
+def decision_of(run: Mapping[str, Any]) -> "Decision":
+    """How scores become answers, as run.json says."""
+    from kerasnlp_kit.tasks.classification import Decision
+
+    thresholds = run["decision"]["thresholds"]
+    scales = tuple(float(part["scale"]) for part in run["parts"])
+    return Decision(scales, run["decision"]["multi_label"], tuple(thresholds) if thresholds else None)
 
 
 if __name__ == "__main__":

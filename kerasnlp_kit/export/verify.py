@@ -5,16 +5,22 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.folder import CPU_ONLY
 
+if TYPE_CHECKING:
+    from kerasnlp_kit.tasks.classification import Decision
+
 TOLERANCE = 1e-5
-IDS_ROWS = 64  # enough for the signature `ids`, whose network is the one that all texts go through
+# Enough for the signature `ids`, whose weights are those that all texts go through.
+IDS_ROWS = 64
+IDS_BYTES = 1_000  # longer texts have too many n-grams for XLA's square of them
 HARD_TEXTS: tuple[bytes, ...] = (
     b"",
     b"a",
@@ -32,7 +38,13 @@ HARD_TEXTS: tuple[bytes, ...] = (
 
 
 def prove(
-    saved_model: Path, texts: Sequence[bytes], ids: np.ndarray, expected: np.ndarray, labels: Sequence[str]
+    saved_model: Path,
+    texts: Sequence[bytes],
+    rows: np.ndarray,
+    numbers: Mapping[str, np.ndarray],
+    expected: np.ndarray,
+    labels: Sequence[str],
+    decision: "Decision",
 ) -> np.ndarray:
     """Loads the SavedModel in a fresh process and compares label and probabilities of every text.
 
@@ -43,9 +55,11 @@ def prove(
     Args:
         saved_model: path of the version's folder.
         texts: what to ask, in UTF-8; the hard ones among them.
-        ids: int32 (some, time), token ids of the first of the texts, padded.
-        expected: float (texts, K), by the model in memory.
+        rows: int (some,), which of the texts the signature ``ids`` is asked about.
+        numbers: its inputs for these, each int32 (some, time), padded.
+        expected: float (texts, K), probabilities by the model in memory.
         labels: names of the classes.
+        decision: how scores become answers.
 
     Returns:
         float32 (texts, K), the SavedModel's own probabilities.
@@ -62,7 +76,7 @@ def prove(
         offsets = np.concatenate([[0], np.cumsum([len(text) for text in asked])]).astype("int64")
         data = np.frombuffer(b"".join(asked), "uint8")
         sizes = np.array(_batch_sizes(len(asked)), "int64")
-        np.savez(questions, text=data, offsets=offsets, sizes=sizes, ids=ids)
+        np.savez(questions, text=data, offsets=offsets, sizes=sizes, **numbers)  # type: ignore[arg-type]
         probe = Path(__file__).with_name("probe.py")
         command = [sys.executable, "-I", str(probe), str(saved_model), str(questions), str(answers)]
         environment = {**os.environ, **CPU_ONLY}
@@ -70,16 +84,18 @@ def prove(
         if done.returncode:
             raise ExportMismatch(f"The SavedModel {saved_model} cannot be used alone:\n{done.stderr[-4000:]}")
         with np.load(answers, allow_pickle=False) as file:
-            label, probability, probabilities = (file[name] for name in ("label", "probability", "probabilities"))
-            ids_probabilities, names = file["ids_probabilities"], json.loads(file["names"].tobytes())
-    if names != list(labels):
+            found = {name: file[name] for name in file.files}
+    if json.loads(found["names"].tobytes()) != list(labels):
         raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
-    _compare(saved_model, probabilities, expected[order], order)
-    _compare(saved_model, ids_probabilities, expected[: len(ids)], np.arange(len(ids)))
-    _compare_labels(saved_model, probabilities, label, probability, expected[order])
-    found = np.empty((len(texts), len(labels)), "float32")
-    found[order] = probabilities
-    return found
+    _compare(saved_model, found["probabilities"], expected[order], order)
+    _compare(saved_model, found["ids_probabilities"], expected[rows], rows)
+    if decision.multi_label:
+        _compare_selected(saved_model, found, decision)
+    else:
+        _compare_labels(saved_model, found, expected[order], decision)
+    answers_in_order = np.empty((len(texts), len(labels)), "float32")
+    answers_in_order[order] = found["probabilities"]
+    return answers_in_order
 
 
 def _batch_sizes(count: int) -> list[int]:
@@ -97,17 +113,27 @@ def _compare(saved_model: Path, found: np.ndarray, expected: np.ndarray, numbers
     worst = int(np.argmax(np.where(np.isnan(distance), np.inf, distance)))
     if not distance[worst] <= TOLERANCE:
         raise ExportMismatch(
-            f"{saved_model} differs from the model in memory by {distance[worst]:.2e} at text {numbers[worst]} "
-            f"of {numbers.max() + 1}; at most {TOLERANCE:.0e} is allowed. The model was not put in place."
+            f"{saved_model} differs from the model in memory by {distance[worst]:.2e} at text {numbers[worst]}; "
+            f"at most {TOLERANCE:.0e} is allowed. The model was not put in place."
         )
 
 
 def _compare_labels(
-    saved_model: Path, found: np.ndarray, label: np.ndarray, probability: np.ndarray, expected: np.ndarray
+    saved_model: Path, found: Mapping[str, np.ndarray], expected: np.ndarray, decision: "Decision"
 ) -> None:
-    """Whether ``label`` int (texts,) is the most probable one and ``probability`` (texts,) its probability."""
-    rows = np.arange(len(label))
+    """Whether ``label`` is the most probable one, ``probability`` its own and ``abstain`` what the threshold says."""
+    rows, label = np.arange(len(expected)), found["label"]
     if (expected[rows, label] < expected.max(axis=1) - 2 * TOLERANCE).any():
         raise ExportMismatch(f"{saved_model} gives another label than the model in memory.")
-    if not np.array_equal(probability, found[rows, label]):
+    if not np.array_equal(found["probability"], found["probabilities"][rows, label]):
         raise ExportMismatch(f"{saved_model}: `probability` is not that of `label`.")
+    thresholds = np.asarray(decision.thresholds or [0.0] * expected.shape[1], "float32")
+    if not np.array_equal(found["abstain"], found["probability"] < thresholds[label]):
+        raise ExportMismatch(f"{saved_model}: `abstain` is not what the thresholds say.")
+
+
+def _compare_selected(saved_model: Path, found: Mapping[str, np.ndarray], decision: "Decision") -> None:
+    probabilities = found["probabilities"]
+    thresholds = np.asarray(decision.thresholds or [0.5] * probabilities.shape[1], "float32")
+    if not np.array_equal(found["selected"], probabilities >= thresholds):
+        raise ExportMismatch(f"{saved_model}: `selected` is not what the thresholds say.")

@@ -4,21 +4,17 @@ from dataclasses import dataclass
 
 from kerasnlp_kit.registry import Sizes, register
 
+STRONG = {
+    "keep_punctuation": True,
+    "epochs": 20,
+    "patience": 20,  # the falling learning rate needs its whole course
+    "learning_rate": 2e-3,
+    "schedule": "linear",
+    "warmup": 0.05,
+}
 
-@register(
-    "cnn_classifier",
-    task="classification",
-    presets={
-        "strong": {
-            "keep_punctuation": True,
-            "epochs": 20,
-            "patience": 20,  # the falling learning rate needs its whole course
-            "learning_rate": 2e-3,
-            "schedule": "linear",
-            "warmup": 0.05,
-        }
-    },
-)
+
+@register("cnn_classifier", task="classification", presets={"strong": STRONG})
 @dataclass(frozen=True)
 class CnnClassifier:
     """Parallel convolutions over tokens, max-pooled over time, softmax.

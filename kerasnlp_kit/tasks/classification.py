@@ -1,6 +1,7 @@
 """One label for a text."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import keras
@@ -40,21 +41,129 @@ class SmoothedCrossEntropy(keras.losses.Loss):
         return ops.logsumexp(y_pred, axis=-1) - (1 - self.smoothing) * chosen - self.smoothing * smooth
 
 
-class ClassifierGraph(tf.Module):
-    """The signatures of a classifier: raw strings in, labels and probabilities out.
+class BinaryCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of logits and labels of which a row may have several, each for itself, mean over the labels.
+
+    With label smoothing s the targets are ``(1 - s) * label + s / 2``.
+
+    Args:
+        smoothing: s, from 0 to below 1.
+
+    Call:
+        y_true: 0 or 1 (batch, classes)
+        y_pred: float (batch, classes), logits
+    """
+
+    def __init__(self, smoothing: float = 0.0, **options: Any) -> None:
+        super().__init__(name="binary_cross_entropy", **options)
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Loss of each row: float (batch,)."""
+        target = ops.cast(y_true, y_pred.dtype) * (1 - self.smoothing) + self.smoothing / 2
+        return ops.mean(ops.softplus(y_pred) - target * y_pred, axis=-1)
+
+
+class MicroF1(keras.metrics.Metric):
+    """F1 over all labels of all rows, each label chosen where its logit is above 0.
+
+    Call:
+        y_true: 0 or 1 (batch, classes)
+        y_pred: float (batch, classes), logits
+    """
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**options)
+        self.hits = self.add_weight(name="hits", initializer="zeros")
+        self.total = self.add_weight(name="total", initializer="zeros")
+
+    def update_state(self, y_true: Any, y_pred: Any, sample_weight: Any = None) -> None:
+        """Counts; the weights of rows are for training, not for scores."""
+        true = ops.cast(y_true, "float32")
+        chosen = ops.cast(y_pred > 0, "float32")
+        self.hits.assign_add(ops.sum(true * chosen))
+        self.total.assign_add(ops.sum(true) + ops.sum(chosen))
+
+    def result(self) -> Any:
+        """2 * hits / (true + chosen)."""
+        return 2 * self.hits / ops.maximum(self.total, 1.0)
+
+
+class NetworkScorer(tf.Module):
+    """A network in the export: raw strings to logits.
 
     Args:
         network: ids int32 (batch, time) to logits (batch, classes), on the TensorFlow backend.
         tokenizer: strings to ids.
-        labels: names of the classes, in the order of the logits.
     """
 
-    def __init__(self, network: keras.Model, tokenizer: TokenizerGraph, labels: Sequence[str]) -> None:
-        super().__init__()
+    def __init__(self, network: keras.Model, tokenizer: TokenizerGraph) -> None:
+        super().__init__(name="network")
         self._network = network
         self._variables = [variable.value for variable in network.variables]  # what the SavedModel must hold
         self._tokenizer = tokenizer
+
+    def from_texts(self, texts: tf.Tensor) -> tf.Tensor:
+        """Logits of texts: string (n,) to float32 (n, K)."""
+        return self.from_numbers(pad_ragged(self._tokenizer(texts)))
+
+    def from_numbers(self, ids: tf.Tensor) -> tf.Tensor:
+        """Logits of token ids: int32 (n, time), padded with 0 on the right, to float32 (n, K)."""
+        return self._network(ids, training=False)
+
+
+@dataclass(frozen=True)
+class Decision:
+    """How scores become answers.
+
+    Attributes:
+        scales: weight of each part's scores.
+        multi_label: whether a row may have several labels: then each has a probability for itself.
+        thresholds: float (classes,): of one label, the probability below which the model abstains; of several labels,
+            the probability from which on a label is selected. None: never abstain; 0.5.
+    """
+
+    scales: tuple[float, ...] = (1.0,)
+    multi_label: bool = False
+    thresholds: tuple[float, ...] | None = None
+
+    def probabilities(self, scores: Sequence[np.ndarray]) -> np.ndarray:
+        """Probabilities in NumPy, for the proof.
+
+        Args:
+            scores: of each part, float (rows, classes).
+
+        Returns:
+            float64 (rows, classes).
+        """
+        from scipy.special import expit, softmax
+
+        total = sum(scale * np.asarray(score, "float64") for scale, score in zip(self.scales, scores, strict=True))
+        return expit(total) if self.multi_label else softmax(total, axis=1)
+
+
+class ClassifierGraph(tf.Module):
+    """The signatures of a classifier: raw strings in, labels and probabilities out.
+
+    Args:
+        scorers: the parts: `NetworkScorer` of one tokenizer, `LinearScorer` at most once.
+        labels: names of the classes, in the order of the scores.
+        decision: how scores become answers.
+    """
+
+    def __init__(self, scorers: Sequence[Any], labels: Sequence[str], decision: Decision) -> None:
+        super().__init__()
+        self._scorers = list(scorers)
         self._labels = list(labels)
+        self._decision = decision
+        default = 0.5 if decision.multi_label else 0.0
+        self._thresholds = tf.constant(decision.thresholds or [default] * len(labels), tf.float32)
+
+    def _total(self, scores: Sequence[tf.Tensor]) -> tf.Tensor:
+        return tf.add_n([scale * score for scale, score in zip(self._decision.scales, scores, strict=True)])
+
+    def _probabilities(self, logits: tf.Tensor) -> tf.Tensor:
+        return tf.sigmoid(logits) if self._decision.multi_label else tf.nn.softmax(logits)
 
     @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
     def classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
@@ -62,33 +171,46 @@ class ClassifierGraph(tf.Module):
         rows = tf.shape(text)[0]
         # Never no row at all: fused CPU kernels fail on it (a convolution of 256 filters gives a row too short).
         asked = tf.concat([text, tf.fill([1 - tf.minimum(rows, 1)], "")], axis=0)
-        logits = self._network(pad_ragged(self._tokenizer(asked)), training=False)
-        probabilities = tf.nn.softmax(logits)[:rows]
+        logits = self._total([scorer.from_texts(asked) for scorer in self._scorers])
+        probabilities = self._probabilities(logits)[:rows]
         names = tf.constant(self._labels)
+        answers = {"labels": tf.tile(names[None], [rows, 1]), "probabilities": probabilities}
+        if self._decision.multi_label:
+            return {**answers, "selected": probabilities >= self._thresholds}
         best = tf.argmax(probabilities, axis=1)
+        probability = tf.gather(probabilities, best, batch_dims=1)
         return {
+            **answers,
             "label": tf.gather(names, best),
-            "probability": tf.gather(probabilities, best, batch_dims=1),
-            "labels": tf.tile(names[None], [rows, 1]),
-            "probabilities": probabilities,
+            "probability": probability,
+            "abstain": probability < tf.gather(self._thresholds, best),
         }
 
-    @tf.function(input_signature=[tf.TensorSpec([None, None], tf.int32, name="ids")])
-    def classify_ids(self, ids: tf.Tensor) -> dict[str, tf.Tensor]:
-        """ids. ids: int32 (n, time), padded with 0 on the right; no string operation, so that XLA compiles it."""
-        logits = self._network(ids, training=False)
-        return {"logits": logits, "probabilities": tf.nn.softmax(logits)}
+    def _classify_numbers(self, ids: tf.Tensor | None, ngrams: tf.Tensor | None) -> dict[str, tf.Tensor]:
+        scores = [scorer.from_numbers(ids if isinstance(scorer, NetworkScorer) else ngrams) for scorer in self._scorers]
+        logits = self._total(scores)
+        return {"logits": logits, "probabilities": self._probabilities(logits)}
 
     def signatures(self) -> dict[str, Any]:
-        """The functions to export, by name."""
-        return {
-            "serving_default": self.classify.get_concrete_function(),
-            "ids": self.classify_ids.get_concrete_function(),
-        }
+        """The functions to export, by name.
+
+        Beside serving_default there is ``ids``: token ids int32 (n, t) as ``ids`` where there is a network, numbers of
+        n-grams int32 (n, t) as ``ngrams`` where there is a linear part, both padded with 0 on the right; no string
+        operation, so that XLA compiles it.
+        """
+        ids, ngrams = (tf.TensorSpec([None, None], tf.int32, name=name) for name in ("ids", "ngrams"))
+        networks = [isinstance(scorer, NetworkScorer) for scorer in self._scorers]
+        if all(networks):
+            numbers = tf.function(lambda ids: self._classify_numbers(ids, None), input_signature=[ids])
+        elif not any(networks):
+            numbers = tf.function(lambda ngrams: self._classify_numbers(None, ngrams), input_signature=[ngrams])
+        else:
+            numbers = tf.function(self._classify_numbers, input_signature=[ids, ngrams])
+        return {"serving_default": self.classify.get_concrete_function(), "ids": numbers.get_concrete_function()}
 
 
-def predict_probabilities(network: keras.Model, ids: TokenIds, plan: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:
-    """Probabilities of the classes, by the network in memory, on any backend.
+def predict_logits(network: keras.Model, ids: TokenIds, plan: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:
+    """Logits by the network in memory, on any backend.
 
     Args:
         network: ids (batch, time) to logits (batch, classes).
@@ -98,9 +220,8 @@ def predict_probabilities(network: keras.Model, ids: TokenIds, plan: Iterable[tu
     Returns:
         float32 (rows, classes).
     """
-    probabilities = np.zeros((len(ids), network.output_shape[-1]), "float32")
+    logits = np.zeros((len(ids), network.output_shape[-1]), "float32")
+    tf.get_logger().setLevel("ERROR")  # it warns of a new graph for each width, which is meant
     for width, rows in plan:
-        logits = np.asarray(network.predict_on_batch(pad_rows(ids, rows, width)), "float64")
-        weights = np.exp(logits - logits.max(axis=1, keepdims=True))
-        probabilities[rows] = weights / weights.sum(axis=1, keepdims=True)
-    return probabilities
+        logits[rows] = np.asarray(network.predict_on_batch(pad_rows(ids, rows, width)), "float32")
+    return logits

@@ -1,7 +1,7 @@
 """Batches of rows of like length: a few fixed widths, shuffled by seed and epoch."""
 
 import functools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -58,7 +58,7 @@ class Batches:
 
     Attributes:
         ids: tokens of all rows.
-        labels: int32 (rows,).
+        labels: int32 (rows,), or bool (rows, classes) where a row may have several.
         batch_size: rows in a batch, except the last of the widest.
         widths: rising widths; a row goes to the first that holds it, longer ones are cut to the last.
         weights: float32 (rows,), weight of each row in the loss, or None.
@@ -106,7 +106,11 @@ class Batches:
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
         """Yields ids (batch, width), labels (batch,) and weights (batch,) if any, from batch ``start`` on."""
-        for width, rows in self.plan(epoch)[start:]:
+        return self.batches(self.plan(epoch)[start:])
+
+    def batches(self, plan: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
+        """Yields, likewise, the batches of a plan or a part of it."""
+        for width, rows in plan:
             batch = (pad_rows(self.ids, rows, width), self.labels[rows])
             yield batch if self.weights is None else (*batch, self.weights[rows])
 
@@ -126,7 +130,11 @@ class EpochDataset:
         """tf.data.Dataset of (ids, labels[, weights])."""
         import tensorflow as tf
 
-        specs: tuple[Any, ...] = (tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None], tf.int32))
+        labels = self.batches.labels
+        specs: tuple[Any, ...] = (
+            tf.TensorSpec([None, None], tf.int32),
+            tf.TensorSpec([None, *labels.shape[1:]], labels.dtype),
+        )
         if self.batches.weights is not None:
             specs = (*specs, tf.TensorSpec([None], tf.float32))
         generated = tf.data.Dataset.from_generator(

@@ -21,7 +21,7 @@ class Progress:
     Attributes:
         epoch: epochs that are finished.
         step: batches of the next epoch that are finished.
-        best_epoch: number (from 1) of the epoch with the best dev accuracy; 0 before the first.
+        best_epoch: number (from 1) of the epoch with the best dev score; 0 before the first.
         waited: epochs since the best one.
         history: a list for each measure, one value an epoch.
         ended: whether training is over.
@@ -31,7 +31,7 @@ class Progress:
     epoch: int = 0
     step: int = 0
     best_epoch: int = 0
-    best_accuracy: float = -1.0
+    best_score: float = -1.0
     best_loss: float = float("inf")
     waited: int = 0
     history: dict[str, list[float]] = field(default_factory=dict)
@@ -77,6 +77,11 @@ def save_checkpoint(
 def checkpoints(folder: Path) -> list[Path]:
     """Complete checkpoints, oldest first."""
     return sorted(path for path in folder.glob("[0-9]*-[0-9]*") if (path / "progress.json").exists())
+
+
+def any_checkpoint(folder: Path) -> bool:
+    """Whether one of the trainings of a run, each with a folder of its own in this one, can be continued."""
+    return any(checkpoints(training) for training in folder.glob("*"))
 
 
 def load_checkpoint(folder: Path) -> tuple[Progress, list[np.ndarray], list[np.ndarray] | None] | None:

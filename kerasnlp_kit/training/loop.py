@@ -33,40 +33,46 @@ class Outcome:
 def train(
     model: keras.Model,
     train_batches: Batches,
-    dev_batches: Batches,
+    dev_batches: Batches | None,
     loss: keras.losses.Loss,
+    metric: keras.metrics.Metric,
     options: TrainingOptions,
-    folder: Path,
+    checkpoints: Path,
+    *,
+    history: Path | None = None,
+    until: int | None = None,
+    deadline: float | None = None,
 ) -> Outcome:
     """Trains a classifier and leaves the weights of the best epoch in it.
 
-    The best epoch has the highest dev accuracy; among equals, the lowest dev loss. If ``folder/checkpoints`` holds a
-    state, training continues from there, to the same weights as if it had never stopped.
+    The best epoch has the highest value of the metric on dev; among equals, the lowest dev loss. Without dev rows it is
+    the last one. If ``checkpoints`` holds a state, training continues from there, to the same weights as if it had
+    never stopped.
 
     Args:
         model: ids (batch, time) to logits (batch, classes), not compiled.
         train_batches: with a seed.
-        dev_batches: without one.
-        loss: of labels (batch,) and logits.
-        options: see TrainingOptions.
-        folder: of the run; gets ``checkpoints/`` and ``history.csv``.
+        dev_batches: without one; None where nothing is left to choose.
+        loss: of labels and logits.
+        metric: of labels and logits, the higher the better.
+        options: see TrainingOptions; the learning rate takes its course over all epochs of these.
+        checkpoints: folder for the state of the run.
+        history: CSV file to write, a line an epoch.
+        until: epochs after which to end; by default all of the options.
+        deadline: time of ``time.monotonic()`` after which no epoch begins.
 
     Returns:
         History, best epoch (from 1), seconds of training over all starts, whether Ctrl-C ended it.
     """
     steps = len(train_batches) * options.epochs
     optimizer = make_optimizer(options, steps)
-    model.compile(
-        optimizer,
-        loss,
-        weighted_metrics=[],
-        metrics=[keras.metrics.SparseCategoricalAccuracy(name="accuracy")],
-        jit_compile=options.jit or keras.backend.backend() == "jax",
-    )
+    compile_model(model, optimizer, loss, metric, options)
     # That of the model: with float16, Keras wraps the optimizer to scale the loss, with variables of its own.
     model.optimizer.build(model.trainable_variables)
-    keeper = _Keeper(model, options, folder)
-    train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches)
+    until = until or options.epochs
+    limits = _Limits(until, options.patience, deadline, f"val_{metric.name}" if dev_batches else None)
+    keeper = _Keeper(model, options, limits, checkpoints, history)
+    train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches) if dev_batches else None
     callbacks: list[Any] = [keeper]
     if options.tensorboard:
         callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
@@ -79,16 +85,28 @@ def train(
             # The rest of a broken-off epoch is a fit of its own: Keras fixes the number of batches for a whole fit.
             part = EpochDataset(train_batches, keeper.progress.step)
             _fit(model, part, dev_set, callbacks, keeper, keeper.progress.epoch + 1, verbose)
-        _fit(model, train_set, dev_set, callbacks, keeper, options.epochs, verbose)
+        _fit(model, train_set, dev_set, callbacks, keeper, until, verbose)
     keeper.finish()
     progress = keeper.progress
     return Outcome(progress.history, progress.best_epoch, progress.seconds, progress.interrupted)
 
 
+def compile_model(
+    model: keras.Model,
+    optimizer: keras.optimizers.Optimizer,
+    loss: keras.losses.Loss,
+    metric: keras.metrics.Metric,
+    options: TrainingOptions,
+) -> None:
+    """Compiles the model as `train` needs it."""
+    jit = options.jit or keras.backend.backend() == "jax"
+    model.compile(optimizer, loss, weighted_metrics=[], metrics=[metric], jit_compile=jit)
+
+
 def _fit(
     model: keras.Model,
     train_set: EpochDataset,
-    dev_set: EpochDataset,
+    dev_set: EpochDataset | None,
     callbacks: list[Any],
     keeper: "_Keeper",
     until: int,
@@ -102,13 +120,13 @@ def _fit(
         add_history=True,
         add_progbar=True,
         verbose=verbose,
-        epochs=keeper.options.epochs,
+        epochs=keeper.limits.epochs,
         steps=len(train_set.batches) - train_set.start,
         model=model,
     )
     model.fit(
         train_set.dataset(),
-        validation_data=dev_set.dataset(),
+        validation_data=dev_set.dataset() if dev_set else None,
         epochs=until,
         initial_epoch=keeper.progress.epoch,
         shuffle=False,  # the batches are shuffled already
@@ -117,20 +135,34 @@ def _fit(
     )
 
 
+@dataclass(frozen=True)
+class _Limits:
+    """When a training ends, and what the best epoch is found by; without a measure it is the last one."""
+
+    epochs: int
+    patience: int
+    deadline: float | None
+    measure: str | None
+
+
 class _Keeper(keras.callbacks.Callback):
     """Keeps the best weights, the history and the state; decides when to stop."""
 
-    def __init__(self, model: keras.Model, options: TrainingOptions, folder: Path) -> None:
+    def __init__(
+        self, model: keras.Model, options: TrainingOptions, limits: _Limits, checkpoints: Path, history: Path | None
+    ) -> None:
         super().__init__()
         self.options = options
-        self.folder = folder
+        self.limits = limits
+        self.checkpoints = checkpoints
+        self.history_file = history
         self.interrupted = False
         self.train_set: EpochDataset | None = None
         self.progress = Progress()
         self.best: list[np.ndarray] | None = None
         self._state_to_restore: list[np.ndarray] | None = None
         self.set_model(model)
-        found = load_checkpoint(folder / "checkpoints")
+        found = load_checkpoint(checkpoints)
         if found:
             self.progress, self._state_to_restore, self.best = found
             seconds = f"{self.progress.seconds:.0f} s of training"
@@ -166,18 +198,20 @@ class _Keeper(keras.callbacks.Callback):
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         for name, value in logs.items():
             progress.history.setdefault(name, []).append(float(value))
-        accuracy, loss = logs["val_accuracy"], logs["val_loss"]
         progress.epoch, progress.step = epoch + 1, 0
-        better = accuracy > progress.best_accuracy or (accuracy == progress.best_accuracy and loss < progress.best_loss)
-        if better or self.best is None:
-            progress.best_epoch, progress.best_accuracy, progress.best_loss = epoch + 1, accuracy, loss
+        limits = self.limits
+        score, loss = (logs[limits.measure], logs["val_loss"]) if limits.measure else (0.0, 0.0)
+        better = score > progress.best_score or (score == progress.best_score and loss < progress.best_loss)
+        if better or self.best is None or not limits.measure:
+            progress.best_epoch, progress.best_score, progress.best_loss = epoch + 1, score, loss
             progress.waited = 0
             self.best = [np.asarray(value) for value in map(keras.ops.convert_to_numpy, self.model.weights)]
         else:
             progress.waited += 1
         progress.interrupted = self.interrupted
         # An interrupted epoch is not whole: a run that is resumed after it exports and does not train on.
-        if self.interrupted or progress.waited >= self.options.patience or progress.epoch >= self.options.epochs:
+        late = limits.deadline is not None and time.monotonic() > limits.deadline
+        if self.interrupted or late or progress.waited >= limits.patience or progress.epoch >= limits.epochs:
             progress.ended = True
             self.model.stop_training = True
         self._write_history()
@@ -206,17 +240,19 @@ class _Keeper(keras.callbacks.Callback):
         now = time.monotonic()
         self.progress.seconds += now - self._clock
         state = [np.asarray(keras.ops.convert_to_numpy(variable)) for variable in self._variables()]
-        save_checkpoint(self.folder / "checkpoints", self.progress, state, self.best)
+        save_checkpoint(self.checkpoints, self.progress, state, self.best)
         self._last_save = self._clock = time.monotonic()
 
     def _write_history(self) -> None:
+        if self.history_file is None:
+            return
         history = self.progress.history
-        temporary = self.folder / ".history.csv.partial"
+        temporary = self.history_file.with_name(f".{self.history_file.name}.partial")
         with temporary.open("w", encoding="utf-8", newline="") as file:
             writer = csv.writer(file, lineterminator="\n")
             writer.writerow(["epoch", *history])
             writer.writerows([number, *row] for number, row in enumerate(zip(*history.values(), strict=True), 1))
-        temporary.replace(self.folder / "history.csv")
+        temporary.replace(self.history_file)
 
 
 @contextlib.contextmanager

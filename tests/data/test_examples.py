@@ -165,6 +165,15 @@ def test_numbers_truth_values_and_gaps_are_written(tmp_path):
     assert (tmp_path / "a.csv").read_text() == "text,share,good\na,0.5,true\n,1.0,false\n"
 
 
+@pytest.mark.parametrize("suffix", [".csv", ".jsonl", ".parquet"])
+def test_lists_are_written_as_lists_or_in_a_cell_as_json(tmp_path, suffix):
+    path = tmp_path / f"a{suffix}"
+    tags = [["x", "很好"], [], None]
+    write_table(path, {"text": ["a", "b", "c"], "tags": pa.chunked_array([tags])}, spreadsheet_safe=True)
+    expected = ['["x", "很好"]', "[]", ""] if suffix == ".csv" else tags
+    assert read_table(path).data["tags"].to_pylist() == expected
+
+
 def test_formulas_are_disarmed_for_spreadsheets_on_request(tmp_path):
     cells = ["=1+1", "+1", "-1", "@x", "\tx", "\rx", "x=1", ""]
     path = tmp_path / "a.csv"

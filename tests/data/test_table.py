@@ -20,6 +20,7 @@ import pytest
 
 from kerasnlp_kit.data import read_table
 from kerasnlp_kit.data.dialect import find_dialect
+from kerasnlp_kit.data.table import open_table
 from kerasnlp_kit.errors import UserError
 
 CHECKOUT = Path(__file__).resolve().parents[2]
@@ -184,6 +185,52 @@ def test_parquet_numbers_become_strings(tmp_path):
     assert cells(packed, columns=["count"]) == {"count": ["1", "2"]}
 
 
+def test_lists_stay_lists_in_json_lines_and_parquet(write, tmp_path):
+    rows = [["x", "y"], [], None, "z", [1.0, True, None, 7]]
+    path = write("".join(json.dumps({"text": "a", "tags": row}) + "\n" for row in rows), "a.jsonl")
+    # Values as they are spelled; a string beside lists is a list of one.
+    assert cells(path)["tags"] == [["x", "y"], [], None, ["z"], ["1.0", "true", None, "7"]]
+    path = tmp_path / "a.parquet"
+    columns = {
+        "names": pa.array([["x", "y"], [], None, ["z"]]),
+        "large": pa.array([["x"], None, [], ["y", "z"]], pa.large_list(pa.large_string())),
+        "fixed": pa.array([[1, 2], None, [3, 4], [5, 6]], pa.list_(pa.int64(), 2)),
+        "floats": pa.array([[1.0], [0.1, 2.0], [], None]),
+        "coded": pa.array([["x"], ["x", "y"], [], None], pa.list_(pa.dictionary(pa.int8(), pa.string()))),
+    }
+    pa.parquet.write_table(pa.table(columns), path)
+    assert cells(path) == {
+        "names": [["x", "y"], [], None, ["z"]],
+        "large": [["x"], None, [], ["y", "z"]],
+        "fixed": [["1", "2"], None, ["3", "4"], ["5", "6"]],
+        "floats": [["1.0"], ["0.1", "2.0"], [], None],
+        "coded": [["x"], ["x", "y"], [], None],
+    }
+
+
+def test_a_list_that_comes_late_makes_the_whole_column_lists(write):
+    # 20,000 rows are a chunk.
+    lines = ['{"text": "a", "tag": "x"}\n'] * 20_000 + ['{"text": "b", "tag": null}\n', '{"text": "b", "tag": ["y"]}\n']
+    found = cells(write("".join(lines), "a.jsonl"))
+    assert found["tag"] == [["x"]] * 20_000 + [None, ["y"]] and found["text"][-1] == "b"
+
+
+@pytest.mark.parametrize("name", ["a.csv", "a.jsonl", "a.parquet"])
+def test_the_head_of_a_file_is_its_first_rows_without_what_is_no_string(tmp_path, name):
+    path = tmp_path / name
+    columns = {"text": [f"text {row}" for row in range(50)], "kind": ["x", "y"] * 25}
+    if name.endswith("parquet"):
+        pa.parquet.write_table(pa.table(columns | {"meta": [{"a": 1}] * 50}), path)
+    else:
+        frame = pd.DataFrame(columns)
+        frame.to_csv(path, index=False) if name.endswith("csv") else frame.assign(meta=[{"a": 1}] * 50).to_json(
+            path, orient="records", lines=True
+        )
+    with open_table(path) as file:
+        head = file.head(file.columns, 10)
+    assert head.to_pydict() == {name: cells[:10] for name, cells in columns.items()}
+
+
 def test_compression_is_known_by_its_first_bytes(write):
     packed = gzip.compress(b"text,label\na,x\n")
     for name in ("a.csv.gz", "a.csv"):
@@ -292,6 +339,9 @@ def test_a_missing_file_names_its_neighbours(write):
         (b'{"text": "a"}\n{"text": "b"\n', ["line 2", "not JSON"]),
         (b'{"text": "a"}\n["b"]\n', ["line 2", "expected an object", "a list"]),
         (b'{"text": "a"}\n{"text": {"x": 1}}\n', ["line 2", '"text" holds an object']),
+        (b'{"text": "a"}\n{"tags": [["x"]]}\n', ["line 2", '"tags" holds a list']),
+        (b'{"text": "a"}\n{"tags": [{"x": 1}]}\n', ["line 2", '"tags" holds an object']),
+        (b'{"text": "a"}\n{"tags": ["x", "y\\u0000"]}\n', ["line 2", '"tags" holds a NUL']),
         (b'{"text": "\\ud83d"}\n', ["line 1", "surrogate"]),
         (b'{"text": "a"}\n{"text": "b\\u0000c"}\n', ["line 2", '"text" holds a NUL']),
         (b'[{"text": "a"}]', ["JSON array", "jq"]),
@@ -310,9 +360,9 @@ def test_a_column_that_is_missing_is_answered_with_the_nearest(write):
     assert 'mean "text"' in message
 
 
-def test_parquet_of_lists_is_refused(tmp_path):
+def test_parquet_of_nested_lists_is_refused(tmp_path):
     path = tmp_path / "a.parquet"
-    pa.parquet.write_table(pa.table({"text": [["a"], ["b"]]}), path)
+    pa.parquet.write_table(pa.table({"text": [[["a"]], [["b"]]]}), path)
     assert "list" in refusal(path)
 
 
@@ -321,6 +371,9 @@ def test_parquet_with_a_nul_is_refused_with_its_row(tmp_path):
     pa.parquet.write_table(pa.table({"text": ["a"] * 10_001 + ["b\0c"], "n": range(10_002)}), path)
     message = refusal(path)
     assert "row 10002" in message and '"text" holds a NUL' in message
+    pa.parquet.write_table(pa.table({"tags": [["a", "b"], None, [], ["c", "d\0"]]}), path)
+    message = refusal(path)
+    assert "row 4" in message and '"tags" holds a NUL' in message
 
 
 def test_reading_takes_at_most_twice_the_file(tmp_path):

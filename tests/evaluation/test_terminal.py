@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from kerasnlp_kit.evaluation.metrics import classification_metrics
+from kerasnlp_kit.evaluation.multilabel import multilabel_metrics
 from kerasnlp_kit.evaluation.terminal import display_width, fit
 
 
@@ -47,6 +48,40 @@ def test_unseen_labels_are_counted_and_listed():
 def test_a_class_that_never_occurs_has_no_scores():
     table = classification_metrics(["a"], np.array([[1.0, 0.0]]), ["a", "b"]).table()
     assert table.splitlines()[-1].split() == ["b", "-", "-", "-", "0"]
+
+
+def test_a_multilabel_table_starts_with_micro_f1_and_ends_with_the_labels():
+    # Row 1 is right, row 2 misses "b": 2 hits, no label added.
+    targets, selected = np.array([[1, 0], [1, 1]], bool), np.array([[1, 0], [1, 0]], bool)
+    result = multilabel_metrics(targets, np.array([[0.9, 0.1], [0.8, 0.3]]), selected, ["退款", "b"])
+    lines = result.table().splitlines()
+    assert lines[0] == result.first_line()
+    assert lines[1:5] == [
+        "micro precision 1.0000, recall 0.6667",
+        "macro F1 0.5000, weighted F1 0.6667, samples F1 0.8333",  # F1 of labels 1 and 0, of rows 1 and 2 / 3
+        "subset accuracy 0.5000, Hamming loss 0.2500",
+        "label ranking average precision 1.0000",
+    ]
+    assert lines[-3:] == [
+        "label  precision  recall      F1  support",
+        "退款      1.0000  1.0000  1.0000        2",
+        "b         0.0000  0.0000  0.0000        1",
+    ]
+
+
+def test_labels_a_multilabel_model_has_never_seen_are_listed():
+    ones = np.ones((2, 1), bool)
+    unseen = {"新": np.array([True, True]), "x": np.array([True, False])}
+    table = multilabel_metrics(ones, ones * 0.9, ones, ["a"], unseen=unseen).table()
+    assert table.endswith("labels the model has never seen, missed in every row that has them:\n  新: 2\n  x: 1")
+
+
+def test_many_labels_show_the_ten_worst():
+    ones = np.ones((2, 31), bool)
+    assert (
+        "the 10 worst of 31 labels by F1:"
+        in multilabel_metrics(ones, ones * 0.9, ones, list(map(str, range(31)))).table()
+    )
 
 
 @pytest.mark.parametrize(

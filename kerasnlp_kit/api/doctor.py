@@ -1,0 +1,306 @@
+"""Examines the files of a data set: what `kerasnlp_kit.data.doctor` finds, and what a quick linear model tells."""
+
+import os
+import warnings
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.api.diagnosis import Diagnosis
+from kerasnlp_kit.api.preparation import Say
+from kerasnlp_kit.data.columns import Columns
+from kerasnlp_kit.data.copies import Copies, find_copies
+from kerasnlp_kit.data.doctor import examine, most_serious_first
+from kerasnlp_kit.data.examples import Examples, read_examples
+from kerasnlp_kit.data.findings import Finding, Pool, counted, rounded
+from kerasnlp_kit.data.label_noise import likely_wrong_labels
+from kerasnlp_kit.data.near_duplicates import plain_text, text_keys
+from kerasnlp_kit.data.text_checks import WORD
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.terminal import printable
+
+_FOLDS = 5  # and as many distinct texts a class must have to be judged
+_MOST_ROWS = 50_000  # for the linear model; more take minutes
+_MOST_CHARACTERS = 2_000  # of a text, likewise
+_FLATTERED = 0.01  # accuracy
+
+
+def doctor(
+    files: Sequence[str | os.PathLike[str]],
+    *,
+    text_columns: Sequence[str] = (),
+    label_columns: Sequence[str] = (),
+    label_separator: str | None = None,
+    model: bool = True,
+    seed: int = 0,
+    say: Say = print,
+) -> Diagnosis:
+    """Looks for what is wrong with a data set: leaks, repeats, damaged texts, conflicting and likely wrong labels.
+
+    Args:
+        files: The training file, and after it the others, such as dev and test; they need not have labels.
+        text_columns: The columns of the text; found if not given.
+        label_columns: The column of the label; found if not given. Several are columns of 0 and 1, a label each.
+        label_separator: What stands between the labels of a text that may have several.
+        model: Whether to train a linear model, for the likely wrong labels and for the accuracy without leaks.
+        seed: Of folds and model: equal seeds give equal findings.
+        say: Told what was read, line by line.
+
+    Raises:
+        UserError: no file, one named twice, or one that cannot be read.
+    """
+    sources = [os.fspath(file) for file in files]
+    if not sources:
+        raise UserError("expected a file or several: the training file first, then dev and test.")
+    for place, source in enumerate(sources):
+        if source in sources[:place]:
+            raise UserError(f"{source} is named twice. Name each file of the data set once.")
+    pool = Pool(_read_files(sources, _Asked(tuple(text_columns), tuple(label_columns), label_separator), say))
+    copies = find_copies(pool)
+    findings = examine(pool, copies)
+    # Confident learning and accuracy are for one label a row.
+    if model and (pool.labels >= 0).any() and not pool.multi_label:
+        say("Training a linear model on parts of the rows, to judge the labels of the others ...")
+        findings += [*_likely_wrong(pool, copies, seed), *_accuracy(pool, copies, seed)]
+    return Diagnosis(pool.examples, pool.names, tuple(most_serious_first(findings)))
+
+
+def out_of_fold_probabilities(texts: Sequence[str], labels: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
+    """Returns float64 (rows, classes): each row's probabilities by a model that has seen neither it nor an equal text.
+
+    TF-IDF of words and character n-grams, linear support vector machines, five stratified folds. The margins become
+    probabilities by a softmax whose one scale is that of the highest likelihood on the held-out rows.
+
+    Args:
+        texts: One string a row.
+        labels: int (rows,): from 0 to classes - 1. A class with fewer than two distinct texts gets probability 0 where
+            it is held out.
+        classes: Their number.
+        seed: Of folds and model.
+    """
+    labels = np.asarray(labels, np.int64)
+    features, _ = _features(texts, ())
+    folds = _folds(text_keys(map(plain_text, texts)), labels, seed)
+    margins = np.full((len(labels), classes), -np.inf)
+    for fold in np.unique(folds):
+        train, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
+        margins[held_out] = _margins(features[train], labels[train], features[held_out], classes, seed)
+    own = margins[np.arange(len(labels)), labels]
+    known = np.isfinite(own)  # no scale helps a row whose class no model of its fold has seen
+    scales = np.geomspace(0.1, 1000, 81)
+    losses = [-_log_softmax(scale * margins[known])[np.arange(known.sum()), labels[known]].mean() for scale in scales]
+    return np.exp(_log_softmax(scales[int(np.argmin(losses))] * margins))
+
+
+def predicted_classes(
+    texts: Sequence[str], labels: np.ndarray, others: Sequence[str], classes: int, seed: int = 0
+) -> np.ndarray:
+    """Returns int64 (others,): the classes of other texts by the linear model of `out_of_fold_probabilities`.
+
+    Args:
+        texts: The texts to train on.
+        labels: int (rows,): their classes, two at least.
+        others: The texts to classify.
+        classes: Their number.
+        seed: Of the model.
+    """
+    train, held_out = _features(texts, others)
+    return _margins(train, np.asarray(labels, np.int64), held_out, classes, seed).argmax(axis=1)
+
+
+def _features(texts: Sequence[str], others: Sequence[str]) -> tuple[Any, Any]:
+    """TF-IDF of words and of characters within words: sparse (rows, features), of texts and of others by their idf."""
+    from scipy.sparse import hstack
+    from sklearn.feature_extraction.text import TfidfVectorizer
+
+    options: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float32}
+    vectorizers = (
+        TfidfVectorizer(token_pattern=WORD, ngram_range=(1, 2), **options),
+        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2 if len(texts) > 1_000 else 1, **options),
+    )
+    cut, others_cut = ([text[:_MOST_CHARACTERS] for text in part] for part in (texts, others))
+    train = hstack([vectorizer.fit_transform(cut) for vectorizer in vectorizers], format="csr")
+    if not others_cut:
+        return train, None
+    return train, hstack([vectorizer.transform(others_cut) for vectorizer in vectorizers], format="csr")
+
+
+def _margins(features: Any, labels: np.ndarray, others: Any, classes: int, seed: int) -> np.ndarray:
+    """Distances from the planes between each class and the rest: float64 (others, classes); -inf without rows."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.svm import LinearSVC
+
+    margins = np.full((others.shape[0], classes), -np.inf)
+    if len(present := np.unique(labels)) < 2:
+        margins[:, present] = 0
+        return margins
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is good enough
+        machine = LinearSVC(C=1.0, tol=1e-3, random_state=seed).fit(features, labels)
+    distances = machine.decision_function(others)
+    # Two classes have one plane between them.
+    margins[:, machine.classes_] = np.stack([-distances, distances], axis=1) if distances.ndim == 1 else distances
+    return margins
+
+
+def _folds(keys: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
+    """Returns int64 (rows,): a fold for each row; equal keys in one fold, and each class spread over all."""
+    _, first, group = np.unique(keys, return_index=True, return_inverse=True)
+    order = np.random.default_rng(seed).permutation(len(first))
+    order = order[np.argsort(labels[first[order]], kind="stable")]
+    fold = np.empty(len(first), np.int64)
+    fold[order] = np.arange(len(first)) % _FOLDS
+    return fold[group]
+
+
+def _log_softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = logits - logits.max(axis=1, keepdims=True)
+    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
+
+
+def _likely_wrong(pool: Pool, copies: Copies, seed: int) -> list[Finding]:
+    """Confident learning on all rows with labels, of the classes that have a distinct text for each fold."""
+    rows = np.flatnonzero((pool.labels >= 0) & ~copies.blank)
+    pairs = np.unique(np.stack([pool.labels[rows], copies.plain[rows]]), axis=1)
+    judged = np.flatnonzero(np.bincount(pairs[0], minlength=len(pool.label_names)) >= _FOLDS)
+    rows = _some(rows[np.isin(pool.labels[rows], judged)], seed)
+    if len(np.unique(pool.labels[rows])) < 2:
+        return []
+    labels = np.searchsorted(judged, pool.labels[rows])
+    texts = pool.texts.take(rows)
+    probabilities = out_of_fold_probabilities(texts, labels, len(judged), seed)
+    found = likely_wrong_labels(probabilities, labels)
+    if not len(found):
+        return []
+    best = probabilities[found].argmax(axis=1)
+    suspects = rows[found]
+    return [
+        Finding(
+            "likely_wrong_labels",
+            "warning",
+            len(found),
+            f"{counted(len(found), 'label is', 'labels are')} likely wrong, of {len(rows):,} that a linear model "
+            f"judged without having seen them: {pool.by_file(suspects)}",
+            "Found by confident learning (Northcutt et al. 2021), worst first. Some are hard texts with the right "
+            "label: read from the top, mend what is wrong, and stop where most are right.",
+            pool.table(
+                suspects,
+                suggested_label=[pool.label_names[judged[code]] for code in best.tolist()],
+                probability_of_label=rounded(probabilities[found, labels[found]]),
+                probability_of_suggested_label=rounded(probabilities[found, best]),
+            ),
+        )
+    ]
+
+
+def _accuracy(pool: Pool, copies: Copies, seed: int) -> list[Finding]:
+    """Accuracy on each later file with labels, of all rows and of those that the training file has nothing like."""
+    train = _some(pool.of(0), seed)
+    others = np.flatnonzero((pool.labels >= 0) & (pool.file > 0))
+    if not len(others) or len(np.unique(pool.labels[train])) < 2:
+        return []
+    predicted = predicted_classes(
+        pool.texts.take(train), pool.labels[train], pool.texts.take(others), len(pool.label_names), seed
+    )
+    right = predicted == pool.labels[others]
+    columns: dict[str, list[Any]] = {name: [] for name in _ACCURACY_COLUMNS}
+    said, worst, known_rows = [], 0.0, 0
+    for file in np.unique(pool.file[others]).tolist():
+        here = pool.file[others] == file
+        known = here & copies.in_training[others]
+        groups = (here, here & ~known, known)
+        counts = [int(group.sum()) for group in groups]
+        values = [float(right[group].mean()) if group.any() else None for group in groups]
+        cells = (pool.names[file], *(cell for pair in zip(counts, values, strict=True) for cell in pair))
+        for name, cell in zip(_ACCURACY_COLUMNS, cells, strict=True):
+            columns[name].append(round(cell, 4) if isinstance(cell, float) else cell)
+        said.append(_accuracy_said(pool.names[file], counts, values))
+        worst = max(worst, (values[0] or 0.0) - values[1] if values[1] is not None else 0.0)
+        known_rows += counts[2]
+    part = "" if len(train) == pool.sizes[0] else f"{len(train):,} rows of "
+    return [
+        Finding(
+            "accuracy",
+            "serious" if worst >= _FLATTERED else "note",
+            known_rows,
+            f"accuracy of a linear model trained on {part}{pool.names[0]}: {'; '.join(said)}",
+            "Rows whose text, or nearly that text, is in the training file show what a model has learnt by heart. The "
+            "figure without them is what to expect of new texts.",
+            columns,
+        )
+    ]
+
+
+_ACCURACY_COLUMNS = (
+    "file",
+    "rows",
+    "accuracy",
+    "rows_not_in_training",
+    "accuracy_not_in_training",
+    "rows_in_training",
+    "accuracy_in_training",
+)
+
+
+def _accuracy_said(name: str, counts: Sequence[int], values: Sequence[float | None]) -> str:
+    everything = f"{name} {values[0]:.4f} of {counts[0]:,} rows"
+    if not counts[2]:
+        return f"{everything}, none of them in the training file"
+    if values[1] is None:
+        return f"{everything}, all of them in the training file"
+    return f"{everything}, {values[1]:.4f} without the {counts[2]:,} in the training file"
+
+
+def _some(rows: np.ndarray, seed: int) -> np.ndarray:
+    """Returns the rows, or as many of them as the linear model can take, in their order."""
+    if len(rows) <= _MOST_ROWS:
+        return rows
+    return np.sort(np.random.default_rng(seed).choice(rows, _MOST_ROWS, replace=False))
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The columns that the user names; empty where they are to be found."""
+
+    text: tuple[str, ...]
+    labels: tuple[str, ...]
+    separator: str | None
+
+
+def _read_files(sources: Sequence[str], asked: _Asked, say: Say) -> list[Examples]:
+    files: list[Examples] = []
+    for source in sources:
+        examples = _read_file(source, asked, files[0] if files else None)
+        say(printable(f"{examples.source}: {len(examples):,} rows ({examples.description}); {examples.columns.reason}"))
+        for note in examples.notes:
+            say(f"note: {printable(note)}")
+        files.append(examples)
+    return files
+
+
+def _read_file(source: str, asked: _Asked, train: Examples | None) -> Examples:
+    """Reads a file, without labels if it has none and the user did not name any."""
+    columns = train.columns if train else None
+    read = partial(read_examples, source, asked.text, label_separator=asked.separator, preferred=columns)
+    if columns and not columns.labels:
+        return read(need_label=False)
+    try:
+        return read(asked.labels or None, preferred_labels=train.label_names if train else ())
+    except UserError as error:
+        if asked.labels or source == "-":  # standard input cannot be read twice
+            raise
+        failure = error
+    try:
+        examples = read(need_label=False)
+    except UserError:
+        raise failure from None
+    if columns and examples.columns.labels != columns.labels:
+        # A column with another name has other labels.
+        bare = Columns(examples.columns.text, None, examples.columns.reason, examples.columns.guessed)
+        examples = replace(examples, labels=None, targets=None, label_names=(), columns=bare)
+    if not examples.columns.labels:
+        examples = replace(examples, notes=(*examples.notes, f"looked at without labels. {failure}"))
+    return examples

@@ -1,0 +1,175 @@
+"""The ladder of ``--model auto``: the linear model at once, then networks as the time allows."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit import registry
+from kerasnlp_kit.api.fitting import Fitted, fit_linear, fit_network, seconds_an_epoch
+from kerasnlp_kit.api.mixture import Mixture, mix
+from kerasnlp_kit.api.preparation import Prepared, Tokens
+from kerasnlp_kit.api.run import Run
+from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.bootstrap import accuracy_interval
+from kerasnlp_kit.evaluation.ladder import Rung
+
+EXPORT_SECONDS = 20.0  # export, proof and report
+TIMED_TEXTS = 20
+LEAST_SHARE = 0.4  # of a network's epochs: with fewer it is not worth trying
+# Options that a rung takes from its own preset, because they belong together.
+OWN = tuple(
+    field.name
+    for field in dataclasses.fields(TrainingOptions)
+    if field.name in ("epochs", "batch_size", "learning_rate", "schedule", "warmup", "weight_decay", "patience")
+)
+
+
+def climb(
+    run: Run, prepared: Prepared, tokenize: Callable[[], Tokens], begin: float
+) -> tuple[Mixture, list[Rung], bool]:
+    """Fits model after model and chooses the best on dev.
+
+    Args:
+        run: with the options of ``auto``.
+        prepared: texts and labels.
+        tokenize: makes the token ids; called for the first network.
+        begin: `time.perf_counter` at the start of the run.
+
+    Returns:
+        What to export, all that was tried, and whether time is left to fit its networks again on all rows.
+
+    Raises:
+        UserError: a rung that is no model, no rung at all, options that the rungs set for themselves.
+    """
+    specs = _specs(run)
+    end = begin + 60 * run.config.architecture.minutes - EXPORT_SECONDS
+    tried: list[tuple[Mixture, Rung]] = []
+    fitted: list[Fitted] = []
+    repeat = False
+    plan: dict[str, int] = run.record.setdefault("ladder", {})
+    for spec in specs:
+        if spec.kind == "rules":
+            part = fit_linear(run, prepared, spec.architecture(), run.places.work.path / "weights" / f"{spec.name}.npz")
+            end -= part.record["training"]["seconds"] / 2  # to solve it once more on all rows
+        else:
+            tokens = tokenize()
+            architecture, options = rung_options(run, spec)
+            if spec.name not in plan:
+                left = end - time.perf_counter()
+                plan[spec.name], repeat = _affordable(run, prepared, tokens, spec, architecture, options, left, repeat)
+                run.write_record()
+            if not plan[spec.name]:
+                continue
+            options = dataclasses.replace(options, epochs=plan[spec.name], patience=plan[spec.name])
+            part = fit_network(run, prepared, tokens, spec.name, architecture, options)
+        fitted.append(part)
+        for parts in [[part], fitted] if len(fitted) > 1 else [fitted]:
+            mixture = mix(prepared, parts)
+            rung = _rung(run, prepared, mixture)
+            tried.append((mixture, rung))
+            low, high = rung.accuracy_interval
+            run.say(f"{rung.model}: dev {rung.accuracy:.4f} [{low:.4f}, {high:.4f}], {rung.seconds:.0f} s")
+        if part.interrupted:
+            break
+    if not tried:
+        raise UserError("--minutes is too short for any of the --rungs; ngram_linear needs the least.")
+    best, _ = max(tried, key=lambda pair: (pair[0].measure, -pair[0].log_loss(prepared)))
+    rungs = [dataclasses.replace(rung, chosen=mixture is best) for mixture, rung in tried]
+    return best, rungs, repeat
+
+
+def rung_options(run: Run, spec: registry.ModelSpec) -> tuple[Any, TrainingOptions]:
+    """Architecture and training options of a network on the ladder: those of its preset."""
+    values = spec.presets.get("strong", {})
+    own = {field.name for field in dataclasses.fields(spec.architecture)}
+    architecture = spec.architecture(**{name: value for name, value in values.items() if name in own})
+    training = {name: value for name, value in values.items() if name in OWN}
+    return architecture, dataclasses.replace(run.config.training, **training)
+
+
+def _specs(run: Run) -> list[registry.ModelSpec]:
+    standard, training = TrainingOptions(), run.config.training
+    for name in OWN:
+        if getattr(training, name) != getattr(standard, name):
+            flag = "--" + name.replace("_", "-")
+            raise UserError(
+                f"{flag} is set by each model of auto for itself: name one, such as --model cnn_classifier."
+            )
+    specs = [registry.find(name) for name in run.config.architecture.rungs]
+    if run.config.device.backend != "tensorflow":
+        specs = [spec for spec in specs if spec.kind in ("rules", "build")]
+    for spec in specs:
+        if spec.kind not in ("rules", "build"):
+            raise UserError(f"--rungs takes single models. Received: {spec.name}")
+    if not specs:
+        raise UserError("--rungs needs at least one model, such as ngram_linear.")
+    return specs
+
+
+def _affordable(
+    run: Run,
+    prepared: Prepared,
+    tokens: Tokens,
+    spec: registry.ModelSpec,
+    architecture: Any,
+    options: TrainingOptions,
+    left: float,
+    repeat: bool,
+) -> tuple[int, bool]:
+    """Epochs that the time allows, 0 for none; and whether it allows to train on all rows once more at the end."""
+    if left <= 0:
+        run.say(f"{spec.name}: no time left")
+        return 0, repeat
+    begin = time.perf_counter()
+    seconds = seconds_an_epoch(run, prepared, tokens, spec.name, architecture, options)
+    left -= time.perf_counter() - begin
+    whole = seconds * options.epochs
+    if left >= 2 * whole and run.config.training.refit:
+        return options.epochs, True
+    epochs = min(options.epochs, int(left / max(seconds, 1e-9)))
+    if epochs < LEAST_SHARE * options.epochs:
+        run.say(
+            f"{spec.name}: left out; an epoch takes {seconds:.0f} s, and of {options.epochs} epochs {epochs} fit into "
+            f"the time left (--minutes {run.config.architecture.minutes:g})"
+        )
+        return 0, repeat
+    return epochs, False
+
+
+def _rung(run: Run, prepared: Prepared, mixture: Mixture) -> Rung:
+    rows = len(prepared.dev.labels)
+    return Rung(
+        mixture.name,
+        mixture.measure,
+        accuracy_interval(round(mixture.measure * rows), rows),
+        sum(part.record["training"]["seconds"] for part in mixture.parts),
+        sum(run.places.work.weights(part.record).stat().st_size for part in mixture.parts) / 1e6,
+        _latency(run, prepared, mixture),
+    )
+
+
+def _latency(run: Run, prepared: Prepared, mixture: Mixture) -> float | None:
+    """Milliseconds for one text, by the graph as it is exported; None where Keras does not run on TensorFlow."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return None
+    import tensorflow as tf
+
+    from kerasnlp_kit.export.saved_model import classifier_graph
+
+    decision = {"multi_label": prepared.multi_label, "thresholds": None}
+    record = {"parts": [part.record for part in mixture.parts], "decision": decision}
+    graph = classifier_graph(run.places.work, record, prepared.label_names)  # kept: its function does not keep it alive
+    classify = graph.classify.get_concrete_function()
+    texts = [tf.constant([text]) for text in prepared.dev.examples.texts[:TIMED_TEXTS]]
+    times = []
+    for text in [texts[0], *texts]:  # the first one also prepares the graph
+        begin = time.perf_counter()
+        classify(text)
+        times.append(time.perf_counter() - begin)
+    return 1e3 * float(np.median(times[1:]))

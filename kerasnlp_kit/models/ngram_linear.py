@@ -1,0 +1,34 @@
+"""The linear model over word and character n-grams: the classic that others must beat."""
+
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from kerasnlp_kit.registry import register
+
+
+@register("ngram_linear", task="classification")
+@dataclass(frozen=True)
+class NgramLinear:
+    """TF-IDF of word and character n-grams and a linear classifier, solved by scikit-learn: ready in seconds.
+
+    Joachims 1998, "Text Categorization with Support Vector Machines"; Wang & Manning 2012, "Baselines and Bigrams".
+    """
+
+    word_ngrams: int = 2
+    """Longest n-gram of words."""
+    char_ngrams: tuple[int, int] = (2, 5)
+    """Shortest and longest n-gram of characters, within blanks."""
+    min_texts: int = 1
+    """Training texts that an n-gram must be in."""
+    max_megabytes: float = 45.0
+    """Size of the features; the n-grams of the most texts are kept."""
+    solver: Literal["svm", "logistic"] = "svm"
+    """Linear support vector machine, or logistic regression."""
+    strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
+    """Values of C, the inverse of the regularisation; the best on dev is taken."""
+
+    def rules(self, lower: bool) -> Any:
+        """kerasnlp_kit.text.ngrams.NgramRules; TensorFlow is not imported for --help."""
+        from kerasnlp_kit.text.ngrams import NgramRules
+
+        return NgramRules(self.word_ngrams, self.char_ngrams, lower)

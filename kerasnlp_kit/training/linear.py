@@ -1,0 +1,131 @@
+"""Solves the linear classifier over n-grams with scikit-learn."""
+
+import warnings
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import scipy.sparse
+
+from kerasnlp_kit.tasks.linear import NgramFeatures
+from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules
+
+# What a feature takes in a SavedModel, in bytes: key and number in the table, idf, kind; and for each class a weight.
+_FEATURE_BYTES = 16 + 4 + 8
+_WEIGHT_BYTES = 4
+_THREADS = 2
+ABSENT = -10.0  # margin of a class without a row; others lie around -1 to 1
+
+
+def choose_features(
+    rules: NgramRules, counts: NgramCounts, classes: int, *, least_texts: int = 1, megabytes: float = 45.0
+) -> tuple[NgramFeatures, int]:
+    """The n-grams of the training texts that fit into a SavedModel of a given size.
+
+    Args:
+        rules: which n-grams were counted.
+        counts: of the training texts.
+        classes: number of classes.
+        least_texts: texts that an n-gram must be in.
+        megabytes: size to stay under; the n-grams of the most texts are kept.
+
+    Returns:
+        The features, and how many n-grams were left out for the size.
+    """
+    keys, texts = np.unique(counts.keys, return_counts=True)
+    kept = texts >= least_texts
+    keys, texts = keys[kept], texts[kept]
+    columns = 1 if classes == 2 else classes
+    most = max(1, int(megabytes * 1e6 / (_FEATURE_BYTES + _WEIGHT_BYTES * columns)))
+    left_out = max(0, len(keys) - most)
+    if left_out:
+        # Stable, so that among equals the choice depends on nothing but the data.
+        best = np.sort(np.argsort(-texts, kind="stable")[:most])
+        keys, texts = keys[best], texts[best]
+    idf = np.log((1 + len(counts)) / (1 + texts)) + 1
+    return NgramFeatures(rules, keys, idf.astype("float32")), left_out
+
+
+def solve_all(
+    matrix: scipy.sparse.csr_matrix,
+    labels: np.ndarray,
+    classes: int,
+    strengths: Sequence[float],
+    solver: str = "svm",
+    weights: np.ndarray | None = None,
+) -> list[tuple[np.ndarray, np.ndarray]]:
+    """`solve` for several strengths, two at a time: scikit-learn lets go of Python's lock meanwhile."""
+    with ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda strength: solve(matrix, labels, classes, strength, solver, weights), strengths))
+
+
+def solve(
+    matrix: scipy.sparse.csr_matrix,
+    labels: np.ndarray,
+    classes: int,
+    strength: float,
+    solver: str = "svm",
+    weights: np.ndarray | None = None,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Weights and bias of a linear classifier, one class against all others.
+
+    Args:
+        matrix: float64 (rows, features).
+        labels: int (rows,), or bool (rows, classes) where a row may have several.
+        classes: number of classes; those without a row get a margin that never wins.
+        strength: C of scikit-learn, the inverse of the regularisation.
+        solver: svm (squared hinge, Fan et al. 2008, "LIBLINEAR") or logistic.
+        weights: float (rows,), weight of each row.
+
+    Returns:
+        float32 (features, classes) and (classes,); of two exclusive classes one column, for the second class.
+    """
+    if labels.ndim == 2:
+        columns = [
+            _one_against_others(matrix, labels[:, number], strength, solver, weights) for number in range(classes)
+        ]
+    elif classes == 2 or solver != "svm":
+        numbers = (1,) if classes == 2 else range(classes)
+        columns = [_one_against_others(matrix, labels == number, strength, solver, weights) for number in numbers]
+    else:
+        return _svm_of_classes(matrix, labels, classes, strength, weights)
+    found, bias = zip(*columns, strict=True)
+    return np.stack(found, axis=1).astype("float32"), np.array(bias, "float32")
+
+
+def _one_against_others(
+    matrix: scipy.sparse.csr_matrix, positive: np.ndarray, strength: float, solver: str, weights: np.ndarray | None
+) -> tuple[np.ndarray, float]:
+    if positive.all() or not positive.any():
+        return np.zeros(matrix.shape[1]), ABSENT if not positive.any() else -ABSENT
+    estimator = _fit(matrix, positive, strength, solver, weights)
+    return estimator.coef_[0], float(estimator.intercept_[0])
+
+
+def _svm_of_classes(
+    matrix: scipy.sparse.csr_matrix, labels: np.ndarray, classes: int, strength: float, weights: np.ndarray | None
+) -> tuple[np.ndarray, np.ndarray]:
+    """LIBLINEAR's own loop over the classes, which copies the matrix once and not for each class."""
+    estimator = _fit(matrix, labels, strength, "svm", weights)
+    coefficients, intercept = estimator.coef_, estimator.intercept_
+    if len(estimator.classes_) == 2:  # of more that the data should have
+        coefficients, intercept = np.vstack([-coefficients, coefficients]), np.hstack([-intercept, intercept])
+    found, bias = np.zeros((matrix.shape[1], classes), "float32"), np.full(classes, ABSENT, "float32")
+    found[:, estimator.classes_], bias[estimator.classes_] = coefficients.T, intercept
+    return found, bias
+
+
+def _fit(
+    matrix: scipy.sparse.csr_matrix, target: np.ndarray, strength: float, solver: str, weights: np.ndarray | None
+) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    estimator = LinearSVC(C=strength, random_state=0)
+    if solver == "logistic":
+        estimator = LogisticRegression(C=strength, random_state=0, solver="liblinear", dual=True, max_iter=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a little more precision changes no label
+        return estimator.fit(matrix, target, sample_weight=weights)
