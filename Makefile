@@ -21,7 +21,7 @@ install: .venv/.installed
 	touch $@
 
 demo: .venv/.installed
-	$(BIN)/python train.py data/support_tickets.csv --name demo --overwrite
+	$(BIN)/python train.py data/support_tickets.csv --minutes 1 --name demo --overwrite
 	@echo
 	$(BIN)/python evaluate.py models/demo data/support_tickets_test.csv
 

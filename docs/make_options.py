@@ -10,7 +10,7 @@ import typing
 from pathlib import Path
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.cli import evaluate, predict
+from kerasnlp_kit.cli import doctor, evaluate, predict
 from kerasnlp_kit.config import OPTION_GROUPS
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.options import GENERAL_HELP, to_arguments
@@ -35,11 +35,15 @@ def page() -> str:
         presets = [
             (f"--preset {name}", "", f"`{' '.join(to_arguments(values))}`") for name, values in spec.presets.items()
         ]
+        if spec.defaults:
+            presets.insert(0, ("its own defaults", "", f"`{' '.join(to_arguments(spec.defaults))}`"))
         if presets:
             parts.append(table(presets))
     for name, options in (("evaluate", evaluate.Options), ("predict", predict.Options)):
         usage = {"evaluate": "`python evaluate.py MODEL DATA`, ", "predict": ""}[name]
         parts += [f"## {name}", f"{usage}`kerasnlp-kit {name} MODEL DATA`. {options.__doc__}", table(rows(options))]
+    usage = f"`kerasnlp-kit doctor FILE ...`. {doctor.Options.__doc__}"
+    parts += ["## doctor", usage, table(rows(doctor.Options))]
     return "\n\n".join(parts) + "\n"
 
 
@@ -47,7 +51,7 @@ def rows(options: type):
     """Flag, default and help of each option of a dataclass."""
     helps = help_texts(options)
     for field in dataclasses.fields(options):
-        if field.default is dataclasses.MISSING:
+        if field.default is dataclasses.MISSING or field.name == "files":
             continue  # positional
         value = field.default
         if isinstance(value, bool):
@@ -67,13 +71,14 @@ def choices(kind: object) -> str:
 
 
 def help_texts(options: type) -> dict[str, str]:
-    """The string below each field, as the command line shows it."""
-    body = ast.parse(textwrap.dedent(inspect.getsource(options))).body[0].body
-    return {
-        field.target.id: " ".join(text.value.value.split())
-        for field, text in itertools.pairwise(body)
-        if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr)
-    }
+    """The string below each field, also of the classes it comes from, as the command line shows it."""
+    found = {}
+    for one in reversed(options.__mro__[:-1]):
+        body = ast.parse(textwrap.dedent(inspect.getsource(one))).body[0].body
+        for field, text in itertools.pairwise(body):
+            if isinstance(field, ast.AnnAssign) and isinstance(text, ast.Expr):
+                found[field.target.id] = " ".join(text.value.value.split())
+    return found
 
 
 def table(lines) -> str:

@@ -6,17 +6,19 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from kerasnlp_kit.api.estimator import TextClassifier
     from kerasnlp_kit.api.evaluate import Evaluation, evaluate
     from kerasnlp_kit.api.load import LoadedModel, load
     from kerasnlp_kit.api.train import TrainedModel
     from kerasnlp_kit.errors import UserError
 
 __version__ = "0.1.0"
-__all__ = ["Evaluation", "LoadedModel", "TrainedModel", "UserError", "evaluate", "load", "train"]
+__all__ = ["Evaluation", "LoadedModel", "TextClassifier", "TrainedModel", "UserError", "evaluate", "load", "train"]
 
 _PLACES = {
     "Evaluation": "kerasnlp_kit.api.evaluate",
     "LoadedModel": "kerasnlp_kit.api.load",
+    "TextClassifier": "kerasnlp_kit.api.estimator",
     "TrainedModel": "kerasnlp_kit.api.train",
     "UserError": "kerasnlp_kit.errors",
     "evaluate": "kerasnlp_kit.api.evaluate",

@@ -100,7 +100,7 @@ def _earlier(folder: str | None) -> dict[str, Any]:
     model = str(options.get("model"))
     if registry.find(model).kind != "build":
         names = ", ".join(spec.name for spec in registry.networks())
-        raise UserError(f"--from {folder}: a {model} is no single network to start from; these are: {names}.")
+        raise UserError(f"--from {folder}: {model} is no single network to start from; these are: {names}.")
     architecture = {field.name for field in dataclasses.fields(registry.find(model).architecture)}
     shared = architecture | {field.name for field in dataclasses.fields(OPTION_GROUPS["text"])} - {"vectors"}
     return {"model": model, **{name: value for name, value in options.items() if name in shared}}
@@ -185,6 +185,7 @@ def _parser_class(spec: registry.ModelSpec) -> type:
 
 
 def _check(config: RunConfig) -> None:
+    precision = config.decision.min_precision
     rules = {
         "dev_fraction": (0 < config.data.dev_fraction < 1, "between 0 and 1"),
         "vocabulary": (config.text.vocabulary >= 3, "3 or more"),
@@ -197,7 +198,7 @@ def _check(config: RunConfig) -> None:
         "clip_norm": (config.training.clip_norm >= 0, "0 or more"),
         "label_smoothing": (0 <= config.training.label_smoothing < 1, "from 0 to below 1"),
         "patience": (config.training.patience >= 1, "1 or more"),
-        "min_precision": (0 < (config.decision.min_precision or 0.5) <= 1, "above 0 and at most 1"),
+        "min_precision": (precision is None or 0 < precision <= 1, "above 0 and at most 1"),
         "seed": (0 <= config.training.seed < 2**32, "from 0 to 4294967295"),
         "checkpoint_seconds": (config.training.checkpoint_seconds >= 0, "0 or more"),
         "devices": (config.device.devices is None or config.device.devices >= 1, "1 or more"),
@@ -213,7 +214,7 @@ def _check(config: RunConfig) -> None:
             elif isinstance(number, int) and number < 1 and not isinstance(number, bool):
                 rules[field.name] = (False, "1 or more")
         if value == ():
-            rules[field.name] = (False, "one number or several")
+            rules[field.name] = (False, "one name or several" if field.name == "rungs" else "one number or several")
     values = config.flat()
     for name, (holds, rule) in rules.items():
         if not holds:

@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.cli import evaluate, predict
+from kerasnlp_kit.cli import doctor, evaluate, predict
 from kerasnlp_kit.config import option_names
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.options import parse_run
@@ -56,6 +56,10 @@ def place(tmp_path_factory) -> Path:
     write_csv(place / "reviews.csv", ("text", "label"), tickets[:120])
     for name, part in (("train", tickets[:120]), ("dev", tickets[120:150]), ("test", tickets[150:])):
         write_csv(place / f"{name}.csv", ("id", "body", "topic"), ((str(i), *row) for i, row in enumerate(part)))
+    tagged = ((text, f"{label}|new" if number % 3 else label) for number, (text, label) in enumerate(tickets[:120]))
+    write_csv(place / "tagged.csv", ("text", "labels"), tagged)
+    marked = ((text, int("refund" in label), int("deliv" in label)) for text, label in tickets[:120])
+    write_csv(place / "columns.csv", ("text", "refund", "delivery"), marked)
     write_csv(place / "new.csv", ("id", "text"), ((str(i), text) for i, (text, _) in enumerate(tickets[:5])))
     return place
 
@@ -77,7 +81,17 @@ def test_every_command_of_a_document_runs_as_it_stands(place, name):
             run(place, language, content)
     if name == "README.md":
         models = {path.name for path in (place / "models").iterdir()}
-        assert models == {"support_tickets", "reviews", "train", "hotels", "from_file", "topics"}
+        assert models == {
+            "support_tickets",
+            "reviews",
+            "train",
+            "hotels",
+            "from_file",
+            "topics",
+            "careful",
+            "tags",
+            "columns",
+        }
         assert (place / "labelled.csv").read_text().splitlines()[0] == "id,text,predicted_label,probability"
         assert len((place / "labelled.jsonl").read_text().splitlines()) == 5
         assert (place / "report.html").exists()
@@ -85,7 +99,11 @@ def test_every_command_of_a_document_runs_as_it_stands(place, name):
 
 def all_flags() -> set[str]:
     names = {name for spec in registry.available() for name in option_names(spec.architecture)}
-    names |= {field.name for options in (evaluate.Options, predict.Options) for field in dataclasses.fields(options)}
+    names |= {
+        field.name
+        for options in (doctor.Options, evaluate.Options, predict.Options)
+        for field in dataclasses.fields(options)
+    }
     return {flag_of(name) for name in names | {"config", "resume"}}
 
 
@@ -105,7 +123,7 @@ def test_options_md_is_what_the_dataclasses_say():
 
 def test_every_option_is_in_options_md():
     listed = set(re.findall(r"^\| `(--[\w-]+)", text_of("docs/options.md"), flags=re.MULTILINE))
-    positional = {flag_of(name) for name in ("train", "data")}
+    positional = {flag_of(name) for name in ("train", "data", "files")}
     # --model is an option of train, and a positional argument of the other commands.
     assert all_flags() - positional <= listed
 

@@ -1,13 +1,13 @@
 """Examines the files of a data set: what `kerasnlp_kit.data.doctor` finds, and what a quick linear model tells."""
 
 import os
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
+from scipy.special import softmax
 
 from kerasnlp_kit.api.diagnosis import Diagnosis
 from kerasnlp_kit.api.preparation import Say
@@ -18,9 +18,12 @@ from kerasnlp_kit.data.examples import Examples, read_examples
 from kerasnlp_kit.data.findings import Finding, Pool, counted, rounded
 from kerasnlp_kit.data.label_noise import likely_wrong_labels
 from kerasnlp_kit.data.near_duplicates import plain_text, text_keys
-from kerasnlp_kit.data.text_checks import WORD
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.tasks.linear import NgramFeatures
+    from kerasnlp_kit.text.ngrams import NgramCounts
 
 _FOLDS = 5  # and as many distinct texts a class must have to be judged
 _MOST_ROWS = 50_000  # for the linear model; more take minutes
@@ -79,25 +82,23 @@ def out_of_fold_probabilities(texts: Sequence[str], labels: np.ndarray, classes:
         labels: int (rows,): from 0 to classes - 1. A class with fewer than two distinct texts gets probability 0 where
             it is held out.
         classes: Their number.
-        seed: Of folds and model.
+        seed: Of the folds.
     """
+    from kerasnlp_kit.evaluation.decision import fit_scales
+
     labels = np.asarray(labels, np.int64)
-    features, _ = _features(texts, ())
+    matrix = _features(texts).matrix(_counts(texts))
     folds = _folds(text_keys(map(plain_text, texts)), labels, seed)
     margins = np.full((len(labels), classes), -np.inf)
     for fold in np.unique(folds):
         train, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        margins[held_out] = _margins(features[train], labels[train], features[held_out], classes, seed)
-    own = margins[np.arange(len(labels)), labels]
-    known = np.isfinite(own)  # no scale helps a row whose class no model of its fold has seen
-    scales = np.geomspace(0.1, 1000, 81)
-    losses = [-_log_softmax(scale * margins[known])[np.arange(known.sum()), labels[known]].mean() for scale in scales]
-    return np.exp(_log_softmax(scales[int(np.argmin(losses))] * margins))
+        margins[held_out] = _margins(matrix[train], labels[train], matrix[held_out], classes)
+    known = np.isfinite(margins).all(axis=1)  # where no model of a fold has seen a class, no scale can be found
+    scale = fit_scales([margins[known]], labels[known])[0] if known.any() else 1.0
+    return softmax(scale * margins, axis=1)
 
 
-def predicted_classes(
-    texts: Sequence[str], labels: np.ndarray, others: Sequence[str], classes: int, seed: int = 0
-) -> np.ndarray:
+def predicted_classes(texts: Sequence[str], labels: np.ndarray, others: Sequence[str], classes: int) -> np.ndarray:
     """Returns int64 (others,): the classes of other texts by the linear model of `out_of_fold_probabilities`.
 
     Args:
@@ -105,44 +106,38 @@ def predicted_classes(
         labels: int (rows,): their classes, two at least.
         others: The texts to classify.
         classes: Their number.
-        seed: Of the model.
     """
-    train, held_out = _features(texts, others)
-    return _margins(train, np.asarray(labels, np.int64), held_out, classes, seed).argmax(axis=1)
+    features = _features(texts)
+    train, held_out = features.matrix(_counts(texts)), features.matrix(_counts(others))
+    return _margins(train, np.asarray(labels, np.int64), held_out, classes).argmax(axis=1)
 
 
-def _features(texts: Sequence[str], others: Sequence[str]) -> tuple[Any, Any]:
-    """TF-IDF of words and of characters within words: sparse (rows, features), of texts and of others by their idf."""
-    from scipy.sparse import hstack
-    from sklearn.feature_extraction.text import TfidfVectorizer
+def _counts(texts: Sequence[str]) -> "NgramCounts":
+    from kerasnlp_kit.text.ngrams import NgramRules, count_ngrams
 
-    options: dict[str, Any] = {"sublinear_tf": True, "dtype": np.float32}
-    vectorizers = (
-        TfidfVectorizer(token_pattern=WORD, ngram_range=(1, 2), **options),
-        TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), min_df=2 if len(texts) > 1_000 else 1, **options),
-    )
-    cut, others_cut = ([text[:_MOST_CHARACTERS] for text in part] for part in (texts, others))
-    train = hstack([vectorizer.fit_transform(cut) for vectorizer in vectorizers], format="csr")
-    if not others_cut:
-        return train, None
-    return train, hstack([vectorizer.transform(others_cut) for vectorizer in vectorizers], format="csr")
+    return count_ngrams(NgramRules(), [text[:_MOST_CHARACTERS] for text in texts])
 
 
-def _margins(features: Any, labels: np.ndarray, others: Any, classes: int, seed: int) -> np.ndarray:
-    """Distances from the planes between each class and the rest: float64 (others, classes); -inf without rows."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.svm import LinearSVC
+def _features(texts: Sequence[str]) -> "NgramFeatures":
+    from kerasnlp_kit.text.ngrams import NgramRules
+    from kerasnlp_kit.training.linear import choose_features
+
+    rare = 2 if len(texts) > 1_000 else 1  # n-grams of a single text cost much and tell little
+    return choose_features(NgramRules(), _counts(texts), 2, least_texts=rare)[0]
+
+
+def _margins(features: Any, labels: np.ndarray, others: Any, classes: int) -> np.ndarray:
+    """Margins of the linear model: float64 (others, classes); -inf for classes without a row."""
+    from kerasnlp_kit.training.linear import solve
 
     margins = np.full((others.shape[0], classes), -np.inf)
     if len(present := np.unique(labels)) < 2:
         margins[:, present] = 0
         return margins
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # nearly there is good enough
-        machine = LinearSVC(C=1.0, tol=1e-3, random_state=seed).fit(features, labels)
-    distances = machine.decision_function(others)
-    # Two classes have one plane between them.
-    margins[:, machine.classes_] = np.stack([-distances, distances], axis=1) if distances.ndim == 1 else distances
+    weights, bias = solve(features, labels, classes, 1.0)
+    found = others @ weights.astype("float64") + bias
+    found = np.hstack([-found / 2, found / 2]) if found.shape[1] < classes else found
+    margins[:, present] = found[:, present]
     return margins
 
 
@@ -154,11 +149,6 @@ def _folds(keys: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     fold = np.empty(len(first), np.int64)
     fold[order] = np.arange(len(first)) % _FOLDS
     return fold[group]
-
-
-def _log_softmax(logits: np.ndarray) -> np.ndarray:
-    shifted = logits - logits.max(axis=1, keepdims=True)
-    return shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True))
 
 
 def _likely_wrong(pool: Pool, copies: Copies, seed: int) -> list[Finding]:
@@ -203,7 +193,7 @@ def _accuracy(pool: Pool, copies: Copies, seed: int) -> list[Finding]:
     if not len(others) or len(np.unique(pool.labels[train])) < 2:
         return []
     predicted = predicted_classes(
-        pool.texts.take(train), pool.labels[train], pool.texts.take(others), len(pool.label_names), seed
+        pool.texts.take(train), pool.labels[train], pool.texts.take(others), len(pool.label_names)
     )
     right = predicted == pool.labels[others]
     columns: dict[str, list[Any]] = {name: [] for name in _ACCURACY_COLUMNS}

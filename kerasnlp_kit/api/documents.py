@@ -28,7 +28,7 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "jax", "torch")
 SHOWN_CLASSES = 12
 _LABEL_COLUMNS = 30  # of the terminal
 _MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]|"}
-_SOURCES = ("train", "dev", "test")  # options that may be addresses
+_SOURCES = ("train", "dev", "test", "out_of_scope")  # options that may be addresses
 
 
 def how_to_load(saved_model: Path, multi_label: bool = False) -> str:
@@ -42,7 +42,7 @@ def how_to_load(saved_model: Path, multi_label: bool = False) -> str:
     return f"import tensorflow as tf\nmodel = tf.saved_model.load({shown})\nprint({wanted})"
 
 
-def closing_lines(data: str, saved_model: Path, report: str | Path) -> list[str]:
+def closing_lines(data: str, saved_model: Path, report: str | Path, multi_label: bool = False) -> list[str]:
     """Where everything is, for the end of a command's output."""
     return [
         f"data        {data}",
@@ -51,7 +51,7 @@ def closing_lines(data: str, saved_model: Path, report: str | Path) -> list[str]
         "",
         "Load it anywhere:",
         "",
-        how_to_load(saved_model),
+        how_to_load(saved_model, multi_label),
     ]
 
 

@@ -15,6 +15,7 @@ from kerasnlp_kit.data.columns import Columns, find_columns
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.table import read_table
 from kerasnlp_kit.data.writing import require_table_name, write_table
+from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, LINEAR, ModelFolder
 
 _PIECE_ROWS = 10_000
@@ -77,6 +78,7 @@ def evaluate(
     *,
     text_columns: tuple[str, ...] = (),
     label_columns: tuple[str, ...] = (),
+    label_separator: str | None = None,
     out_of_scope: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
     """Scores the exported SavedModel, not a model in memory.
@@ -86,16 +88,21 @@ def evaluate(
         data: file with texts and labels; columns of the names used in training are preferred.
         text_columns: columns of the text, if they have other names here.
         label_columns: likewise.
+        label_separator: what stands between the labels of a row, if it is not what it was in training.
         out_of_scope: file of texts that belong to no class, to measure how many of them the model would abstain from.
 
     Raises:
-        UserError: the folder or the file is not as it should be; the file has no labels.
+        UserError: the folder or the file is not as it should be; the file has no labels; texts out of scope for a
+            model that may give a text none of its labels.
     """
     model = LoadedModel(folder)
+    if model.multi_label and out_of_scope is not None:
+        raise UserError("--out-of-scope needs one label a row; this model may give a text none of its labels.")
     examples = read_examples(
         data,
         text_columns,
         label_columns or None,
+        label_separator=label_separator,
         text_separator=model.run["data"]["text_separator"],
         preferred=_columns(model.run),
         preferred_labels=model.labels,
@@ -104,7 +111,11 @@ def evaluate(
     outside = None
     if out_of_scope is not None:
         others = read_examples(
-            out_of_scope, text_columns, need_label=False, text_separator=model.run["data"]["text_separator"]
+            out_of_scope,
+            text_columns,
+            need_label=False,
+            text_separator=model.run["data"]["text_separator"],
+            preferred=_columns(model.run),
         )
         outside = model.predict_proba(others.texts)
     scores = score(

@@ -142,8 +142,6 @@ def _row_weights(run: Run, labels: np.ndarray, classes: int) -> np.ndarray | Non
 
     if not run.config.training.class_weights:
         return None
-    if labels.ndim == 2:
-        raise UserError("--class-weights needs one label a row; here a row may have several.")
     return balanced_weights(labels, classes)
 
 

@@ -49,7 +49,7 @@ def climb(
     end = begin + 60 * run.config.architecture.minutes - EXPORT_SECONDS
     tried: list[tuple[Mixture, Rung]] = []
     fitted: list[Fitted] = []
-    repeat = False
+    repeat: bool = run.record.get("repeat", False)
     plan: dict[str, int] = run.record.setdefault("ladder", {})
     for spec in specs:
         if spec.kind == "rules":
@@ -61,6 +61,7 @@ def climb(
             if spec.name not in plan:
                 left = end - time.perf_counter()
                 plan[spec.name], repeat = _affordable(run, prepared, tokens, spec, architecture, options, left, repeat)
+                run.record["repeat"] = repeat
                 run.write_record()
             if not plan[spec.name]:
                 continue
@@ -68,7 +69,7 @@ def climb(
             part = fit_network(run, prepared, tokens, spec.name, architecture, options)
         fitted.append(part)
         for parts in [[part], fitted] if len(fitted) > 1 else [fitted]:
-            mixture = mix(prepared, parts)
+            mixture = mix(prepared, parts, calibrate=run.config.decision.calibrate)
             rung = _rung(run, prepared, mixture)
             tried.append((mixture, rung))
             low, high = rung.accuracy_interval
@@ -99,7 +100,10 @@ def _specs(run: Run) -> list[registry.ModelSpec]:
             raise UserError(
                 f"{flag} is set by each model of auto for itself: name one, such as --model cnn_classifier."
             )
-    specs = [registry.find(name) for name in run.config.architecture.rungs]
+    names = run.config.architecture.rungs
+    if len(set(names)) < len(names):
+        raise UserError(f"--rungs takes each model once. Received: {' '.join(names)}")
+    specs = [registry.find(name) for name in names]
     if run.config.device.backend != "tensorflow":
         specs = [spec for spec in specs if spec.kind in ("rules", "build")]
     for spec in specs:
@@ -130,7 +134,7 @@ def _affordable(
     whole = seconds * options.epochs
     if left >= 2 * whole and run.config.training.refit:
         return options.epochs, True
-    epochs = min(options.epochs, int(left / max(seconds, 1e-9)))
+    epochs = int(min(options.epochs, left / max(seconds, 1e-9)))
     if epochs < LEAST_SHARE * options.epochs:
         run.say(
             f"{spec.name}: left out; an epoch takes {seconds:.0f} s, and of {options.epochs} epochs {epochs} fit into "

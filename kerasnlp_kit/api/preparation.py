@@ -52,6 +52,8 @@ class Prepared:
     train: Part
     dev: Part
     test: Part | None
+    outside: Examples | None = None
+    """Texts of no class."""
 
     @property
     def multi_label(self) -> bool:
@@ -96,6 +98,8 @@ class Data:
     dev: Examples
     test: Examples | None
     dev_name: str
+    outside: Examples | None = None
+    """Texts of no class."""
 
 
 def read_data(config: RunConfig, say: Say) -> Data:
@@ -106,7 +110,7 @@ def read_data(config: RunConfig, say: Say) -> Data:
         say: told what was found out and what was left out.
 
     Raises:
-        UserError: see `read_examples` and `require_classes`.
+        UserError: see `read_examples` and `require_classes`; an option that needs one label a row.
     """
     data = config.data
     everything = read_examples(
@@ -118,10 +122,13 @@ def read_data(config: RunConfig, say: Say) -> Data:
     )
     _say_reading(everything, say)
     require_classes(everything)
+    if everything.multi_label:
+        _require_no_option_of_one_label(config)
     test = _read_other(data.test, config, everything, say) if data.test else None
+    outside = _read_outside(config.decision.out_of_scope, config, everything, say)
     if data.dev:
         dev = _read_other(data.dev, config, everything, say)
-        return Data(everything, dev, test, dev.source)
+        return Data(everything, dev, test, dev.source, outside)
     options = (data.dev_fraction, config.training.seed)
     if everything.targets is not None:
         train_rows, dev_rows = split_label_sets(everything.texts, everything.targets, *options)
@@ -133,7 +140,7 @@ def read_data(config: RunConfig, say: Say) -> Data:
             f"{everything.source} has too few rows to hold some out for choosing the best epoch; give --dev."
         )
     dev_name = f"dev ({len(dev_rows):,} rows held out)"
-    return Data(everything.take(train_rows), everything.take(dev_rows), test, dev_name)
+    return Data(everything.take(train_rows), everything.take(dev_rows), test, dev_name, outside)
 
 
 def prepare(data: Data, say: Say) -> Prepared:
@@ -155,7 +162,7 @@ def prepare(data: Data, say: Say) -> Prepared:
         # Scores go by the name, and of addresses that differ in their query the same is shown.
         name = data.test.source + (" (test)" if data.test.source == data.dev_name else "")
         test = _part(name, data.test, names)
-    return Prepared(names, _part(data.train.source, data.train, names), dev, test)
+    return Prepared(names, _part(data.train.source, data.train, names), dev, test, data.outside)
 
 
 def tokenize(config: RunConfig, prepared: Prepared, tokenizer: "Tokenizer | None", max_length: int | None) -> Tokens:
@@ -233,6 +240,31 @@ def _read_other(source: str, config: RunConfig, train: Examples, say: Say) -> Ex
     )
     _say_reading(examples, say)
     return examples
+
+
+def _read_outside(source: str | None, config: RunConfig, train: Examples, say: Say) -> Examples | None:
+    """Texts that belong to no class; a label column that they may have is of no interest."""
+    if not source:
+        return None
+    data = config.data
+    examples = read_examples(
+        source, data.text_column, need_label=False, text_separator=data.text_separator, preferred=train.columns
+    )
+    say(printable(f"{examples.source}: {len(examples):,} texts out of scope; {examples.columns.reason}"))
+    for note in examples.notes:
+        say(f"note: {printable(note)}")
+    return examples
+
+
+def _require_no_option_of_one_label(config: RunConfig) -> None:
+    given = {
+        "--class-weights": config.training.class_weights,
+        "--min-precision": config.decision.min_precision,
+        "--out-of-scope": config.decision.out_of_scope,
+    }
+    for flag, value in given.items():
+        if value:
+            raise UserError(f"{flag} needs one label a row; here a row may have several.")
 
 
 def _say_reading(examples: Examples, say: Say) -> None:

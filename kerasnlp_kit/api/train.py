@@ -23,12 +23,13 @@ from kerasnlp_kit.api.preparation import Data, Part, Prepared, Say, Tokens, prep
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
 from kerasnlp_kit.config import RunConfig
-from kerasnlp_kit.data.examples import read_examples
+from kerasnlp_kit.data.doctor import quick_check
 from kerasnlp_kit.errors import ExportMismatch, UserError
 from kerasnlp_kit.evaluation.calibration import expected_calibration_error
 from kerasnlp_kit.evaluation.decision import class_thresholds, f1_thresholds
 from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
 from kerasnlp_kit.evaluation.report import ReportData, write_report
+from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.export.folder import BASELINE, CHECKPOINTS, LINEAR, NETWORK, ModelFolder
 from kerasnlp_kit.training import devices
 from kerasnlp_kit.training.checkpoint import any_checkpoint
@@ -83,6 +84,8 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
             start.require_same_text(config, earlier)
         run = Run(config, registry.find(config.model), places, earlier, resume, say)
         data = read_data(config, say)
+        for line in quick_check(data.train, data.dev, data.test):
+            say(printable(f"doctor: {line}"))
         if config.training.tensorboard:
             devices.require_package("tensorboard", "--tensorboard")
         devices.choose_backend(config.device.backend, config.device.devices)
@@ -253,8 +256,8 @@ def _export(
     for part in parts:
         texts.extend(map(to_bytes, part.examples.texts))
     dev_and_test = len(texts)
-    if run.config.decision.out_of_scope:
-        texts.extend(map(to_bytes, _outside(run)))
+    if prepared.outside is not None:
+        texts.extend(map(to_bytes, prepared.outside.texts))
     if run.config.output.new_version and run.places.final.path.exists():
         shutil.copytree(run.places.final.path / "saved_model", work.path / "saved_model", dirs_exist_ok=True)
     run.write_record()
@@ -309,12 +312,6 @@ def _scores_in_memory(
         scores.append(predict(network, ids, tuple(part["widths"])))
         numbers["ids"] = pad_rows(ids, some, longest)
     return scores, numbers
-
-
-def _outside(run: Run) -> Any:
-    examples = read_examples(run.config.decision.out_of_scope or "", run.config.data.text_column, need_label=False)
-    run.say(f"{examples.source}: {len(examples):,} texts out of scope")
-    return examples.texts
 
 
 def _score(

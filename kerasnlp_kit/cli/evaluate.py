@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse
-from kerasnlp_kit.config import Names, OptionalFile
+from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 
 
 @dataclass(frozen=True)
@@ -17,6 +17,8 @@ class Options:
     """Column of the text; default: that of the training, else found."""
     label_column: Names = ()
     """Column of the label, or columns; default: those of the training, else found."""
+    label_separator: OptionalName = None
+    """What stands between the labels of a text that may have several; default: that of the training."""
     out_of_scope: OptionalFile = None
     """File of texts that belong to no class: how many of them the model would abstain from is measured."""
     json: bool = False
@@ -44,6 +46,7 @@ def main(arguments: list[str], prog: str) -> int:
         options.data,
         text_columns=options.text_column,
         label_columns=options.label_column,
+        label_separator=options.label_separator,
         out_of_scope=options.out_of_scope,
     )
     if options.json:
@@ -58,5 +61,6 @@ def main(arguments: list[str], prog: str) -> int:
         result.write_report(options.report, texts=options.texts)
     if not options.json:
         report = options.report or result.model.folder / "report.html"
-        print("\n" + "\n".join(closing_lines(result.examples.source, result.model.saved_model, report)))
+        lines = closing_lines(result.examples.source, result.model.saved_model, report, result.model.multi_label)
+        print("\n" + "\n".join(lines))
     return 0

@@ -22,6 +22,8 @@ def main(arguments: list[str], prog: str) -> int:
         print(f"{spec.name}{default}, {spec.task}: {spec.summary}")
         defaults = [to_arguments({field.name: field.default}) for field in dataclasses.fields(spec.architecture)]
         print(_wrapped([" ".join(words) for words in defaults]))
+        if spec.defaults:
+            print(f"    has its own defaults: {' '.join(to_arguments(spec.defaults))}")
         for name, values in spec.presets.items():
             print(f"    --preset {name}: {' '.join(to_arguments(values))}")
         print()

@@ -13,5 +13,6 @@ def main(arguments: list[str], prog: str) -> int:
     data, scores = list(trained.scores.items())[-1]
     print("\n".join(["", scores.metrics.table(), "", *scores.lines(), ""]))
     print(f"seconds     {trained.seconds:.0f}")
-    print("\n".join(closing_lines(data, trained.saved_model, trained.report)))
+    multi_label = scores.selected is not None
+    print("\n".join(closing_lines(data, trained.saved_model, trained.report, multi_label)))
     return 0

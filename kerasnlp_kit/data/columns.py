@@ -154,7 +154,7 @@ def columns_by_name(
 def probe(column: pa.ChunkedArray) -> pa.ChunkedArray:
     """Returns cells from all over the column, not only from its top."""
     step = max(1, len(column) // _PROBE_ROWS)
-    chunks = [chunk.take(pa.array(range(0, len(chunk), step))) for chunk in column.chunks]
+    chunks = [chunk.take(pa.array(range(0, len(chunk), step), pa.int64())) for chunk in column.chunks]
     return pa.chunked_array(chunks, column.type)
 
 

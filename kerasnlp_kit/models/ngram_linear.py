@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.registry import register
 
 
@@ -31,4 +32,7 @@ class NgramLinear:
         """kerasnlp_kit.text.ngrams.NgramRules; TensorFlow is not imported for --help."""
         from kerasnlp_kit.text.ngrams import NgramRules
 
+        shortest, longest = self.char_ngrams
+        if shortest > longest:
+            raise UserError(f"--char-ngrams must be the shortest, then the longest. Received: {shortest} {longest}")
         return NgramRules(self.word_ngrams, self.char_ngrams, lower)

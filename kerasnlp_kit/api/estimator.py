@@ -1,0 +1,149 @@
+"""A scikit-learn estimator: text classification in a pipeline, a grid search, a cross-validation."""
+
+import contextlib
+import os
+import shutil
+import tempfile
+import weakref
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.validation import check_is_fitted
+
+from kerasnlp_kit.api.load import LoadedModel
+from kerasnlp_kit.api.train import TrainedModel, run_training
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.options import parse_run, to_arguments
+
+_NAME = "model"
+
+
+class TextClassifier(ClassifierMixin, BaseEstimator):
+    """Labels texts with a model that `fit` trains, exports and proves as ``train.py`` does.
+
+    Args:
+        model: name of the model; see ``kerasnlp-kit models``.
+        preset: of the model.
+        options: further options of the command line, with underscores: ``{"epochs": 5}``.
+        random_state: the seed; None is 0, so that two fits give the same model.
+        verbose: whether to show what training says.
+
+    Attributes:
+        classes_: the labels, sorted: (classes,); where y is a matrix of 0 and 1, the numbers of its columns.
+        model_: the `LoadedModel` that answers.
+        trained_: what training made and reached; its folder goes with this object, so `save` what is to stay.
+    """
+
+    def __init__(
+        self,
+        model: str = "auto",
+        *,
+        preset: str | None = None,
+        options: Mapping[str, Any] | None = None,
+        random_state: int | None = None,
+        verbose: bool = False,
+    ) -> None:
+        self.model = model
+        self.preset = preset
+        self.options = options
+        self.random_state = random_state
+        self.verbose = verbose
+
+    def fit(self, X: Sequence[str], y: Any) -> "TextClassifier":  # scikit-learn's name
+        """Trains on texts and labels; a part of them is held out for what must be chosen.
+
+        Args:
+            X: n texts: list, array or pandas column of strings.
+            y: n labels, strings or numbers; or 0 and 1, (n, classes), where a text may have several.
+
+        Raises:
+            UserError: options or data are not as they should be.
+        """
+        texts = _texts(X)
+        labels = np.asarray(y)
+        if len(labels) != len(texts):
+            raise ValueError(f"X and y must be of one length. Received: {len(texts)} texts and {len(labels)} labels")
+        several = labels.ndim == 2
+        if several:
+            self.classes_: np.ndarray = np.arange(labels.shape[1])
+            names = [f"{number:06d}" for number in self.classes_]
+            cells: Any = [[names[place] for place in np.flatnonzero(row)] for row in labels]
+        else:
+            self.classes_, codes = np.unique(labels, return_inverse=True)
+            names = [str(value) for value in self.classes_]
+            if len(set(names)) < len(names):
+                raise UserError("Two labels must not be written alike, such as 1 and '1'.")
+            cells = [names[code] for code in codes]
+        folder = Path(tempfile.mkdtemp(prefix="kerasnlp_kit-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        path = folder / "data.parquet"
+        pq.write_table(pa.table({"text": pa.array(texts, pa.string()), "label": cells}), path)
+        given = {**(self.options or {}), "model": self.model, "preset": self.preset, "seed": self.random_state or 0}
+        given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
+        config, _ = parse_run([str(path), *to_arguments(given)], "TextClassifier")
+        with contextlib.ExitStack() as stack:
+            if not self.verbose:
+                silence = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                stack.enter_context(contextlib.redirect_stdout(silence))
+            self.trained_: TrainedModel = run_training(config)
+        path.unlink()
+        self.model_ = LoadedModel(folder / _NAME)
+        # Columns of the model in the order of classes_; a class that no row has cannot be among them.
+        place = {name: number for number, name in enumerate(self.model_.labels)}
+        self._columns = [place.get(name, -1) for name in names]
+        return self
+
+    def predict_proba(self, X: Sequence[str]) -> np.ndarray:
+        """Probabilities of the classes, in the order of ``classes_``: float32 (texts, classes)."""
+        check_is_fitted(self, "model_")
+        found = self.model_.predict_proba(_texts(X))
+        # A column that is never asked for stands in for classes that no row had.
+        return np.hstack([found, np.zeros((len(found), 1), "float32")])[:, self._columns]
+
+    def predict(self, X: Sequence[str]) -> np.ndarray:
+        """The most probable label of each text: (texts,); where a text may have several, 0 and 1: (texts, classes)."""
+        probabilities = self.predict_proba(X)
+        if not self.model_.multi_label:
+            return self.classes_[probabilities.argmax(axis=1)]
+        limits = np.append(np.asarray(self.model_.run["decision"]["thresholds"], "float32"), 2.0)[self._columns]
+        return (probabilities >= limits).astype(int)
+
+    def save(self, folder: str | os.PathLike[str]) -> Path:
+        """Copies the model folder to a new place, for ``evaluate.py``, ``kerasnlp_kit.load`` or a server.
+
+        Raises:
+            UserError: there is something already.
+        """
+        check_is_fitted(self, "model_")
+        target = Path(folder)
+        if target.exists():
+            raise UserError(f"{target} exists; give another place.")
+        unfinished = target.with_name(target.name + ".partial")
+        shutil.copytree(self.model_.folder, unfinished)
+        unfinished.rename(target)
+        return target
+
+    def __sklearn_tags__(self) -> Any:
+        """Tells scikit-learn that X holds strings."""
+        tags = super().__sklearn_tags__()
+        tags.input_tags.string = True
+        tags.input_tags.two_d_array = False
+        tags.input_tags.one_d_array = True
+        tags.classifier_tags.multi_label = True
+        tags.target_tags.multi_output = True
+        return tags
+
+
+def _texts(texts: Any) -> list[str]:
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"X must be several texts, such as a list. Received: {texts!r:.100}")
+    found = list(texts)
+    for row, text in enumerate(found):
+        if not isinstance(text, str):
+            raise TypeError(f"X must hold strings. Received: {text!r:.100} at row {row}")
+    return found

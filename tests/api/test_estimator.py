@@ -1,0 +1,109 @@
+"""The estimator does what scikit-learn asks of one."""
+
+import csv
+
+import numpy as np
+import pytest
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import FunctionTransformer
+
+import kerasnlp_kit as kit
+from kerasnlp_kit import TextClassifier, UserError
+
+
+@pytest.fixture(scope="module")
+def topics(write_topics, tmp_path_factory):
+    """Texts and labels, 150 rows of three classes."""
+    path = write_topics(tmp_path_factory.mktemp("topics") / "topics.csv", 150)
+    with path.open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    return [row["text"] for row in rows], [row["label"] for row in rows]
+
+
+@pytest.fixture(scope="module")
+def fitted(topics):
+    return TextClassifier("ngram_linear").fit(*topics)
+
+
+def test_it_learns_and_gives_labels_probabilities_and_a_score(fitted, topics):
+    texts, labels = topics
+    assert fitted.classes_.tolist() == ["food", "music", "sport"]
+    assert fitted.score(texts, labels) > 0.95
+    probabilities = fitted.predict_proba(texts)
+    assert probabilities.shape == (150, 3)
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, atol=1e-5)
+    assert fitted.predict(texts).tolist() == fitted.classes_[probabilities.argmax(axis=1)].tolist()
+
+
+def test_parameters_are_read_set_and_cloned(fitted):
+    assert clone(fitted).get_params() == fitted.get_params()
+    assert not hasattr(clone(fitted), "model_")
+    changed = TextClassifier().set_params(model="ngram_linear", options={"word_ngrams": 1})
+    assert changed.get_params()["options"] == {"word_ngrams": 1}
+
+
+def test_cross_validation_and_grid_search_in_a_pipeline(topics):
+    texts, labels = map(np.array, topics)
+    linear = TextClassifier("ngram_linear", options={"strengths": (1.0,)})
+    upper = make_pipeline(FunctionTransformer(lambda rows: [text.upper() for text in rows]), linear)
+    halves = [(np.arange(75), np.arange(75, 150))]
+    assert cross_val_score(upper, texts, labels, cv=halves).min() > 0.9
+    search = GridSearchCV(upper, {"textclassifier__options": [{"word_ngrams": 1}]}, cv=halves, refit=False)
+    assert search.fit(texts, labels).cv_results_["mean_test_score"] > 0.9
+
+
+def test_labels_that_are_numbers_come_back_as_numbers(topics):
+    texts, labels = topics
+    numbers = np.array([{"food": 10, "music": 9, "sport": -1}[label] for label in labels])
+    fitted = TextClassifier("ngram_linear").fit(texts, numbers)
+    assert fitted.classes_.tolist() == [-1, 9, 10]  # as numbers, though "10" comes before "9"
+    assert (fitted.predict(texts) == numbers).mean() > 0.95
+    assert fitted.predict(texts).dtype == numbers.dtype
+
+
+def test_a_matrix_of_labels_makes_a_model_of_several_labels_a_text(topics):
+    texts, labels = topics
+    matrix = np.array([[label == "food", label != "sport", False] for label in labels], int)
+    fitted = TextClassifier("ngram_linear").fit(texts, matrix)
+    found = fitted.predict(texts)
+    assert found.shape == (150, 3)
+    assert (found[:, :2] == matrix[:, :2]).mean() > 0.95
+    assert not found[:, 2].any()
+    assert fitted.predict_proba(texts).shape == (150, 3)
+
+
+def test_the_model_can_be_saved_and_loaded_elsewhere(fitted, topics, tmp_path):
+    folder = fitted.save(tmp_path / "kept")
+    np.testing.assert_array_equal(kit.load(folder).predict(topics[0]), fitted.predict(topics[0]))
+    with pytest.raises(UserError, match="exists"):
+        fitted.save(folder)
+
+
+def test_the_same_seed_gives_the_same_and_it_says_nothing_unless_asked(fitted, topics, capsys):
+    capsys.readouterr()
+    again = TextClassifier("ngram_linear", random_state=0).fit(*topics)
+    assert capsys.readouterr().out == ""
+    np.testing.assert_array_equal(again.predict_proba(topics[0]), fitted.predict_proba(topics[0]))
+    TextClassifier("ngram_linear", random_state=1, verbose=True).fit(*topics)
+    assert "n-grams" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("texts", "labels", "error", "message"),
+    [
+        ("one text", ["a"], TypeError, "several texts"),
+        ([1, 2], ["a", "b"], TypeError, "must hold strings"),
+        (["a", "b"], ["x"], ValueError, "one length"),
+        (["a b", "c d"] * 9, ["x"] * 18, UserError, "one class"),
+    ],
+)
+def test_bad_input_is_told(texts, labels, error, message):
+    with pytest.raises(error, match=message):
+        TextClassifier("ngram_linear").fit(texts, labels)
+
+
+def test_an_unknown_option_is_told(topics):
+    with pytest.raises(UserError, match="epohcs"):
+        TextClassifier("cnn_classifier", options={"epohcs": 3}).fit(*topics)
