@@ -88,7 +88,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         config, _ = parse_run([str(path), *to_arguments(given)], "TextClassifier")
         with contextlib.ExitStack() as stack:
             if not self.verbose:
-                silence = stack.enter_context(open(os.devnull, "w", encoding="utf-8"))
+                silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
                 stack.enter_context(contextlib.redirect_stdout(silence))
             self.trained_: TrainedModel = run_training(config)
         path.unlink()
