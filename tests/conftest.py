@@ -28,7 +28,7 @@ def trained(tickets, tmp_path_factory) -> Path:
     """The finished folder of a small model for the tickets, far from perfect; not to be changed."""
     models = tmp_path_factory.mktemp("models")
     small = {"embedding-dim": 8, "filters": 8, "kernels": 1, "vocabulary": 400, "epochs": 4, "learning-rate": 0.01}
-    options = [f"--{name}={value}" for name, value in small.items()]
+    options = ["--model=cnn_classifier", *(f"--{name}={value}" for name, value in small.items())]
     # A process of its own: training sets seeds, determinism and the environment of its process.
     command = [sys.executable, CHECKOUT / "train.py", tickets, "--models", models, "--name", "tickets", *options]
     done = subprocess.run(command, capture_output=True, text=True, timeout=300)

@@ -9,7 +9,7 @@ from pathlib import Path
 from kerasnlp_kit.api.documents import PACKAGES
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-MODULES = {"PyYAML": "yaml"}  # where the package has another name than its module
+MODULES = {"PyYAML": "yaml", "scikit-learn": "sklearn"}  # where the package has another name than its module
 OPTIONAL = {"jax", "torch", "tensorboard"}
 
 
@@ -35,14 +35,17 @@ def setup() -> configparser.ConfigParser:
     return config
 
 
+def required() -> set[str]:
+    """Modules of the packages that an installation brings."""
+    return {MODULES.get(name, name) for name in requirements(setup()["options"]["install_requires"])}
+
+
 def test_the_package_requires_what_it_imports_and_nothing_else():
-    required = {MODULES.get(name, name) for name in requirements(setup()["options"]["install_requires"])}
-    assert imported(CHECKOUT / "kerasnlp_kit") - OPTIONAL == required
+    assert imported(CHECKOUT / "kerasnlp_kit") - OPTIONAL == required()
 
 
 def test_the_benchmarks_need_no_more_than_the_package():
-    required = requirements(setup()["options"]["install_requires"])
-    assert imported(CHECKOUT / "benchmarks") - {"running"} <= required
+    assert imported(CHECKOUT / "benchmarks") - {"running"} <= required()
 
 
 def test_run_json_tells_versions_of_required_and_optional_packages_only():

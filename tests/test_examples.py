@@ -89,6 +89,7 @@ def test_every_output_has_the_batch_as_first_dimension_as_rest_rows_need(saved_m
         "probability": tf.float32,
         "labels": tf.string,
         "probabilities": tf.float32,
+        "abstain": tf.bool,
     }
     answer = signature(text=tf.constant(TEXTS))
     assert all(value.shape[0] == len(TEXTS) for value in answer.values())

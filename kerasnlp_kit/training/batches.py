@@ -105,13 +105,19 @@ class Batches:
         return batches if random is None else [batches[index] for index in random.permutation(len(batches))]
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
-        """Yields ids (batch, width), labels (batch,) and weights (batch,) if any, from batch ``start`` on."""
+        """Yields ids (batch, width), labels int32 (batch,) or (batch, classes) and weights (batch,) if any.
+
+        Args:
+            epoch: number of the epoch.
+            start: batches to leave out.
+        """
         return self.batches(self.plan(epoch)[start:])
 
     def batches(self, plan: Iterable[tuple[int, np.ndarray]]) -> Iterator[tuple[np.ndarray, ...]]:
         """Yields, likewise, the batches of a plan or a part of it."""
         for width, rows in plan:
-            batch = (pad_rows(self.ids, rows, width), self.labels[rows])
+            # Whole numbers: several devices cannot add bools up on TensorFlow.
+            batch = (pad_rows(self.ids, rows, width), self.labels[rows].astype("int32"))
             yield batch if self.weights is None else (*batch, self.weights[rows])
 
 
@@ -133,7 +139,7 @@ class EpochDataset:
         labels = self.batches.labels
         specs: tuple[Any, ...] = (
             tf.TensorSpec([None, None], tf.int32),
-            tf.TensorSpec([None, *labels.shape[1:]], labels.dtype),
+            tf.TensorSpec([None, *labels.shape[1:]], tf.int32),
         )
         if self.batches.weights is not None:
             specs = (*specs, tf.TensorSpec([None], tf.float32))

@@ -1,7 +1,8 @@
 """Solves the linear classifier over n-grams with scikit-learn."""
 
+import contextlib
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -56,8 +57,8 @@ def solve_all(
     weights: np.ndarray | None = None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
     """`solve` for several strengths, two at a time: scikit-learn lets go of Python's lock meanwhile."""
-    with ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda strength: solve(matrix, labels, classes, strength, solver, weights), strengths))
+    with _unconverged_is_fine(), ThreadPoolExecutor(_THREADS) as pool:
+        return list(pool.map(lambda strength: _solve(matrix, labels, classes, strength, solver, weights), strengths))
 
 
 def solve(
@@ -81,6 +82,28 @@ def solve(
     Returns:
         float32 (features, classes) and (classes,); of two exclusive classes one column, for the second class.
     """
+    with _unconverged_is_fine():
+        return _solve(matrix, labels, classes, strength, solver, weights)
+
+
+@contextlib.contextmanager
+def _unconverged_is_fine() -> Iterator[None]:
+    """A little more precision changes no label. Not for each thread: the filters of warnings are the process's."""
+    from sklearn.exceptions import ConvergenceWarning
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        yield
+
+
+def _solve(
+    matrix: scipy.sparse.csr_matrix,
+    labels: np.ndarray,
+    classes: int,
+    strength: float,
+    solver: str,
+    weights: np.ndarray | None,
+) -> tuple[np.ndarray, np.ndarray]:
     if labels.ndim == 2:
         columns = [
             _one_against_others(matrix, labels[:, number], strength, solver, weights) for number in range(classes)
@@ -119,13 +142,10 @@ def _svm_of_classes(
 def _fit(
     matrix: scipy.sparse.csr_matrix, target: np.ndarray, strength: float, solver: str, weights: np.ndarray | None
 ) -> Any:
-    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
     estimator = LinearSVC(C=strength, random_state=0)
     if solver == "logistic":
         estimator = LogisticRegression(C=strength, random_state=0, solver="liblinear", dual=True, max_iter=1000)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)  # a little more precision changes no label
-        return estimator.fit(matrix, target, sample_weight=weights)
+    return estimator.fit(matrix, target, sample_weight=weights)

@@ -1,5 +1,7 @@
 """Runs commands, in this process or as a person would."""
 
+import contextlib
+import io
 import os
 import subprocess
 import sys
@@ -27,17 +29,28 @@ def here(tmp_path, monkeypatch) -> Path:
     return tmp_path
 
 
+@pytest.fixture(scope="session")
+def run_in():
+    """Runs ``kerasnlp-kit ...`` within this process, in a folder: quick where TensorFlow is imported already."""
+
+    def run_in(folder: Path, *arguments) -> Ran:
+        out, err = io.StringIO(), io.StringIO()
+        with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as caught:
+            patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # else standard error would be piped through a filter
+            patch.chdir(folder)
+            with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
+                main([os.fspath(argument) for argument in arguments])
+        return Ran(caught.value.code or 0, out.getvalue(), err.getvalue())
+
+    return run_in
+
+
 @pytest.fixture
-def command(here, capsys, monkeypatch):
-    """Runs ``kerasnlp-kit ...`` within this process: quick where TensorFlow is not needed."""
-    monkeypatch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # else standard error would be piped through a filter
+def command(here, run_in):
+    """Likewise, in the folder of the test."""
 
     def command(*arguments) -> Ran:
-        capsys.readouterr()
-        with pytest.raises(SystemExit) as caught:
-            main([os.fspath(argument) for argument in arguments])
-        out, err = capsys.readouterr()
-        return Ran(caught.value.code or 0, out, err)
+        return run_in(here, *arguments)
 
     return command
 

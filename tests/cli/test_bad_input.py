@@ -6,6 +6,8 @@ import shutil
 import pytest
 
 ROWS = "".join(f"good {row},yes\nbad {row},no\n" for row in range(10))
+CNN = ("--model", "cnn_classifier")
+LINEAR = ("--model", "ngram_linear")
 
 
 # The file
@@ -84,22 +86,48 @@ def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, ref
         (["--epoch", "3"], "unknown option '--epoch'; did you mean --epochs?"),
         (["--epoch=3"], "unknown option '--epoch=3'; did you mean --epochs?"),
         (["--unitz", "3"], "unknown option '--unitz'; did you mean --units?"),
-        (["--units", "3"], "'--units' is no option of cnn_classifier, but of --model lstm_classifier."),
+        (["--units", "3"], "'--units' is no option of auto, but of --model lstm_classifier."),
+        (
+            ["--rungs", "x", "--model", "cnn_classifier"],
+            "'--rungs' is no option of cnn_classifier, but of --model auto.",
+        ),
         (["--epochs", "abc"], "--epochs must be a whole number. Received: 'abc'"),
         (["--epochs", "1.5"], "--epochs must be a whole number. Received: '1.5'"),
         (["--max-length", "long"], "--max-length must be a whole number. Received: 'long'"),
         (["--learning-rate", "0,1"], "--learning-rate must be a number. Received: '0,1'"),
-        (["--kernels", "two"], "--kernels must be a whole number. Received: 'two'"),
+        ([*CNN, "--kernels", "two"], "--kernels must be a whole number. Received: 'two'"),
         (["--epochs"], "--epochs needs a value."),
         (["--epochs", "0"], "--epochs must be 1 or more. Received: 0"),
         (["--dev-fraction", "1"], "--dev-fraction must be between 0 and 1. Received: 1.0"),
-        (["--dropout", "1.5"], "--dropout must be from 0 to below 1. Received: 1.5"),
-        (["--kernels"], "--kernels must be one number or several. Received: []"),
+        (["--min-precision", "0"], "--min-precision must be above 0 and at most 1. Received: 0.0"),
+        (["--min-precision", "95"], "--min-precision must be above 0 and at most 1. Received: 95.0"),
+        (["--min-precision", "high"], "--min-precision must be a number. Received: 'high'"),
+        ([*CNN, "--dropout", "1.5"], "--dropout must be from 0 to below 1. Received: 1.5"),
+        ([*CNN, "--kernels"], "--kernels must be one number or several. Received: []"),
+        (["--minutes", "0"], "--minutes must be above 0. Received: 0.0"),
+        (["--minutes", "-1"], "--minutes must be above 0. Received: -1.0"),
+        (["--minutes", "nan"], "--minutes must be above 0. Received: nan"),
+        (["--rungs"], "--rungs must be one name or several. Received: []"),
+        (["--rungs", "cnn_clasifier"], "There is no model 'cnn_clasifier': did you mean cnn_classifier?"),
+        (["--rungs", "wide_deep_classifier"], "--rungs takes single models. Received: wide_deep_classifier"),
+        (["--rungs", *["ngram_linear"] * 2], "--rungs takes each model once. Received: ngram_linear ngram_linear"),
+        (["--rungs", "cnn_classifier", "--minutes", "0.01"], "--minutes is too short for any of the --rungs"),
+        (["--epochs", "3"], "--epochs is set by each model of auto for itself: name one"),
+        (["--batch-size", "8"], "--batch-size is set by each model of auto for itself: name one"),
+        ([*LINEAR, "--strengths"], "--strengths must be one number or several. Received: []"),
+        ([*LINEAR, "--strengths", "1", "0"], "--strengths must be above 0. Received: [1.0, 0.0]"),
+        ([*LINEAR, "--word-ngrams", "0"], "--word-ngrams must be 1 or more. Received: 0"),
+        ([*LINEAR, "--char-ngrams", "5", "2"], "--char-ngrams must be the shortest, then the longest. Received: 5 2"),
+        ([*LINEAR, "--max-megabytes", "0"], "--max-megabytes must be above 0. Received: 0.0"),
+        ([*LINEAR, "--min-texts", "99"], "No n-gram is in 99 texts of data.csv; lower --min-texts."),
+        (["--label-separator", ""], "expected a label separator of one character or more"),
         (["--model", "lstm_clasifier"], "There is no model 'lstm_clasifier': did you mean lstm_classifier?"),
-        (["--preset", "x"], "cnn_classifier has no preset 'x'"),
+        (["--preset", "x"], "auto has no preset 'x'; its presets: none."),
+        ([*CNN, "--preset", "x"], "cnn_classifier has no preset 'x'; its presets: strong."),
         (["more.csv"], "'more.csv' is one argument too many"),
         (["--name", "../x"], "--name must be a plain folder name of at most 200 bytes"),
         (["--from", "models/old"], "There is no model folder models/old to start from"),
+        (["--out-of-scope", "outside.csv"], "outside.csv: there is no such file"),
         (["--config", "no.yaml"], "The config file no.yaml cannot be read"),
     ],
 )
@@ -136,7 +164,7 @@ def test_a_narrow_terminal_changes_nothing(refused, monkeypatch):
 
 
 def test_an_unknown_command_is_told_with_the_known_ones(refused):
-    assert refused("trian") == "unknown command 'trian'; the commands: train, evaluate, predict, models."
+    assert refused("trian") == "unknown command 'trian'; the commands: train, evaluate, predict, doctor, models."
 
 
 # The config file

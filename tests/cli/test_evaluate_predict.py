@@ -6,6 +6,7 @@ import json
 import re
 
 import pytest
+from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score
 
 import kerasnlp_kit as kit
@@ -43,6 +44,66 @@ def test_json_is_json_and_nothing_else(command, trained, tickets, model):
     assert measures["n"] == len(rows)
     assert measures["accuracy"] == pytest.approx(accuracy_score(gold, predicted))
     assert measures["macro_f1"] == pytest.approx(f1_score(gold, predicted, average="macro"))
+
+
+@pytest.fixture(scope="module")
+def linear(tickets, tmp_path_factory, run_in):
+    """The linear baseline as a model of its own: the same rows, scikit-learn's usual strength."""
+    folder = tmp_path_factory.mktemp("linear")
+    ran = run_in(folder, "train", tickets, "--model", "ngram_linear", "--strengths", "1")
+    assert ran.code == 0, ran.err
+    return kit.load(folder / "models" / "tickets")
+
+
+@pytest.mark.parametrize(
+    ("won", "lost", "sentence"),
+    [
+        # Of 40 rows. Of w heads and l tails of a coin: p = 2 / 2**12; 1; 2 * (1 + 12) / 2**12 = 0.0063.
+        (12, 0, "better than the linear baseline by 30.0 points, p < 0.001"),
+        (3, 2, "not better than the linear baseline (+2.5 points, p = 1.00)"),
+        (1, 11, "worse than the linear baseline by 25.0 points, p = 0.006"),
+    ],
+)
+def test_a_model_is_compared_with_the_linear_baseline(
+    here, command, trained, model, linear, won, lost, sentence, tickets
+):
+    texts = [row["text"] for row in read_csv(tickets)]
+    pairs = list(zip(texts, model.predict(texts), linear.predict(texts), strict=True))
+    different, alike = ([row for row in pairs if (row[1] == row[2]) == same] for same in (False, True))
+    # Labels that make the one right, or the other, or both.
+    rows = [(text, ours) for text, ours, _ in different[:won]]
+    rows += [(text, theirs) for text, _, theirs in different[won : won + lost]]
+    rows += [(text, ours) for text, ours, _ in alike[: 40 - won - lost]]
+    with (here / "rows.csv").open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([("text", "label"), *rows])
+    ran = command("evaluate", trained, "rows.csv")
+    assert ran.code == 0 and f"\n{sentence}\n" in ran.out, ran
+    one = json.loads(command("evaluate", trained, "rows.csv", "--json").out)["comparisons"]["the linear baseline"]
+    assert (one["only_ours_right"], one["only_baseline_right"], one["both_right"]) == (won, lost, 40 - won - lost)
+    gold = [label for _, label in rows]
+    for name, judged in (("accuracy", model), ("baseline_accuracy", linear)):
+        assert one[name] == pytest.approx(accuracy_score(gold, judged.predict([text for text, _ in rows])))
+    assert one["p_value"] == pytest.approx(binomtest(won, won + lost).pvalue)
+    low, high = one["difference_interval"]
+    assert low < one["difference"] == pytest.approx((won - lost) / 40) < high
+
+
+def test_a_model_is_compared_with_the_majority_of_its_training_and_the_linear_one_not_with_itself(
+    command, linear, tickets
+):
+    ran = command("evaluate", linear.folder, tickets, "--json")
+    comparisons = json.loads(ran.out)["comparisons"]
+    assert list(comparisons) == ["the majority"]
+    (one,) = comparisons.values()
+    counts = linear.run["data"]["classes"]
+    majority = max(counts, key=counts.get)
+    gold = [row["label"] for row in read_csv(tickets)]
+    predicted = linear.predict([row["text"] for row in read_csv(tickets)])
+    won = sum(label == true != majority for label, true in zip(predicted, gold, strict=True))
+    lost = sum(label != true == majority for label, true in zip(predicted, gold, strict=True))
+    assert (one["only_ours_right"], one["only_baseline_right"]) == (won, lost)
+    assert one["baseline_accuracy"] == pytest.approx(accuracy_score(gold, [majority] * len(gold)))
+    assert one["p_value"] == pytest.approx(binomtest(won, won + lost).pvalue)
 
 
 def test_labels_the_model_has_never_seen_are_errors_and_named(here, command, trained, model):

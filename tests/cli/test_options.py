@@ -59,18 +59,60 @@ def test_an_earlier_model_gives_its_model_and_sizes(trained):
     config = options("a.csv", "--from", trained, "--epochs", 3)
     recorded = json.loads((trained / "run.json").read_text())
     assert config.model == recorded["model"]
-    assert json.loads(json.dumps(dataclasses.asdict(config.architecture))) == recorded["architecture"]
+    assert json.loads(json.dumps(dataclasses.asdict(config.architecture))) == recorded["parts"][0]["architecture"]
     assert recorded["options"]["learning_rate"] != 0.001
     assert config.training.epochs == 3
     assert config.training.learning_rate == 0.001, "how it was trained is not taken over"
 
 
-def test_without_flags_all_options_have_the_defaults_of_their_classes():
+@pytest.mark.parametrize("spec", registry.available(), ids=lambda spec: spec.name)
+def test_without_flags_all_options_have_the_defaults_of_their_classes_but_for_those_of_the_model(spec):
+    config = options("a.csv", "--model", spec.name)
+    classes = RunConfig("a.csv", spec.name, None, architecture=spec.architecture()).flat()
+    assert set(spec.defaults) < set(classes)
+    assert config.flat() == classes | dict(spec.defaults)
+
+
+def test_without_a_model_it_is_auto_with_punctuation_and_trained_on_all_rows_in_the_end():
     config = options("a.csv")
-    for field in dataclasses.fields(RunConfig):
-        value = getattr(config, field.name)
-        if dataclasses.is_dataclass(value):
-            assert value == type(value)()
+    assert (config.model, config.text.keep_punctuation, config.training.refit) == ("auto", True, True)
+    config = options("a.csv", "--no-keep-punctuation", "--no-refit", "--rungs", "ngram_linear", "--minutes", "0.5")
+    assert (config.text.keep_punctuation, config.training.refit) == (False, False)
+    assert (config.architecture.rungs, config.architecture.minutes) == (("ngram_linear",), 0.5)
+
+
+def test_later_ones_win_over_the_defaults_of_a_model(here, monkeypatch):
+    spec = dataclasses.replace(
+        registry.find("wide_deep_classifier"),
+        defaults={"epochs": 2, "patience": 2, "batch_size": 2, "filters": 2, "warmup": 0.2},
+        presets={"own": {"epochs": 3, "patience": 3, "batch_size": 3, "filters": 3}},
+    )
+    monkeypatch.setattr(registry, "find", lambda name: spec)
+    (here / "options.yaml").write_text("epochs: 4\npatience: 4\nbatch_size: 4\n")
+    flags = ("--epochs", 5, "--patience", 5)
+    config = options("a.csv", "--model", spec.name, "--preset", "own", "--config", "options.yaml", *flags)
+    training = config.training
+    found = (training.epochs, training.batch_size, config.architecture.filters, training.warmup, training.clip_norm)
+    # flag, config file, preset, the model's own default, that of the class
+    assert found == (5, 4, 3, 0.2, 1.0)
+    assert training.patience == 5
+
+
+def test_the_defaults_of_a_model_are_kept_by_the_run_json_of_another_choice(here):
+    chosen = options("a.csv", "--no-refit", "--rungs", "cnn_classifier")
+    (here / "run.json").write_text(json.dumps({"options": chosen.flat()}))
+    again = options("--config", "run.json")
+    assert again == chosen and not again.training.refit
+
+
+@pytest.mark.parametrize("model", ["auto", "ngram_linear", "wide_deep_classifier"])
+def test_only_a_single_network_can_be_started_from(here, model):
+    (here / "old").mkdir()
+    (here / "old" / "run.json").write_text(json.dumps({"options": options("a.csv", "--model", model).flat()}))
+    with pytest.raises(UserError) as caught:
+        options("b.csv", "--from", "old")
+    networks = "cnn_classifier, lstm_classifier, transformer_classifier"
+    assert str(caught.value) == f"--from old: {model} is no single network to start from; these are: {networks}."
 
 
 def test_keywords_become_flags():
@@ -101,7 +143,7 @@ def test_a_config_file_of_another_encoding_is_refused(here):
         read_config("options.yaml")
 
 
-@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "models"])
+@pytest.mark.parametrize("command", ["train", "evaluate", "predict", "doctor", "models"])
 def test_help_imports_neither_tensorflow_nor_keras_nor_pyarrow(command):
     code = (
         "import sys\n"
@@ -131,7 +173,11 @@ def test_models_lists_every_model_with_its_options(command):
         assert f"{spec.name}" in ran.out and spec.summary in ran.out
         for field in dataclasses.fields(spec.architecture):
             assert f"{field.name.replace('_', '-')}" in ran.out
-    assert "cnn_classifier (default)" in ran.out
+    assert [line for line in ran.out.splitlines() if "(default)" in line] == [
+        f"auto (default), classification: {registry.find('auto').summary}"
+    ]
+    assert "  --rungs ngram_linear cnn_classifier lstm_classifier transformer_classifier  --minutes 2.0" in ran.out
+    assert "    has its own defaults: --keep-punctuation --refit\n" in ran.out
 
 
 def test_without_a_command_the_commands_are_told(command):

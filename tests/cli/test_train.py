@@ -7,12 +7,14 @@ import json
 import threading
 from functools import partial
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
+import pytest
 
 import kerasnlp_kit as kit
 
-SMALL = ("--embedding-dim", "6", "--filters", "5", "--kernels", "1", "--learning-rate", "0.05")
+SMALL = "--model cnn_classifier --embedding-dim 6 --filters 5 --kernels 1 --learning-rate 0.05".split()
 
 
 def test_the_command_the_installed_program_and_python_give_the_same_model(here, shell, reviews):
@@ -21,8 +23,8 @@ def test_the_command_the_installed_program_and_python_give_the_same_model(here, 
     program = shell("kerasnlp_kit", "train", "reviews.csv", *flags, "--name", "by_program")
     code = (
         "import kerasnlp_kit as kit\n"
-        "kit.train('reviews.csv', epochs=2, seed=3, embedding_dim=6, filters=5, kernels=(1,), learning_rate=0.05,"
-        " name='by_python')\n"
+        "kit.train('reviews.csv', model='cnn_classifier', epochs=2, seed=3, embedding_dim=6, filters=5, kernels=(1,),"
+        " learning_rate=0.05, name='by_python')\n"
     )
     (here / "run.py").write_text(code)
     python = shell(here / "run.py")
@@ -49,10 +51,8 @@ def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, s
     rows += [("alpha " * 170_000, "nan"), ("", "null"), ("never again", "a class with one row")]
     with (here / "odd.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
-    capacity = ("--embedding-dim", "16", "--filters", "32", "--dropout", "0", "--embedding-dropout", "0")
-    ran = shell(
-        "train.py", "odd.csv", "--epochs", "20", "--patience", "20", "--max-length", "10", *SMALL[4:], *capacity
-    )
+    capacity = "--embedding-dim 16 --filters 32 --dropout 0 --embedding-dropout 0".split()
+    ran = shell("train.py", "odd.csv", *SMALL, "--epochs", "20", "--patience", "20", "--max-length", "10", *capacity)
     assert ran.code == 0, ran.err
     assert 'note: odd.csv: 1 class has a single row: "a class with one row".' in ran.out
     model = kit.load(here / "models" / "odd")
@@ -83,7 +83,8 @@ def test_three_files_of_three_formats_with_columns_of_other_names(here, shell):
     folder = here / "models" / "topics"
     assert list(json.loads((folder / "metrics.json").read_text())) == ["dev.jsonl.gz", "test.parquet"]
     run = json.loads((folder / "run.json").read_text())
-    assert run["data"]["columns"] == {"text": ["title", "body"], "label": "topic"}
+    columns = run["data"]["columns"]
+    assert (columns["text"], columns["label"], columns["multi_label"]) == (["title", "body"], "topic", False)
     assert (run["data"]["dev"]["rows"], run["data"]["test"]["rows"]) == (20, 11)
     for name in ("report.html", "MODEL_CARD.md", "run.json", "metrics.json"):
         assert "secretword8" not in (folder / name).read_text(), f"{name} holds a text of the data"
@@ -96,13 +97,14 @@ def test_what_an_address_keeps_secret_is_written_nowhere(here, shell, reviews):
         address = f"http://127.0.0.1:{server.server_port}/reviews.csv"
         parts = [f"{address}?X-Signature=s3cret{part}" for part in ("train", "dev", "test")]
         flags = ("--name", "signed", "--epochs", "1", *SMALL)
-        ran = shell("train.py", parts[0], "--dev", parts[1], "--test", parts[2], *flags)
+        outside = ("--out-of-scope", f"{address}?X-Signature=s3cretoutside")
+        ran = shell("train.py", parts[0], "--dev", parts[1], "--test", parts[2], *outside, *flags)
         server.shutdown()
     assert ran.code == 0 and "s3cret" not in ran.out + ran.err, ran
     folder = here / "models" / "signed"
     run = json.loads((folder / "run.json").read_text())
     shown = f"{address}?..."
-    assert [run["options"][name] for name in ("train", "dev", "test")] == [shown] * 3
+    assert [run["options"][name] for name in ("train", "dev", "test", "out_of_scope")] == [shown] * 4
     assert run["data"]["train"]["source"] == shown
     assert list(json.loads((folder / "metrics.json").read_text())) == [shown, f"{shown} (test)"]
     for name in ("run.json", "metrics.json", "MODEL_CARD.md", "manifest.json", "report.html"):
@@ -111,7 +113,8 @@ def test_what_an_address_keeps_secret_is_written_nowhere(here, shell, reviews):
 
 def test_overwrite_replaces_and_new_version_adds(here, reviews):
     def train(filters, **options):
-        kit.train(reviews, name="m", epochs=1, embedding_dim=6, kernels=(1,), filters=filters, **options)
+        small = {"model": "cnn_classifier", "epochs": 1, "embedding_dim": 6, "kernels": (1,), "filters": filters}
+        kit.train(reviews, name="m", **small, **options)
         versions = {path.name for path in (here / "models" / "m" / "saved_model").iterdir()}
         return versions, (here / "models" / "m" / "saved_model" / "1" / "variables" / "variables.index").read_bytes()
 
@@ -124,7 +127,65 @@ def test_overwrite_replaces_and_new_version_adds(here, reviews):
     assert versions == {"1"}
     assert replaced != first
     assert [path.name for path in (here / "models").iterdir()] == ["m"]
-    assert kit.load(here / "models" / "m").run["architecture"]["filters"] == 3
+    assert kit.load(here / "models" / "m").run["parts"][0]["architecture"]["filters"] == 3
+
+
+def test_the_linear_model_needs_seconds_and_leaves_nothing_that_only_networks_have(here, command, reviews):
+    ran = command("train", reviews, "--model", "ngram_linear", "--solver", "logistic", "--strengths", "1", "3")
+    assert ran.code == 0, ran.err
+    folder = here / "models" / "reviews"
+    assert sorted(path.name for path in folder.iterdir()) == [
+        *("MODEL_CARD.md", "labels.json", "manifest.json", "metrics.json", "report.html", "run.json", "saved_model"),
+        "weights",
+    ]
+    (part,) = json.loads((folder / "run.json").read_text())["parts"]
+    assert (part["name"], part["kind"], part["architecture"]["solver"]) == ("ngram_linear", "linear", "logistic")
+    assert part["strength"] in (1.0, 3.0) and part["scale"] > 0
+    assert f"ngram_linear: {part['features']:,} n-grams of up to 2 words and 2 to 5 characters, C " in ran.out
+    assert "linear baseline" not in ran.out, "it is not compared with itself"
+    assert "better than the majority" in ran.out
+    assert kit.load(folder).predict(["the room was clean", "the room was dirty"]) == ["good", "bad"]
+
+
+def test_a_mixture_is_trained_on_all_rows_in_the_end_with_what_was_chosen_on_dev(here, run_in, write_topics):
+    write_topics(here / "all.csv", 160)
+    header, *rows = (here / "all.csv").read_text().splitlines(keepends=True)
+    (here / "train.csv").write_text("".join([header, *rows[:100]]))
+    (here / "dev.csv").write_text("".join([header, *rows[100:]]))
+    small = "--embedding-dim 6 --filters 5 --kernels 1 --epochs 3 --dropout 0".split()
+    files = ("train.csv", "--dev", "dev.csv", "--model", "wide_deep_classifier", *small)
+    first = run_in(here, "train", *files, "--name", "first", "--no-refit")
+    again = run_in(here, "train", *files, "--name", "again")
+    assert (first.code, again.code) == (0, 0), first.err + again.err
+    folders = [here / "models" / name for name in ("first", "again")]
+    runs = [json.loads((folder / "run.json").read_text()) for folder in folders]
+    assert [run["decision"]["refit"] for run in runs] == [False, True]
+    for run in runs:
+        assert [part["name"] for part in run["parts"]] == ["ngram_linear", "cnn_classifier"]
+    assert [part["scale"] for part in runs[0]["parts"]] == pytest.approx([part["scale"] for part in runs[1]["parts"]])
+    epochs = runs[1]["parts"][1]["training"]["best_epoch"]
+    assert f"cnn_classifier: once more, on training and dev rows, {epochs} epochs" in again.out
+    assert "once more" not in first.out
+    # Scores on dev are of the model that has not seen these rows.
+    metrics = [json.loads((folder / "metrics.json").read_text())["dev.csv"] for folder in folders]
+    assert metrics[0]["accuracy"] == metrics[1]["accuracy"]
+    assert metrics[0]["log_loss"] == pytest.approx(metrics[1]["log_loss"], rel=1e-4)
+    assert "the linear baseline" in metrics[0]["comparisons"]
+    texts = [row.partition(",")[0] for row in rows]
+    probabilities = [kit.load(folder).predict_proba(texts) for folder in folders]
+    assert np.abs(probabilities[0] - probabilities[1]).max() > 0.01
+    # The linear part, solved again, is the linear model of all rows.
+    strength = runs[1]["parts"][0]["strength"]
+    flags = ("--dev", "dev.csv", "--model", "ngram_linear", "--keep-punctuation", "--strengths", strength)
+    alone = run_in(here, "train", "all.csv", *map(str, flags))
+    assert alone.code == 0, alone.err
+    with np.load(folders[1] / "weights" / "ngram_linear.npz") as refitted:
+        with np.load(here / "models" / "all" / "weights" / "ngram_linear.npz") as expected:
+            np.testing.assert_array_equal(refitted["keys"], expected["keys"])
+            for name in ("idf", "weights", "bias"):
+                np.testing.assert_allclose(refitted[name], expected[name], rtol=1e-3, atol=1e-4)
+        with np.load(folders[0] / "weights" / "ngram_linear.npz") as before:
+            assert len(before["keys"]) < len(refitted["keys"])
 
 
 def test_a_disk_that_is_full_in_training_is_told_in_one_line_and_leaves_nothing(here, shell, reviews):
@@ -137,7 +198,7 @@ def test_a_disk_that_is_full_in_training_is_told_in_one_line_and_leaves_nothing(
         "main()\n"
     )
     (here / "limited.py").write_text(code)
-    sizes = ("--embedding-dim", "90", "--filters", "20")
+    sizes = "--model cnn_classifier --embedding-dim 90 --filters 20".split()
     ran = shell(here / "limited.py", "train", reviews, "--epochs", "2", *sizes)
     assert ran.code == 2, ran
     assert len(ran.err.splitlines()) == 1

@@ -1,6 +1,13 @@
 """What every model must do. Runs over the registry: a new model is tested without a new test."""
 
+import ast
 import dataclasses
+import inspect
+import json
+import subprocess
+import sys
+import textwrap
+from pathlib import Path
 
 import keras
 import numpy as np
@@ -10,14 +17,17 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.config import OPTION_GROUPS, TrainingOptions, option_names
+from kerasnlp_kit.export.folder import ModelFolder, build_network
+from kerasnlp_kit.options import parse_run
 from kerasnlp_kit.registry import Sizes
-from kerasnlp_kit.tasks.classification import ClassifierGraph, SmoothedCrossEntropy
+from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision, NetworkScorer, SmoothedCrossEntropy
 from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.tokenizer import Tokenizer
 from kerasnlp_kit.training.optimization import make_optimizer
 
-SPECS = {spec.name: spec for spec in registry.available()}
+MODELS = {spec.name: spec for spec in registry.available()}
+NETWORKS = {spec.name: spec for spec in registry.networks()}
 # Options whose code differs from that of the defaults; a model without an entry is tested with its defaults.
 VARIANTS = {
     "lstm_classifier": [
@@ -33,25 +43,28 @@ VARIANTS = {
     ],
     "cnn_classifier": [{"kernels": (2,)}, {"kernels": (5, 2)}],
 }
-CASES = [(name, options) for name in SPECS for options in [{}, *VARIANTS.get(name, [])]]
+CASES = [(name, options) for name in NETWORKS for options in [{}, *VARIANTS.get(name, [])]]
 NAMES = [" ".join([name, *(f"{key}={value}" for key, value in options.items())]) for name, options in CASES]
 DEPTHS = ("blocks", "layers")  # options that multiply what XLA has to compile
 VOCABULARY = 11
 IDS = np.array([[2, 3, 4, 5, 6], [7, 8, 0, 0, 0], [9, 1, 10, 0, 0], [3, 0, 0, 0, 0]], "int32")
 
 every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
-every_model = pytest.mark.parametrize("name", SPECS)
+every_network = pytest.mark.parametrize("name", NETWORKS)
+every_model = pytest.mark.parametrize("name", MODELS)
+# Those that are no single network; a network's own way is what all tests of training and export take.
+every_composite = pytest.mark.parametrize("name", [name for name in MODELS if name not in NETWORKS])
 
 
 def build(name, options=None, classes=3):
     """A small network: numbers of things at most 6, no dropout, all weights random (zeros would hide errors)."""
     small = {}
-    for field in dataclasses.fields(SPECS[name].architecture):
+    for field in dataclasses.fields(NETWORKS[name].architecture):
         if isinstance(field.default, float):
             small[field.name] = 0.0
         elif isinstance(field.default, int) and not isinstance(field.default, bool):
             small[field.name] = min(field.default, 6)
-    network = SPECS[name].architecture(**(small | (options or {}))).build(Sizes(VOCABULARY, classes, 9))
+    network = NETWORKS[name].architecture(**(small | (options or {}))).build(Sizes(VOCABULARY, classes, 9))
     random = np.random.default_rng(0)
     network.set_weights([random.normal(scale=0.5, size=weight.shape) for weight in network.get_weights()])
     return network
@@ -108,6 +121,15 @@ def test_an_empty_row_gives_a_finite_output_of_its_own(name, options):
 
 
 @every_case
+def test_what_run_json_says_of_it_is_enough_to_build_it_again(name, options):
+    sizes = Sizes(VOCABULARY, 3, 9)
+    architecture = NETWORKS[name].architecture(**options)
+    part = {"model": name, "architecture": dataclasses.asdict(architecture), "sizes": dataclasses.asdict(sizes)}
+    again = build_network(json.loads(json.dumps(part)))
+    assert again.get_config() == architecture.build(sizes).get_config()
+
+
+@every_case
 def test_saved_weights_are_loaded_into_a_new_network(name, options, tmp_path):
     network, other = build(name, options), build(name, options)
     path = tmp_path / "model.weights.h5"
@@ -117,7 +139,7 @@ def test_saved_weights_are_loaded_into_a_new_network(name, options, tmp_path):
     np.testing.assert_array_equal(logits(other, IDS), logits(network, IDS))
 
 
-@every_model
+@every_network
 def test_the_loss_falls_on_eight_examples(name):
     network = build(name)
     ids = np.concatenate([IDS, IDS[:, ::-1] % 9 + 1])
@@ -129,11 +151,11 @@ def test_the_loss_falls_on_eight_examples(name):
     assert last < 0.3 * losses[0]
 
 
-@every_model
+@every_network
 def test_dropout_of_the_defaults_changes_training_and_not_inference(name):
-    network = SPECS[name].architecture().build(Sizes(VOCABULARY, 3, 9))
+    network = NETWORKS[name].architecture().build(Sizes(VOCABULARY, 3, 9))
     np.testing.assert_array_equal(logits(network, IDS), logits(network, IDS))
-    rates = [field.default for field in dataclasses.fields(SPECS[name].architecture) if "dropout" in field.name]
+    rates = [field.default for field in dataclasses.fields(NETWORKS[name].architecture) if "dropout" in field.name]
     if any(rates):
         assert (np.asarray(network(IDS, training=True)) != logits(network, IDS)).any()
 
@@ -148,11 +170,11 @@ def test_the_network_compiles_under_xla(name, options):
     np.testing.assert_allclose(compiled(tf.constant(IDS)).numpy(), logits(network, IDS), atol=1e-5)
 
 
-@every_model
+@every_network
 def test_the_training_step_compiles_under_xla_with_the_same_loss_at_each_width(name):
     losses = {}
     for jit in (False, True):
-        network = build(name, {option: 1 for option in DEPTHS if hasattr(SPECS[name].architecture, option)})
+        network = build(name, {option: 1 for option in DEPTHS if hasattr(NETWORKS[name].architecture, option)})
         optimizer = make_optimizer(TrainingOptions(learning_rate=0.01, weight_decay=0.1), 9)
         network.compile(optimizer, SmoothedCrossEntropy(0.1), jit_compile=jit)
         batches = [(IDS, [0, 1, 2, 0]), (IDS[1:, :3], [1, 2, 0])] * 2
@@ -171,22 +193,24 @@ def tokenizer():
     return tokenizer
 
 
-@pytest.fixture(scope="module", params=SPECS)
+@pytest.fixture(scope="module", params=NETWORKS)
 def exported(request, tokenizer, tmp_path_factory):
-    """A model in memory, and the path of its SavedModel."""
+    """A network in memory, and the path of its SavedModel."""
     network = build(request.param)
-    graph = ClassifierGraph(network, tokenizer.graph(max_length=9), ["bad", "fair", "好"])
+    graph = ClassifierGraph(
+        [NetworkScorer(network, tokenizer.graph(max_length=9))], ["bad", "fair", "好"], Decision(scales=(0.5,))
+    )
     folder = tmp_path_factory.mktemp("exported")
     options = tf.saved_model.SaveOptions(save_debug_info=False)
     tf.saved_model.save(graph, str(folder), signatures=graph.signatures(), options=options)
     return network, folder
 
 
-def test_the_export_answers_raw_strings_as_the_model_in_memory(exported, tokenizer):
+def test_the_export_answers_raw_strings_as_the_network_in_memory(exported, tokenizer):
     network, folder = exported
     texts = ["One, two THREE!", "", "never seen", "nine eight seven six five four three two one one one", "酒店好"]
     ids = tokenizer.encode(texts, 9)
-    scores = np.exp(logits(network, pad_rows(ids, np.arange(5), 9)))
+    scores = np.exp(0.5 * logits(network, pad_rows(ids, np.arange(5), 9)))
     expected = scores / scores.sum(axis=1, keepdims=True)
     answers = tf.saved_model.load(str(folder)).signatures["serving_default"](text=tf.constant(texts))
     np.testing.assert_allclose(answers["probabilities"], expected, atol=1e-5)
@@ -202,12 +226,11 @@ def test_the_signature_of_ids_compiles_under_xla_once_it_is_loaded(exported):
     compiled = tf.function(lambda ids: loaded.signatures["ids"](ids=ids), jit_compile=True)
     for width in (3, 5):
         answers = compiled(tf.constant(IDS[1:, :width]))
-        np.testing.assert_allclose(answers["logits"], logits(network, IDS[1:]), atol=1e-5)
+        np.testing.assert_allclose(answers["logits"], 0.5 * logits(network, IDS[1:]), atol=1e-5)
         np.testing.assert_allclose(answers["probabilities"].numpy().sum(axis=1), [1, 1, 1], atol=1e-6)
 
 
-def test_the_exported_graph_holds_core_operations_only_and_nothing_of_this_machine(exported):
-    _, folder = exported
+def assert_core_operations_only_and_nothing_of_this_machine(folder):
     content = (folder / "saved_model.pb").read_bytes()
     saved = saved_model_pb2.SavedModel.FromString(content)
     operations = set()
@@ -215,10 +238,119 @@ def test_the_exported_graph_holds_core_operations_only_and_nothing_of_this_machi
         operations.update(node.op for node in graph.graph_def.node)
         for function in graph.graph_def.library.function:
             operations.update(node.op for node in function.node_def)
-    assert "LookupTableFindV2" in operations  # the tokenizer is there
+    assert "LookupTableFindV2" in operations  # the way from strings to numbers is there
     # No library of further operations is loaded in this process; those that call Python are core operations too.
     unknown = {name for name in operations if op_def_registry.get(name) is None}
     assert not unknown | {name for name in operations if "PyFunc" in name}
     assert not (folder / "debug").exists()
     for trace in (b".py", b"/home", b"site-packages", str(folder).encode()):
         assert trace not in content
+
+
+def test_the_exported_graph_holds_core_operations_only_and_nothing_of_this_machine(exported):
+    assert_core_operations_only_and_nothing_of_this_machine(exported[1])
+
+
+# All models, networks or not
+
+
+def own_fields(architecture):
+    """Fields that the class itself declares, and whether a string stands below each."""
+    (body,) = (node.body for node in ast.parse(textwrap.dedent(inspect.getsource(architecture))).body)
+    following = [*body[1:], None]
+    return {
+        node.target.id: isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and bool(after.value.value)
+        for node, after in zip(body, following, strict=True)
+        if isinstance(node, ast.AnnAssign)
+    }
+
+
+@every_model
+def test_it_and_its_options_are_described_and_have_defaults(name):
+    spec = MODELS[name]
+    assert spec.summary[0].isupper() and spec.summary.endswith(".")
+    assert all(own_fields(spec.architecture).values())
+    assert dataclasses.is_dataclass(spec.architecture()), "each option has a default"
+    general = {option.name for group in OPTION_GROUPS.values() for option in dataclasses.fields(group)}
+    assert not general & {field.name for field in dataclasses.fields(spec.architecture)}
+
+
+@every_model
+def test_its_defaults_and_presets_are_values_that_the_command_line_takes(name):
+    spec = MODELS[name]
+    for preset in (None, *spec.presets):
+        chosen = {**spec.defaults, **(spec.presets[preset] if preset else {})}
+        assert set(chosen) <= set(option_names(spec.architecture))
+        config, _ = parse_run(["a.csv", "--model", name, *(["--preset", preset] if preset else [])])
+        found = config.flat()
+        assert {option: found[option] for option in chosen} == chosen
+
+
+@every_model
+def test_what_it_is_made_of_are_single_models_of_the_registry(name):
+    architecture = MODELS[name].architecture()
+    for rung in getattr(architecture, "rungs", ()):
+        assert MODELS[rung].kind in ("rules", "build")
+    parts = architecture.parts() if MODELS[name].kind == "parts" else {}
+    for part, own in parts.items():
+        assert MODELS[part].kind in ("rules", "build")
+        assert own == MODELS[part].architecture()
+        for field in dataclasses.fields(own):
+            assert hasattr(architecture, field.name), "each option of a part is one of the whole"
+
+
+@pytest.fixture(scope="module")
+def finished(write_topics, tmp_path_factory):
+    """A folder with trained models, and what their runs reported, by name."""
+    folder = tmp_path_factory.mktemp("finished")
+    write_topics(folder / "topics.csv", 90)
+    # A process of its own, as training sets seeds and determinism; one for all, as it takes long to start.
+    command = [sys.executable, Path(__file__).with_name("train_composites.py"), folder / "topics.csv", folder]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return folder, json.loads((folder / "reports.json").read_text())
+
+
+@every_composite
+def test_it_is_trained_from_a_file_to_a_proven_folder_and_learns(finished, name):
+    folder, reports = finished
+    files = ModelFolder(folder / name)
+    files.verify()
+    # One word tells the label; always the same answer would be right on a third of the rows.
+    assert reports[name]["accuracy"] >= 0.8
+    assert any("answers" in line and "as the model in memory does" in line for line in reports[name]["said"])
+    run = files.run()
+    assert (run["model"], run["task"]) == (name, MODELS[name].task)
+    weights = {files.weights(part).name for part in run["parts"]}
+    assert weights <= {path.name for path in (folder / name / "weights").iterdir()}
+    assert all(part["scale"] >= 0 for part in run["parts"]) and any(part["scale"] > 0 for part in run["parts"])
+
+
+@every_composite
+def test_a_text_has_its_answer_whatever_is_asked_beside_it(finished, name):
+    classify = tf.saved_model.load(str(ModelFolder(finished[0] / name).saved_model())).signatures["serving_default"]
+    texts = ["f1 the f2", "", "m0", "S3 a a of s1 s1 s2 s3 the the m1", "\x00", "很好", "f1 " * 300]
+    together = classify(text=tf.constant(texts))["probabilities"].numpy()
+    np.testing.assert_allclose(together.sum(axis=1), np.ones(7), atol=1e-6)
+    alone = np.concatenate([classify(text=tf.constant([text]))["probabilities"].numpy() for text in texts])
+    np.testing.assert_allclose(alone, together, atol=1e-6)
+    backwards = classify(text=tf.constant(texts[::-1]))["probabilities"].numpy()[::-1]
+    np.testing.assert_allclose(backwards, together, atol=1e-6)
+
+
+@every_composite
+def test_its_signature_of_numbers_compiles_under_xla(finished, name):
+    loaded = tf.saved_model.load(str(ModelFolder(finished[0] / name).saved_model()))
+    signature = loaded.signatures["ids"]
+    inputs = {put: tf.constant(IDS % 5) for put in signature.structured_input_signature[1]}
+    compiled = tf.function(lambda: signature(**inputs), jit_compile=True)()
+    plain = signature(**inputs)
+    assert set(inputs) <= {"ids", "ngrams"}
+    for output in ("logits", "probabilities"):
+        np.testing.assert_allclose(compiled[output], plain[output], atol=1e-5)
+        assert np.isfinite(plain[output]).all()
+
+
+@every_composite
+def test_its_saved_model_holds_core_operations_only_and_nothing_of_this_machine(finished, name):
+    assert_core_operations_only_and_nothing_of_this_machine(ModelFolder(finished[0] / name).saved_model())

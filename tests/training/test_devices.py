@@ -13,12 +13,12 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.training import devices
 
 PROGRAM = Path(__file__).with_name("train_tiny.py")
-NAMES = [spec.name for spec in registry.available()]
+NAMES = [*(spec.name for spec in registry.networks()), "several"]
 
 
 @functools.cache
 def histories(backend, count=1):
-    """Histories of all models, by name, of a process of its own."""
+    """Histories of all networks, and of one for several labels a row, by name, of a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, PROGRAM, backend, str(count), folder]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
@@ -39,6 +39,7 @@ def test_two_devices_train_as_one_and_jax_trains_as_tensorflow_does():
         assert_close(histories("jax")[name], histories("tensorflow")[name], 1e-5)
         assert_close(histories("jax", 2)[name], histories("tensorflow")[name], 1e-5)
     assert histories("jax")["resumed"] == histories("jax")["cnn_classifier"]
+    assert histories("jax")["ngrams"] == histories("tensorflow")["ngrams"]
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
@@ -46,6 +47,7 @@ def test_pytorch_trains_as_tensorflow_does():
     for name in NAMES:
         assert_close(histories("torch")[name], histories("tensorflow")[name], 1e-5)
     assert histories("torch")["resumed"] == histories("torch")["cnn_classifier"]
+    assert histories("torch")["ngrams"] == histories("tensorflow")["ngrams"]
 
 
 def test_a_backend_that_differs_from_the_one_in_use_needs_a_new_process():

@@ -1,4 +1,4 @@
-"""Trains all models for two epochs and prints their histories as JSON: python train_tiny.py BACKEND DEVICES FOLDER.
+"""Trains all networks for two epochs and prints their histories as JSON: python train_tiny.py BACKEND DEVICES FOLDER.
 
 A program of its own, because a backend and virtual devices must be chosen before the first computation. The weights
 start from NumPy's random numbers, so that every backend starts from the same.
@@ -27,7 +27,7 @@ def main(backend: str, count: int, folder: Path) -> None:
     from kerasnlp_kit.training import loop
 
     histories = {}
-    for spec in registry.available():
+    for spec in registry.networks():
         whole = train(spec, folder / spec.name, count)
         histories[spec.name] = whole.history
         if spec.name == "cnn_classifier" and count == 1:
@@ -45,11 +45,21 @@ def main(backend: str, count: int, folder: Path) -> None:
             except Killed:
                 loop.save_checkpoint = real
             histories["resumed"] = train(spec, folder / "broken", count).history
-    print(json.dumps(histories))
+    several = train(registry.find("cnn_classifier"), folder / "several", count, multi_label=True)
+    print(json.dumps({"ngrams": numbers_of_ngrams(), "several": several.history, **histories}))
 
 
-def train(spec, folder, count):
-    from kerasnlp_kit.tasks.classification import SmoothedCrossEntropy
+def numbers_of_ngrams():
+    from kerasnlp_kit.layers.embedding import HashedNgrams
+
+    ids = np.random.default_rng(0).integers(0, 2**31, size=(5, 7)).astype("int32")
+    return np.asarray(HashedNgrams(3, 977)(ids)).tolist()
+
+
+def train(spec, folder, count, multi_label=False):
+    import keras
+
+    from kerasnlp_kit.tasks.classification import BinaryCrossEntropy, MicroF1, SmoothedCrossEntropy
     from kerasnlp_kit.training.batches import Batches
     from kerasnlp_kit.training.loop import train
 
@@ -57,6 +67,8 @@ def train(spec, folder, count):
     lengths = random.integers(1, 5, size=16)
     ids = TokenIds(random.integers(2, 9, size=lengths.sum(), dtype="int32"), np.cumsum([0, *lengths]))
     labels = ids.values[ids.offsets[:-1]] % 2  # whether the first token is odd
+    if multi_label:
+        labels = np.stack([labels == 1, ids.lengths > 2], axis=1)
     scope, found = devices.distribution(count)
     assert found == count
     small = {
@@ -71,7 +83,10 @@ def train(spec, folder, count):
         network.set_weights([random.normal(scale=0.3, size=weight.shape) for weight in network.get_weights()])
         batches = Batches(ids, labels, 4, (4,), multiple=count, seed=0)
         dev = Batches(ids, labels, 8, (4,), multiple=count)
-        return train(network, batches, dev, SmoothedCrossEntropy(), options, folder)
+        loss, metric = SmoothedCrossEntropy(), keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+        if multi_label:
+            loss, metric = BinaryCrossEntropy(), MicroF1(name="f1")
+        return train(network, batches, dev, loss, metric, options, folder)
 
 
 if __name__ == "__main__":
