@@ -30,7 +30,7 @@ OWN = tuple(
 
 def climb(
     run: Run, prepared: Prepared, tokenize: Callable[[], Tokens], begin: float
-) -> tuple[Mixture, list[Rung], bool]:
+) -> tuple[Mixture, list[Rung], list[str]]:
     """Fits model after model and chooses the best on dev.
 
     Args:
@@ -40,7 +40,7 @@ def climb(
         begin: `time.perf_counter` at the start of the run.
 
     Returns:
-        What to export, all that was tried, and whether time is left to fit its networks again on all rows.
+        What to export, all that was tried, and names of the networks that there is time to train again on all rows.
 
     Raises:
         UserError: a rung that is no model, no rung at all, options that the rungs set for themselves.
@@ -49,8 +49,8 @@ def climb(
     end = begin + 60 * run.config.architecture.minutes - EXPORT_SECONDS
     tried: list[tuple[Mixture, Rung]] = []
     fitted: list[Fitted] = []
-    repeat: bool = run.record.get("repeat", False)
-    plan: dict[str, int] = run.record.setdefault("ladder", {})
+    # In run.json, so that a resumed run does the same.
+    plan: dict[str, Any] = run.record.setdefault("ladder", {"epochs": {}, "repeat": []})
     for spec in specs:
         if spec.kind == "rules":
             part = fit_linear(run, prepared, spec.architecture(), run.places.work.path / "weights" / f"{spec.name}.npz")
@@ -58,14 +58,17 @@ def climb(
         else:
             tokens = tokenize()
             architecture, options = rung_options(run, spec)
-            if spec.name not in plan:
+            if spec.name not in plan["epochs"]:
                 left = end - time.perf_counter()
-                plan[spec.name], repeat = _affordable(run, prepared, tokens, spec, architecture, options, left, repeat)
-                run.record["repeat"] = repeat
+                epochs, again = _affordable(run, prepared, tokens, spec, architecture, options, left)
+                plan["epochs"][spec.name] = epochs
+                if again:
+                    plan["repeat"].append(spec.name)
+                    end -= again
                 run.write_record()
-            if not plan[spec.name]:
+            if not (epochs := plan["epochs"][spec.name]):
                 continue
-            options = dataclasses.replace(options, epochs=plan[spec.name], patience=plan[spec.name])
+            options = dataclasses.replace(options, epochs=epochs, patience=epochs)
             part = fit_network(run, prepared, tokens, spec.name, architecture, options)
         fitted.append(part)
         for parts in [[part], fitted] if len(fitted) > 1 else [fitted]:
@@ -76,11 +79,14 @@ def climb(
             run.say(f"{rung.model}: dev {rung.accuracy:.4f} [{low:.4f}, {high:.4f}], {rung.seconds:.0f} s")
         if part.interrupted:
             break
+        if spec is not specs[-1] and max(mixture.measure for mixture, _ in tried) == 1:
+            run.say("All dev rows are right: nothing is left to gain by further models.")
+            break
     if not tried:
         raise UserError("--minutes is too short for any of the --rungs; ngram_linear needs the least.")
     best, _ = max(tried, key=lambda pair: (pair[0].measure, -pair[0].log_loss(prepared)))
     rungs = [dataclasses.replace(rung, chosen=mixture is best) for mixture, rung in tried]
-    return best, rungs, repeat
+    return best, rungs, plan["repeat"]
 
 
 def rung_options(run: Run, spec: registry.ModelSpec) -> tuple[Any, TrainingOptions]:
@@ -122,26 +128,26 @@ def _affordable(
     architecture: Any,
     options: TrainingOptions,
     left: float,
-    repeat: bool,
-) -> tuple[int, bool]:
-    """Epochs that the time allows, 0 for none; and whether it allows to train on all rows once more at the end."""
+) -> tuple[int, float]:
+    """Epochs that the time allows, 0 for none; and the seconds of training on all rows once more, 0 if it does not."""
     if left <= 0:
         run.say(f"{spec.name}: no time left")
-        return 0, repeat
+        return 0, 0.0
     begin = time.perf_counter()
     seconds = seconds_an_epoch(run, prepared, tokens, spec.name, architecture, options)
     left -= time.perf_counter() - begin
     whole = seconds * options.epochs
-    if left >= 2 * whole and run.config.training.refit:
-        return options.epochs, True
-    epochs = int(min(options.epochs, left / max(seconds, 1e-9)))
+    again = whole * (1 + len(prepared.dev.labels) / len(prepared.train.labels))
+    if run.config.training.refit and left >= whole + again:
+        return options.epochs, again
+    epochs = min(options.epochs, int(left / max(seconds, 1e-9)))
     if epochs < LEAST_SHARE * options.epochs:
         run.say(
             f"{spec.name}: left out; an epoch takes {seconds:.0f} s, and of {options.epochs} epochs {epochs} fit into "
             f"the time left (--minutes {run.config.architecture.minutes:g})"
         )
-        return 0, repeat
-    return epochs, False
+        return 0, 0.0
+    return epochs, 0.0
 
 
 def _rung(run: Run, prepared: Prepared, mixture: Mixture) -> Rung:

@@ -167,7 +167,7 @@ def _tokenize(run: Run, prepared: Prepared) -> Tokens:
     return tokens
 
 
-def _fit(run: Run, prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixture, list[Rung], bool]:
+def _fit(run: Run, prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixture, list[Rung], list[str]]:
     """Fits what the model is made of, on the training rows; ``tokens()`` gives the token ids."""
     config = run.config
     if run.spec.kind == "rungs":
@@ -180,7 +180,7 @@ def _fit(run: Run, prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixtu
             fitted.append(fit_linear(run, prepared, architecture, path))
         else:
             fitted.append(fit_network(run, prepared, tokens(), name, architecture, config.training))
-    return mix(prepared, fitted, calibrate=config.decision.calibrate), [], config.training.refit
+    return mix(prepared, fitted, calibrate=config.decision.calibrate), [], [part.name for part in fitted]
 
 
 def _decide(run: Run, prepared: Prepared, mixture: Mixture) -> tuple[np.ndarray, dict[str, Any]]:
@@ -226,14 +226,14 @@ def _fit_baseline(run: Run, prepared: Prepared, mixture: Mixture) -> None:
     fit_linear(run, prepared, architecture, target, "baseline")
 
 
-def _refit(run: Run, prepared: Prepared, mixture: Mixture, tokens: Any, repeat: bool) -> bool:
-    """Fits the parts again, on training and dev rows; the networks only if there is time. Whether any was."""
+def _refit(run: Run, prepared: Prepared, mixture: Mixture, tokens: Any, repeat: list[str]) -> bool:
+    """Fits the linear part again, on training and dev rows, and the networks of these names. Whether any was."""
     if not run.config.training.refit or any(part.interrupted for part in mixture.parts):
         return False
     refitted = False
     for part in mixture.parts:
         if part.record["kind"] == NETWORK:
-            refitted |= repeat and refit_network(run, prepared, tokens(), part)
+            refitted |= part.name in repeat and refit_network(run, prepared, tokens(), part)
         else:
             values = part.record["architecture"]
             architecture = registry.find("ngram_linear").architecture(**values)
