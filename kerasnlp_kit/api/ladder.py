@@ -79,9 +79,6 @@ def climb(
             run.say(f"{rung.model}: dev {rung.accuracy:.4f} [{low:.4f}, {high:.4f}], {rung.seconds:.0f} s")
         if part.interrupted:
             break
-        if spec is not specs[-1] and max(mixture.measure for mixture, _ in tried) == 1:
-            run.say("All dev rows are right: nothing is left to gain by further models.")
-            break
     if not tried:
         raise UserError("--minutes is too short for any of the --rungs; ngram_linear needs the least.")
     best, _ = max(tried, key=lambda pair: (pair[0].measure, -pair[0].log_loss(prepared)))
