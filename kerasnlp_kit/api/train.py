@@ -26,7 +26,7 @@ from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.data.doctor import quick_check
 from kerasnlp_kit.errors import ExportMismatch, UserError
 from kerasnlp_kit.evaluation.calibration import expected_calibration_error
-from kerasnlp_kit.evaluation.decision import class_thresholds, f1_thresholds
+from kerasnlp_kit.evaluation.decision import accepted, class_thresholds, f1_thresholds, threshold_for_precision
 from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
 from kerasnlp_kit.evaluation.report import ReportData, write_report
 from kerasnlp_kit.evaluation.terminal import printable
@@ -204,11 +204,22 @@ def _decide(run: Run, prepared: Prepared, mixture: Mixture) -> tuple[np.ndarray,
         for name, found in (("before", unscaled), ("after", probabilities)):
             record["decision"][f"calibration_error_{name}"] = _calibration_error(found, labels)
         if run.config.decision.min_precision:
-            chosen = class_thresholds(probabilities, labels, run.config.decision.min_precision)
-            record["decision"]["thresholds"] = chosen.thresholds.tolist()
-            right = "none" if chosen.precision is None else f"{chosen.precision:.1%}"
-            run.say(f"thresholds: on dev {chosen.coverage:.1%} of the texts get an answer, {right} of these right")
+            chosen = _thresholds(probabilities, labels, run.config.decision.min_precision)
+            record["decision"]["thresholds"] = chosen.tolist()
+            answered = accepted(probabilities, chosen)
+            correct = probabilities.argmax(axis=1) == labels
+            right = f"{correct[answered].mean():.1%}" if answered.any() else "none"
+            run.say(f"thresholds: on dev {answered.mean():.1%} of the texts get an answer, {right} of these right")
     return probabilities, record
+
+
+def _thresholds(probabilities: np.ndarray, labels: np.ndarray, wanted: float) -> np.ndarray:
+    """Thresholds by which each class, and all answers together, are as precise as wanted on dev.
+
+    The few rows of a class alone would often promise too much: all of ten are soon right by chance.
+    """
+    together = threshold_for_precision(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, wanted)
+    return np.maximum(class_thresholds(probabilities, labels, wanted).thresholds, together)
 
 
 def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
