@@ -103,13 +103,12 @@ def fit_linear(run: Run, prepared: Prepared, architecture: Any, path: Path, name
         "architecture": dataclasses.asdict(architecture),
         "lower": run.config.text.lower,
         "strength": strength,
-        "features": len(features.keys),
-        "left_out": left_out,
         "scale": 1.0,
-        "training": {"seconds": round(seconds, 1), "parameters": model.weights.size + model.bias.size},
+        "training": {"seconds": round(seconds, 1)},
     }
-    facts = {"n-grams": f"{len(features.keys):,}, C {strength:g}, {seconds:.0f} s"}
-    return Fitted(record, scores, facts=facts)
+    fitted = Fitted(record, scores)
+    _describe_solution(fitted, model, left_out)
+    return fitted
 
 
 def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any, path: Path) -> None:
@@ -121,14 +120,22 @@ def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any
     texts = [*prepared.train.examples.texts, *prepared.dev.examples.texts]
     labels = np.concatenate([prepared.train.labels, prepared.dev.labels])
     counts = count_ngrams(rules, texts)
-    features, _ = choose_features(
+    features, left_out = choose_features(
         rules, counts, classes, least_texts=architecture.min_texts, megabytes=architecture.max_megabytes
     )
     row_weights = _row_weights(run, labels, classes)
     strength = fitted.record["strength"]
     weight, bias = solve(features.matrix(counts), labels, classes, strength, architecture.solver, row_weights)
-    _linear_model(features, weight, bias, classes).save(path)
-    fitted.record["features"] = len(features.keys)
+    model = _linear_model(features, weight, bias, classes)
+    model.save(path)
+    _describe_solution(fitted, model, left_out)
+
+
+def _describe_solution(fitted: Fitted, model: "LinearModel", left_out: int) -> None:
+    record, features = fitted.record, len(model.features.keys)
+    record.update(features=features, left_out=left_out)
+    record["training"]["parameters"] = model.weights.size + model.bias.size
+    fitted.facts["n-grams"] = f"{features:,}, C {record['strength']:g}, {record['training']['seconds']:.0f} s"
 
 
 def _linear_model(features: Any, weight: np.ndarray, bias: np.ndarray, classes: int) -> "LinearModel":

@@ -188,9 +188,9 @@ def _decide(run: Run, prepared: Prepared, mixture: Mixture) -> tuple[np.ndarray,
     from kerasnlp_kit.export.saved_model import decision_of
 
     record, labels = run.record, prepared.dev.labels
-    record["parts"] = [
-        {**part.record, "scale": scale} for part, scale in zip(mixture.parts, mixture.scales, strict=True)
-    ]
+    for part, scale in zip(mixture.parts, mixture.scales, strict=True):
+        part.record["scale"] = scale
+    record["parts"] = [part.record for part in mixture.parts]  # not copies: a refit changes what they say
     record["decision"] = {"multi_label": prepared.multi_label, "thresholds": None}
     scores = [part.dev_scores for part in mixture.parts]
     decision = decision_of(record)
@@ -218,8 +218,12 @@ def _thresholds(probabilities: np.ndarray, labels: np.ndarray, wanted: float) ->
 
     The few rows of a class alone would often promise too much: all of ten are soon right by chance.
     """
+    from kerasnlp_kit.export.verify import TOLERANCE
+
     together = threshold_for_precision(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, wanted)
-    return np.maximum(class_thresholds(probabilities, labels, wanted).thresholds, together)
+    limits = np.maximum(class_thresholds(probabilities, labels, wanted).thresholds, together)
+    # A little lower, as the export may round the very rows that set them otherwise.
+    return np.where((limits > 0) & (limits <= 1), limits - TOLERANCE, limits)
 
 
 def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:

@@ -10,6 +10,10 @@ import tensorflow as tf
 
 from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules, count_ngrams
 
+# From so many columns on, TensorFlow's product of a sparse tensor takes a path that is several times slower than Eigen's
+# of a compressed matrix.
+_WIDE = 32
+
 
 @dataclass(frozen=True)
 class NgramFeatures:
@@ -20,7 +24,7 @@ class NgramFeatures:
 
     Attributes:
         rules: which n-grams are taken.
-        keys: int64 (features,), rising.
+        keys: int64 (features,), at least one, rising: first those of words, which are negative.
         idf: float32 (features,), ``ln((1 + texts) / (1 + texts with it)) + 1``.
     """
 
@@ -30,15 +34,12 @@ class NgramFeatures:
 
     def matrix(self, counts: NgramCounts) -> scipy.sparse.csr_matrix:
         """Values of the features in texts: float64 (texts, features)."""
-        places = np.minimum(np.searchsorted(self.keys, counts.keys), max(0, len(self.keys) - 1))
-        known = self.keys[places] == counts.keys if len(self.keys) else np.zeros(len(places), bool)
-        rows = np.repeat(np.arange(len(counts)), np.diff(counts.offsets))[known]
-        columns = places[known]
-        values = (1 + np.log(counts.counts[known])) * self.idf[columns].astype("float64")
-        kinds = 2 * rows + (self.keys[columns] & 1)
-        norms = np.sqrt(np.bincount(kinds, values**2, minlength=2 * len(counts)))
-        shape = (len(counts), len(self.keys))
-        return scipy.sparse.csr_matrix((values / norms[kinds], (rows, columns)), shape=shape)
+        rows, columns, times = self._known(counts)
+        values = (1 + np.log(times)) * self.idf[columns].astype("float64")
+        blocks = 2 * rows + (self.keys[columns] < 0)
+        norms = np.sqrt(np.bincount(blocks, values**2, minlength=2 * counts.texts))
+        shape = (counts.texts, len(self.keys))
+        return scipy.sparse.csr_matrix((values / norms[blocks], (rows, columns)), shape=shape)
 
     def numbers(self, texts: Iterable[str | bytes]) -> np.ndarray:
         """Features of each text as the signature ``ids`` takes them: numbers from 1 on, each as often as it occurs.
@@ -46,16 +47,20 @@ class NgramFeatures:
         Returns:
             int32 (texts, longest), padded with 0 on the right.
         """
-        rows = []
-        for text in texts:
-            counts = count_ngrams(self.rules, [text])
-            places = np.minimum(np.searchsorted(self.keys, counts.keys), max(0, len(self.keys) - 1))
-            known = self.keys[places] == counts.keys
-            rows.append(np.repeat(places[known] + 1, counts.counts[known]))
-        padded = np.zeros((len(rows), max(1, *map(len, rows), 1)), "int32")
-        for row, found in zip(padded, rows, strict=True):
-            row[: len(found)] = found
+        counts = count_ngrams(self.rules, texts)
+        rows, columns, times = self._known(counts)
+        rows, numbers = np.repeat(rows, times), np.repeat(columns + 1, times)
+        order = np.argsort(rows, kind="stable")
+        lengths = np.bincount(rows, minlength=counts.texts)
+        padded = np.zeros((counts.texts, max(1, lengths.max(initial=0))), "int32")
+        padded[np.arange(padded.shape[1]) < lengths[:, None]] = numbers[order]
         return padded
+
+    def _known(self, counts: NgramCounts) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """The counts of n-grams that are features: rows, columns, and how often."""
+        columns = np.searchsorted(self.keys, counts.keys, side="right") - 1  # -1, the last one, fits none either
+        known = self.keys[columns] == counts.keys
+        return counts.rows[known], columns[known], counts.counts[known]
 
 
 @dataclass(frozen=True)
@@ -123,56 +128,60 @@ class LinearScorer(tf.Module):
         features = model.features
         self._rules = features.rules
         self._classes = model.classes
-        self._count = len(features.keys)
-        numbers = tf.range(self._count, dtype=tf.int64)
+        self._features = len(features.keys)
+        self._words = int((features.keys < 0).sum())  # the first so many features
+        numbers = tf.range(self._features, dtype=tf.int32)
         self._table = tf.lookup.StaticHashTable(
             tf.lookup.KeyValueTensorInitializer(tf.constant(features.keys), numbers), default_value=-1
         )
-        # Weights of words first in a sense: the kind of each feature, 0 for words and 1 for characters.
-        self._kinds = tf.Variable((features.keys & 1).astype("int64"), trainable=False, name="kinds")
         self._idf = tf.Variable(features.idf, trainable=False, name="idf")
         self._weights = tf.Variable(model.weights, trainable=False, name="weights")
         self._bias = tf.Variable(model.bias, trainable=False, name="bias")
 
     def from_texts(self, texts: tf.Tensor) -> tf.Tensor:
         """Margins of texts: string (n,) to float32 (n, K)."""
-        rows, keys = self._rules.keys(texts)
-        columns = self._table.lookup(keys)
-        known = columns >= 0
-        # A cell is a text and a feature in one number; counting equal numbers counts the feature in the text.
-        cells, _, counts = tf.unique_with_counts(tf.boolean_mask(rows * self._count + columns, known))
-        rows, columns = cells // self._count, cells % self._count
-        values = (1 + tf.math.log(tf.cast(counts, tf.float32))) * tf.gather(self._idf, columns)
         texts_count = tf.size(texts, tf.int64)
-        kinds = 2 * rows + tf.gather(self._kinds, columns)
-        norms = tf.math.unsorted_segment_sum(values * values, kinds, 2 * texts_count)
-        margins = tf.raw_ops.SparseTensorDenseMatMul(
-            a_indices=tf.stack([rows, columns], axis=1),
-            a_values=values * tf.gather(tf.math.rsqrt(norms), kinds),
-            a_shape=tf.stack([texts_count, tf.constant(self._count, tf.int64)]),
-            b=self._weights,
-        )
-        return self._scores(margins)
+        blocks = [self._block(rows, keys, texts_count) for rows, keys in self._rules.keys(texts)]
+        return self._scores(tf.add_n(blocks))
+
+    def _block(self, rows: tf.Tensor, keys: tf.Tensor, texts_count: tf.Tensor) -> tf.Tensor:
+        """Margins by n-grams of one kind, words or characters; rows and keys as `NgramRules.keys` gives them."""
+        columns = tf.cast(self._table.lookup(keys), tf.int64)
+        known = tf.where(columns >= 0)
+        # A cell is a text and a feature in one number; counting equal numbers counts the feature in the text.
+        cells = tf.gather(rows, known[:, 0]) * self._features + tf.gather_nd(columns, known)
+        cells, _, counts = tf.unique_with_counts(cells)
+        rows, columns = cells // self._features, cells % self._features
+        values = (1 + tf.math.log(tf.cast(counts, tf.float32))) * tf.gather(self._idf, columns)
+        norms = tf.math.sqrt(tf.math.unsorted_segment_sum(values * values, rows, texts_count))
+        shape = tf.stack([texts_count, self._features])
+        margins = _product(tf.stack([rows, columns], axis=1), values, shape, self._weights)
+        return tf.math.divide_no_nan(margins, norms[:, None])
 
     def from_numbers(self, ngrams: tf.Tensor) -> tf.Tensor:
         """Margins of features: int32 (n, t), numbers from 1 on, padded with 0. It compiles under XLA.
 
         A feature that occurs c times stands there c times: each time with the c-th part of its value.
         """
-        present = ngrams > 0
         columns = tf.maximum(ngrams - 1, 0)
-        equal = (ngrams[:, :, None] == ngrams[:, None, :]) & present[:, None, :]
-        counts = tf.maximum(tf.reduce_sum(tf.cast(equal, tf.float32), axis=2), 1.0)
-        values = (1 + tf.math.log(counts)) * tf.gather(self._idf, columns) * tf.cast(present, tf.float32)
-        kind = tf.gather(self._kinds, columns)
-        total = tf.zeros_like(values)
-        for number in (0, 1):
-            own = tf.cast(kind == number, tf.float32)
-            norm = tf.reduce_sum(own * values * values / counts, axis=1, keepdims=True)
-            total += own * values * tf.math.rsqrt(tf.maximum(norm, 1e-30))
-        margins = tf.einsum("nt,ntk->nk", total / counts, tf.gather(self._weights, columns))
-        return self._scores(margins)
+        equal = ngrams[:, :, None] == ngrams[:, None, :]
+        counts = tf.reduce_sum(tf.cast(equal, tf.float32), axis=2)
+        values = (1 + tf.math.log(counts)) * tf.gather(self._idf, columns)
+        shares = tf.zeros_like(values)
+        for kind in (columns < self._words, columns >= self._words):
+            own = tf.where(kind & (ngrams > 0), values, 0)
+            norm = tf.math.sqrt(tf.reduce_sum(own * own / counts, axis=1, keepdims=True))
+            shares += tf.math.divide_no_nan(own / counts, norm)
+        return self._scores(tf.einsum("nt,ntk->nk", shares, tf.gather(self._weights, columns)))
 
     def _scores(self, margins: tf.Tensor) -> tf.Tensor:
         margins += self._bias
         return margins if margins.shape[1] == self._classes else tf.concat([-margins / 2, margins / 2], axis=1)
+
+
+def _product(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
+    """A sparse matrix, its rows in order, by a dense one: float32 (n, features) and (features, K) to (n, K)."""
+    if weights.shape[1] < _WIDE:
+        return tf.raw_ops.SparseTensorDenseMatMul(a_indices=indices, a_values=values, a_shape=shape, b=weights)
+    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
+    return tf.raw_ops.SparseMatrixMatMul(a=matrix, b=weights)

@@ -12,8 +12,8 @@ import scipy.sparse
 from kerasnlp_kit.tasks.linear import NgramFeatures
 from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules
 
-# What a feature takes in a SavedModel, in bytes: key and number in the table, idf, kind; and for each class a weight.
-_FEATURE_BYTES = 16 + 4 + 8
+# What a feature takes in a SavedModel, in bytes: key and number in the table, idf; and for each class a weight.
+_FEATURE_BYTES = 8 + 4 + 4
 _WEIGHT_BYTES = 4
 _THREADS = 2
 ABSENT = -10.0  # margin of a class without a row; others lie around -1 to 1
@@ -44,7 +44,7 @@ def choose_features(
         # Stable, so that among equals the choice depends on nothing but the data.
         best = np.sort(np.argsort(-texts, kind="stable")[:most])
         keys, texts = keys[best], texts[best]
-    idf = np.log((1 + len(counts)) / (1 + texts)) + 1
+    idf = np.log((1 + counts.texts) / (1 + texts)) + 1
     return NgramFeatures(rules, keys, idf.astype("float32")), left_out
 
 

@@ -85,7 +85,7 @@ def test_a_model_is_compared_with_the_linear_baseline(
         assert one[name] == pytest.approx(accuracy_score(gold, judged.predict([text for text, _ in rows])))
     assert one["p_value"] == pytest.approx(binomtest(won, won + lost).pvalue)
     low, high = one["difference_interval"]
-    assert low < one["difference"] == pytest.approx((won - lost) / 40) < high
+    assert one["difference"] == pytest.approx((won - lost) / 40) and low < one["difference"] < high
 
 
 def test_a_model_is_compared_with_the_majority_of_its_training_and_the_linear_one_not_with_itself(

@@ -14,7 +14,7 @@ import pytest
 
 import kerasnlp_kit as kit
 
-SMALL = "--model cnn_classifier --embedding-dim 6 --filters 5 --kernels 1 --learning-rate 0.05".split()
+SMALL = ("--model=cnn_classifier", "--embedding-dim=6", "--filters=5", "--kernels=1", "--learning-rate=0.05")
 
 
 def test_the_command_the_installed_program_and_python_give_the_same_model(here, shell, reviews):
@@ -51,7 +51,7 @@ def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, s
     rows += [("alpha " * 170_000, "nan"), ("", "null"), ("never again", "a class with one row")]
     with (here / "odd.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
-    capacity = "--embedding-dim 16 --filters 32 --dropout 0 --embedding-dropout 0".split()
+    capacity = ("--embedding-dim=16", "--filters=32", "--dropout=0", "--embedding-dropout=0")
     ran = shell("train.py", "odd.csv", *SMALL, "--epochs", "20", "--patience", "20", "--max-length", "10", *capacity)
     assert ran.code == 0, ran.err
     assert 'note: odd.csv: 1 class has a single row: "a class with one row".' in ran.out
@@ -152,7 +152,7 @@ def test_a_mixture_is_trained_on_all_rows_in_the_end_with_what_was_chosen_on_dev
     header, *rows = (here / "all.csv").read_text().splitlines(keepends=True)
     (here / "train.csv").write_text("".join([header, *rows[:100]]))
     (here / "dev.csv").write_text("".join([header, *rows[100:]]))
-    small = "--embedding-dim 6 --filters 5 --kernels 1 --epochs 3 --dropout 0".split()
+    small = ("--embedding-dim=6", "--filters=5", "--kernels=1", "--epochs=3", "--dropout=0")
     files = ("train.csv", "--dev", "dev.csv", "--model", "wide_deep_classifier", *small)
     first = run_in(here, "train", *files, "--name", "first", "--no-refit")
     again = run_in(here, "train", *files, "--name", "again")
@@ -198,7 +198,7 @@ def test_a_disk_that_is_full_in_training_is_told_in_one_line_and_leaves_nothing(
         "main()\n"
     )
     (here / "limited.py").write_text(code)
-    sizes = "--model cnn_classifier --embedding-dim 90 --filters 20".split()
+    sizes = ("--model=cnn_classifier", "--embedding-dim=90", "--filters=20")
     ran = shell(here / "limited.py", "train", reviews, "--epochs", "2", *sizes)
     assert ran.code == 2, ran
     assert len(ran.err.splitlines()) == 1

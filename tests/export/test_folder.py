@@ -1,16 +1,17 @@
 import json
 
+import numpy as np
 import pytest
 
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import ModelFolder, sha256
+from kerasnlp_kit.export.folder import BASELINE, ModelFolder, sha256
 
 
 @pytest.fixture
 def folder(tmp_path):
     """A folder that looks like a model's, with its manifest; it is never loaded."""
     files = {
-        "run.json": '{"format": 1}',
+        "run.json": '{"format": 2}',
         "labels.json": '["bad", "good"]',
         "saved_model/1/saved_model.pb": "graph",
         "saved_model/1/variables/variables.index": "index",
@@ -115,7 +116,7 @@ def test_a_missing_folder_names_its_neighbours(folder):
         ModelFolder(folder.path.with_name("teeny")).verify()
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"format": 2}', "{}"])
+@pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 2}', "{}"])
 def test_a_run_of_an_unknown_format_is_refused(folder, content):
     (folder.path / "run.json").write_text(content)
     with pytest.raises(UserError, match=r"run\.json"):
@@ -148,11 +149,51 @@ def test_what_a_trained_folder_holds_is_what_its_manifest_says(trained):
     assert files == set(ModelFolder(trained).read_json("manifest.json")["files"]) | {"manifest.json"}
 
 
+@pytest.mark.parametrize("name", ["parts", "decision", "ancestry"])
+def test_a_run_that_lacks_something_is_refused_with_its_name(trained, tmp_path, name):
+    run = ModelFolder(trained).run()
+    (tmp_path / "run.json").write_text(json.dumps({**run, name: None}))
+    with pytest.raises(UserError, match=f"must have '{name}'"):
+        ModelFolder(tmp_path).run()
+
+
 @pytest.mark.filterwarnings("ignore:Skipping nested container")  # Keras tries other ways before it gives up
 def test_weights_that_do_not_fit_are_the_users_error(trained, tmp_path):
-    run = json.loads((trained / "run.json").read_text())
-    run["architecture"]["filters"] = 3
-    (tmp_path / "run.json").write_text(json.dumps(run))
+    (part,) = ModelFolder(trained).run()["parts"]
+    part["architecture"]["filters"] = 3
     (tmp_path / "weights").symlink_to(trained / "weights")
     with pytest.raises(UserError, match=r"does not fit run\.json"):
-        ModelFolder(tmp_path).build_network()
+        ModelFolder(tmp_path).build_network(part)
+
+
+@pytest.mark.parametrize("name", ["../cnn", "a/b", "", "/etc/passwd", "Ä", None, ["cnn"]])
+@pytest.mark.parametrize("kind", ["linear", "network"])
+def test_the_name_of_a_part_never_leads_out_of_the_folder_of_weights(folder, name, kind):
+    with pytest.raises(UserError, match="a part needs a name of small letters"):
+        folder.weights({"name": name, "kind": kind})
+
+
+def test_the_weights_of_a_part_are_named_after_it_and_its_kind(folder):
+    assert folder.weights({"name": "a_1", "kind": "linear"}) == folder.path / "weights" / "a_1.npz"
+    assert folder.weights({"name": "a_1", "kind": "network"}) == folder.path / "weights" / "a_1.weights.h5"
+
+
+def test_the_linear_model_of_a_trained_folder_is_read(trained):
+    model = ModelFolder(trained).linear(trained / BASELINE)
+    assert model.scores(["My parcel is late"]).shape == (1, 12)
+
+
+@pytest.mark.parametrize("left", [None, 0, 100, 2_000])
+def test_a_damaged_linear_model_is_the_users_error(trained, tmp_path, left):
+    path = tmp_path / "ngram_linear.npz"
+    if left is not None:
+        path.write_bytes((trained / BASELINE).read_bytes()[:left])
+    with pytest.raises(UserError, match=r"ngram_linear\.npz cannot be read"):
+        ModelFolder(tmp_path).linear(path)
+
+
+def test_objects_in_a_linear_model_are_never_unpickled(tmp_path):
+    path = tmp_path / "ngram_linear.npz"
+    np.savez(path, rules=np.array([print], object))
+    with pytest.raises(UserError, match=r"ngram_linear\.npz cannot be read"):
+        ModelFolder(tmp_path).linear(path)

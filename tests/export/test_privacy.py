@@ -33,7 +33,8 @@ def test_only_the_report_holds_a_text_of_the_data(trained, sentences):
 
 def test_the_tokenizer_holds_the_vocabulary_of_the_model_and_no_other_word(trained):
     config = json.loads((trained / "tokenizer.json").read_text())["config"]
-    size = json.loads((trained / "run.json").read_text())["sizes"]["vocabulary"]
+    (part,) = json.loads((trained / "run.json").read_text())["parts"]
+    size = part["sizes"]["vocabulary"]
     assert size == 400
     assert sorted(config["word_index"].values()) == list(range(1, size))
     assert set(config["word_counts"]) | set(config["word_docs"]) <= set(config["word_index"])

@@ -259,7 +259,9 @@ def own_fields(architecture):
     (body,) = (node.body for node in ast.parse(textwrap.dedent(inspect.getsource(architecture))).body)
     following = [*body[1:], None]
     return {
-        node.target.id: isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant) and bool(after.value.value)
+        node.target.id: isinstance(after, ast.Expr)
+        and isinstance(after.value, ast.Constant)
+        and bool(after.value.value)
         for node, after in zip(body, following, strict=True)
         if isinstance(node, ast.AnnAssign)
     }
@@ -324,6 +326,12 @@ def test_it_is_trained_from_a_file_to_a_proven_folder_and_learns(finished, name)
     weights = {files.weights(part).name for part in run["parts"]}
     assert weights <= {path.name for path in (folder / name / "weights").iterdir()}
     assert all(part["scale"] >= 0 for part in run["parts"]) and any(part["scale"] > 0 for part in run["parts"])
+    for part in run["parts"]:
+        if part["kind"] == "linear":
+            model = files.linear(files.weights(part))
+            assert part["features"] == len(model.features.keys), "of the model that is exported"
+            assert part["training"]["parameters"] == model.weights.size + model.bias.size
+            assert part["strength"] in part["architecture"]["strengths"]
 
 
 @every_composite

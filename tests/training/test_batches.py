@@ -95,6 +95,16 @@ def test_a_batch_holds_tokens_labels_and_weights_of_its_rows():
             assert weight == weights[label]
 
 
+def test_several_labels_of_a_row_are_handed_out_as_whole_numbers():
+    # Devices that share a batch cannot add bools up.
+    targets = np.random.default_rng(0).random((len(LENGTHS), 3)) < 0.5
+    several = Batches(token_ids(LENGTHS), targets, 3, WIDTHS, seed=0)
+    for (_, labels), (_, rows) in zip(several.epoch(0), several.plan(0), strict=True):
+        assert labels.dtype == "int32"
+        np.testing.assert_array_equal(labels, targets[rows])
+    assert EpochDataset(several).dataset().element_spec[1].dtype.name == "int32"
+
+
 def test_a_row_longer_than_all_widths_is_cut():
     short = Batches(token_ids([9]), np.zeros(1, "int32"), 3, (4,))
     ((ids, _),) = short.epoch(0)

@@ -1,15 +1,18 @@
+import dataclasses
 import itertools
 import math
+import time
 
 import h5py
 import keras
 import numpy as np
 import pytest
+from sklearn.metrics import f1_score
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.config import TrainingOptions
 from kerasnlp_kit.registry import Sizes
-from kerasnlp_kit.tasks.classification import SmoothedCrossEntropy
+from kerasnlp_kit.tasks.classification import BinaryCrossEntropy, MicroF1, SmoothedCrossEntropy
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices, loop
 from kerasnlp_kit.training.batches import Batches
@@ -36,12 +39,27 @@ def network(dropout=0.0, seed=0):
     return architecture(4, (1,), 5, embedding_dropout=0.0, dropout=dropout).build(SIZES)
 
 
-def train(folder, train_batches=TRAIN, dev=DEV, model=None, **options):
+def train(folder, train_batches=TRAIN, dev=DEV, model=None, *, several=False, until=None, deadline=None, **options):
     """A short run: outcome, and the network with its final weights."""
     model = model or network()
     folder.mkdir(exist_ok=True)
     options = TrainingOptions(**{"epochs": 3, "learning_rate": 0.02, "checkpoint_seconds": 0.0} | options)
-    return loop.train(model, train_batches, dev, SmoothedCrossEntropy(), options, folder), model
+    loss, metric = SmoothedCrossEntropy(), keras.metrics.SparseCategoricalAccuracy(name="accuracy")
+    if several:
+        loss, metric = BinaryCrossEntropy(), MicroF1(name="f1")
+    outcome = loop.train(
+        model,
+        train_batches,
+        dev,
+        loss,
+        metric,
+        options,
+        folder / "checkpoints",
+        history=folder / "history.csv",
+        until=until,
+        deadline=deadline,
+    )
+    return outcome, model
 
 
 def assert_same_weights(one, other):
@@ -87,14 +105,73 @@ def test_training_ends_after_so_many_epochs_without_a_better_one_as_patience_say
     assert len(outcome.history["loss"]) == outcome.best_epoch + 2 < 30
 
 
+def test_the_best_epoch_is_that_of_the_metric_asked_for(tmp_path):
+    labels = np.stack([TRAIN.labels == 0, TRAIN.labels == 1], axis=1)
+    several = dataclasses.replace(TRAIN, labels=labels)
+    dev = dataclasses.replace(DEV, labels=np.array([[1, 0], [0, 0], [1, 1], [0, 1]], bool))
+    outcome, model = train(tmp_path, several, dev, several=True, epochs=8, patience=8)
+    assert set(outcome.history) == {"f1", "loss", "val_f1", "val_loss", "learning_rate"}
+    best = max(outcome.history["val_f1"])
+    assert outcome.history["val_f1"][outcome.best_epoch - 1] == best > 0
+    (ids, targets) = next(dev.epoch(0))
+    chosen = np.asarray(model(ids)) > 0
+    assert f1_score(targets, chosen, average="micro") == pytest.approx(best, abs=1e-6)
+
+
+# Where to end
+
+
+@pytest.mark.parametrize("dev", [DEV, None], ids=["with dev rows", "without"])
+def test_a_run_ends_after_so_many_epochs_as_asked_and_the_schedule_is_that_of_all(tmp_path, dev):
+    outcome, _ = train(tmp_path / "short", dev=dev, epochs=6, until=2, schedule="linear")
+    whole, _ = train(tmp_path / "whole", dev=dev, epochs=6, patience=6, schedule="linear")
+    assert len(whole.history["loss"]) == 6
+    for name, values in outcome.history.items():
+        assert values == whole.history[name][:2], name
+    assert outcome.best_epoch == 2 if dev is None else 1 <= outcome.best_epoch <= 2
+    # 4 batches an epoch, 24 steps in all.
+    assert outcome.history["learning_rate"] == pytest.approx([0.02 * 20 / 24, 0.02 * 16 / 24])
+
+
+def test_no_epoch_begins_after_the_deadline(tmp_path):
+    outcome, _ = train(tmp_path / "late", epochs=5, deadline=time.monotonic() - 1)
+    assert len(outcome.history["loss"]) == outcome.best_epoch == 1, "an epoch there must be, or nothing was learnt"
+    assert not outcome.interrupted
+    outcome, _ = train(tmp_path / "early", epochs=2, deadline=time.monotonic() + 3600)
+    assert len(outcome.history["loss"]) == 2
+
+
+# Without dev rows, as all is trained on in the end
+
+
+def test_without_dev_rows_the_weights_are_those_of_the_last_epoch(tmp_path):
+    # On dev, which gets worse, an early epoch is best; whoever sees no dev rows goes on, to the weights of the last.
+    options = {"epochs": 4, "patience": 2, "learning_rate": 0.05}
+    with_dev, chosen = train(tmp_path / "dev", dev=WRONG, **options)
+    assert with_dev.best_epoch < 4
+    outcome, model = train(tmp_path / "none", dev=None, **options)
+    assert outcome.best_epoch == len(outcome.history["loss"]) == 4
+    assert set(outcome.history) == {"accuracy", "loss", "learning_rate"}
+    # On dev rows of which the last epoch is the best the same weights are chosen: they change nothing in training.
+    on_dev, last = train(tmp_path / "better", **options)
+    assert on_dev.best_epoch == 4
+    assert_same_weights(model, last)
+    assert any((left != right).any() for left, right in zip(chosen.get_weights(), last.get_weights(), strict=True))
+
+
 class Killed(Exception):
     pass
 
 
-@pytest.mark.parametrize("kills", [[1], [5], [2, 4, 3]])
-def test_a_run_that_breaks_off_continues_to_the_same_weights_and_history(tmp_path, monkeypatch, kills):
-    options = {"epochs": 3, "checkpoint_seconds": 1e-9, "schedule": "cosine", "weight_decay": 0.1}
+@pytest.mark.parametrize(
+    ("kills", "further"),
+    [([1], {}), ([5], {}), ([2, 4, 3], {}), ([2, 4, 3], {"dev": None, "epochs": 5, "until": 3})],
+    ids=["in the first epoch", "in the second", "three times", "three times without dev rows"],
+)
+def test_a_run_that_breaks_off_continues_to_the_same_weights_and_history(tmp_path, monkeypatch, kills, further):
+    options = {"epochs": 3, "checkpoint_seconds": 1e-9, "schedule": "cosine", "weight_decay": 0.1, **further}
     whole, expected = train(tmp_path / "whole", model=network(0.5), **options)
+    assert len(whole.history["loss"]) == 3
     for seed, left in enumerate(
         kills
     ):  # checkpoints until the next break; there is one after each of the 4 batches of an epoch

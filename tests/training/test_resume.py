@@ -19,9 +19,9 @@ from kerasnlp_kit.training.checkpoint import checkpoints
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 SMALL = {
-    "model": "lstm_classifier",
     "embedding-dim": 4,
-    "units": 4,
+    "filters": 4,
+    "kernels": 2,
     "dropout": 0.3,
     "embedding-dropout": 0.2,
     "word-dropout": 0.1,
@@ -31,6 +31,7 @@ SMALL = {
     "checkpoint-seconds": 0.01,
 }
 OPTIONS = [f"--{name}={value}" for name, value in SMALL.items()]
+CNN = ["--model", "cnn_classifier", *OPTIONS]
 
 
 class Run:
@@ -61,20 +62,49 @@ class Run:
 
 
 def arrays(folder):
+    """All weights of all files."""
     found = {}
-    with h5py.File(folder / "weights" / "model.weights.h5") as file:
-        file.visititems(lambda name, item: found.update({name: item[()]}) if isinstance(item, h5py.Dataset) else None)
+    for path in sorted((folder / "weights").iterdir()):
+        if path.suffix == ".npz":
+            with np.load(path, allow_pickle=False) as file:
+                found.update({f"{path.name}/{name}": file[name] for name in file.files})
+            continue
+        with h5py.File(path) as file:
+            sets = {}
+            file.visititems(lambda name, item, sets=sets: sets.setdefault(name, item))
+            found.update(
+                {f"{path.name}/{name}": item[()] for name, item in sets.items() if isinstance(item, h5py.Dataset)}
+            )
     return found
 
 
-def beyond(unfinished, epoch, step):
+def beyond(unfinished, epoch, step, training="cnn_classifier"):
     """Whether a checkpoint was taken at or after this batch of this epoch."""
 
     def reached():
-        found = checkpoints(unfinished / "checkpoints")
+        found = checkpoints(unfinished / "checkpoints" / training)
         return bool(found) and found[-1].name >= f"{epoch:05d}-{step:09d}"
 
     return reached
+
+
+def places(run):
+    """Epoch and batch after which each training was resumed."""
+    found = re.findall(r"Resuming after epoch (\d+), batch (\d+)", run.output.read_text())
+    return [tuple(map(int, place)) for place in found]
+
+
+def assert_same_models(one, other):
+    for folder in (one, other):
+        ModelFolder(folder).verify()
+    expected, found = arrays(one), arrays(other)
+    assert list(found) == list(expected)
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    files = [sorted(path.relative_to(folder) for path in folder.rglob("*")) for folder in (one, other)]
+    assert files[0] == files[1], "nothing of the kills is left"
+    for name in ("metrics.json", *(path.name for path in one.glob("history*.csv"))):
+        assert (other / name).read_bytes() == (one / name).read_bytes()
 
 
 @pytest.fixture
@@ -83,47 +113,60 @@ def topics(write_topics, tmp_path):
     return tmp_path
 
 
-def test_a_run_killed_at_its_start_in_an_epoch_in_a_later_one_and_in_the_export_ends_as_if_never_stopped(topics):
+def test_a_run_killed_at_its_start_in_two_epochs_in_the_refit_and_in_the_export_ends_as_if_never_stopped(topics):
     # With word vectors, which a run that is killed before its first checkpoint must begin with again.
     words = sorted(set((topics / "topics.csv").read_text().replace(",", " ").split()))
     lines = [f"{word} {number % 7 / 7} {number % 5 / 5} {number % 3 / 3} 0.5" for number, word in enumerate(words)]
     (topics / "vectors.txt").write_text("\n".join(lines))
-    options = [*OPTIONS, "--epochs", "3", "--vectors", "vectors.txt"]
+    options = [*CNN, "--epochs", "3", "--vectors", "vectors.txt", "--refit"]
     whole = Run(topics, "topics.csv", "--name", "whole", *options)
     assert whole.wait() == 0, whole.output.read_text()
+    run_json = ModelFolder(topics / "models" / "whole").run()
+    best = run_json["parts"][0]["training"]["best_epoch"]
+    assert run_json["decision"]["refit"] is True
 
     models, unfinished = topics / "models", topics / "models" / "broken.unfinished"
     run = Run(topics, "topics.csv", "--name", "broken", *options)
     assert run.send(signal.SIGKILL, (unfinished / "run.json").exists) == -signal.SIGKILL
-    assert not checkpoints(unfinished / "checkpoints")
+    assert not checkpoints(unfinished / "checkpoints" / "cnn_classifier")
     run = Run(topics, "--resume", "models/broken")
-    # 270 rows in batches of 4 are 68 steps an epoch.
+    # 270 rows in batches of 4 are 68 steps an epoch; with the dev rows 75.
     assert run.send(signal.SIGKILL, beyond(unfinished, 0, 5)) == -signal.SIGKILL
-    for moment in (beyond(unfinished, 1, 20), (unfinished / "saved_model").exists):
+    refit = beyond(unfinished, 0, 20, "cnn_classifier-refit")
+    for moment in (beyond(unfinished, 1, 20), refit, (unfinished / "saved_model").exists):
         assert sorted(path.name for path in models.iterdir()) == ["broken.unfinished", "whole"]
         run = Run(topics, "--resume", "models/broken")
         assert run.send(signal.SIGKILL, moment) == -signal.SIGKILL
-        resumed = re.search(r"Resuming after epoch \d+, batch (\d+)", run.output.read_text())
-        assert int(resumed[1]) > 0, "a checkpoint within an epoch was resumed"
+        assert places(run)[-1][1] > 0, "a checkpoint within an epoch was resumed"
+    assert places(run)[0] == (3, 0), "in the refit the training before is not repeated"
     run = Run(topics, "--resume", "models/broken")
     assert run.wait() == 0, run.output.read_text()
-    assert "Resuming after epoch 3, batch 0" in run.output.read_text()
-
+    assert places(run) == [(3, 0), (best, 0)]
     assert sorted(path.name for path in models.iterdir()) == ["broken", "whole"]
-    ModelFolder(models / "broken").verify()
-    expected, found = arrays(models / "whole"), arrays(models / "broken")
-    assert list(found) == list(expected)
-    for name in expected:
-        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
-    assert (models / "broken" / "history.csv").read_bytes() == (models / "whole" / "history.csv").read_bytes()
-    assert (models / "broken" / "metrics.json").read_bytes() == (models / "whole" / "metrics.json").read_bytes()
-    files = [sorted(path.relative_to(folder) for path in folder.rglob("*")) for folder in models.iterdir()]
-    assert files[0] == files[1], "nothing of the kills is left"
+    assert_same_models(models / "whole", models / "broken")
+
+
+def test_a_mixture_killed_in_the_refit_ends_as_if_never_stopped(topics):
+    options = ["--model", "wide_deep_classifier", *OPTIONS, "--epochs", "2"]
+    whole = Run(topics, "topics.csv", "--name", "whole", *options)
+    assert whole.wait() == 0, whole.output.read_text()
+    models, unfinished = topics / "models", topics / "models" / "broken.unfinished"
+    run = Run(topics, "topics.csv", "--name", "broken", *options)
+    assert run.send(signal.SIGKILL, beyond(unfinished, 0, 5, "cnn_classifier-refit")) == -signal.SIGKILL
+    # By now the linear part is that of all rows; the mixture is chosen with that of the training rows.
+    linear, baseline = ((unfinished / "weights" / f"{name}.npz").read_bytes() for name in ("ngram_linear", "baseline"))
+    assert linear != baseline
+    run = Run(topics, "--resume", "models/broken")
+    assert run.wait() == 0, run.output.read_text()
+    assert places(run)[0] == (2, 0) and places(run)[1][1] > 0
+    assert_same_models(models / "whole", models / "broken")
+    scales = [[part["scale"] for part in ModelFolder(models / name).run()["parts"]] for name in ("whole", "broken")]
+    assert scales[0] == scales[1]
 
 
 def test_ctrl_c_keeps_the_best_weights_so_far_and_exports_them(topics):
     unfinished = topics / "models" / "topics.unfinished"
-    run = Run(topics, "topics.csv", *OPTIONS, "--epochs", "500")
+    run = Run(topics, "topics.csv", *CNN, "--epochs", "500")
     code = run.send(signal.SIGINT, beyond(unfinished, 2, 0))
     output = run.output.read_text()
     assert code == 0, output
@@ -131,7 +174,7 @@ def test_ctrl_c_keeps_the_best_weights_so_far_and_exports_them(topics):
     assert "SavedModel answers" in output
     folder = topics / "models" / "topics"
     ModelFolder(folder).verify()
-    training = json.loads((folder / "run.json").read_text())["training"]
+    training = ModelFolder(folder).run()["parts"][0]["training"]
     with (folder / "history.csv").open(newline="") as file:
         epochs = list(csv.DictReader(file))
     assert training["interrupted"] is True
@@ -143,8 +186,21 @@ def test_ctrl_c_keeps_the_best_weights_so_far_and_exports_them(topics):
     assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
 
 
+def test_ctrl_c_in_the_refit_keeps_the_weights_of_the_training_rows(topics):
+    refit = beyond(topics / "models" / "topics.unfinished", 0, 5, "cnn_classifier-refit")
+    run = Run(topics, "topics.csv", *CNN, "--epochs", "2", "--refit")
+    assert run.send(signal.SIGINT, refit) == 0, run.output.read_text()
+    folder = topics / "models" / "topics"
+    ModelFolder(folder).verify()
+    run_json = ModelFolder(folder).run()
+    assert run_json["decision"]["refit"] is False
+    (dev,) = json.loads((folder / "metrics.json").read_text()).values()
+    accuracies = run_json["parts"][0]["training"]["history"]["val_accuracy"]
+    assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6), "the SavedModel's own"
+
+
 def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics):
-    run = Run(topics, "topics.csv", *OPTIONS, "--epochs", "500")
+    run = Run(topics, "topics.csv", *CNN, "--epochs", "500")
     run.send(signal.SIGKILL, beyond(topics / "models" / "topics.unfinished", 0, 1))
     write_topics(topics / "topics.csv", 299)
     run = Run(topics, "--resume", "models/topics")

@@ -1,5 +1,6 @@
 """What the weights start from: an earlier model, word vectors, frozen layers."""
 
+import csv
 import json
 import re
 import subprocess
@@ -9,12 +10,15 @@ from pathlib import Path
 import h5py
 import numpy as np
 import pytest
+from scipy.optimize import minimize_scalar
+from scipy.special import log_softmax
 
-from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
+from kerasnlp_kit.data.examples import read_examples
+from kerasnlp_kit.data.split import split_rows
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import ModelFolder, sha256
-from kerasnlp_kit.registry import Sizes
+from kerasnlp_kit.export.folder import ModelFolder, build_network, sha256
+from kerasnlp_kit.text.padding import pad_rows
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 
@@ -25,16 +29,15 @@ def train(*arguments):
 
 
 def embedding_of(folder):
-    with h5py.File(folder / "weights" / "model.weights.h5") as file:
+    with h5py.File(folder / "weights" / "cnn_classifier.weights.h5") as file:
         return file["layers/embedding/vars/0"][()]
 
 
 def network_like(folder, classes, **changes):
     """A fresh network of the sizes of a trained one, but for the number of classes."""
-    run = folder.run()
-    architecture = {**run["architecture"], "kernels": tuple(run["architecture"]["kernels"]), **changes}
-    sizes = Sizes(**{**run["sizes"], "classes": classes})
-    return registry.find(run["model"]).architecture(**architecture).build(sizes)
+    (part,) = folder.run()["parts"]
+    architecture, sizes = {**part["architecture"], **changes}, {**part["sizes"], "classes": classes}
+    return build_network({**part, "architecture": architecture, "sizes": sizes})
 
 
 def test_an_earlier_model_gives_its_weights_and_shared_classes_keep_their_column(trained):
@@ -46,7 +49,7 @@ def test_an_earlier_model_gives_its_weights_and_shared_classes_keep_their_column
     said = []
     start.put_earlier_weights(network, labels, earlier, said.append)
     assert "2 of 3 classes were known there" in said[0]
-    source = earlier.build_network()
+    source = earlier.build_network(earlier.run()["parts"][0])
     for layer in source.layers:
         if layer.name != "logits":
             for found, expected in zip(network.get_layer(layer.name).get_weights(), layer.get_weights(), strict=True):
@@ -100,7 +103,8 @@ def test_fine_tuning_keeps_frozen_layers_bit_identical_and_names_its_ancestor(tr
     labels = [ModelFolder(trained).labels()[0], "a new one"]
     rows = [f"parcel {'late' if row % 2 else 'lost'} {row % 5},{labels[row % 2]}" for row in range(60)]
     (tmp_path / "new.csv").write_text("\n".join(["text,label", *rows]))
-    done = train(tmp_path / "new.csv", "--from", trained, "--freeze", "embedding", "--models", tmp_path, "--epochs=2")
+    options = ["--freeze", "embedding", "--models", tmp_path, "--epochs=2", "--no-calibrate"]
+    done = train(tmp_path / "new.csv", "--from", trained, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     assert re.search(r"^frozen +embedding$", done.stdout, re.MULTILINE)
     assert "1 of 2 classes were known there" in done.stdout
@@ -109,7 +113,10 @@ def test_fine_tuning_keeps_frozen_layers_bit_identical_and_names_its_ancestor(tr
     (ancestor,) = run["ancestry"]
     assert ancestor["model"] == str(trained)
     assert ancestor["manifest"] == f"sha256:{sha256(trained / 'manifest.json')}"
-    assert run["sizes"]["vocabulary"] == 400
+    (part,) = run["parts"]
+    assert (part["model"], part["sizes"]["vocabulary"], part["sizes"]["classes"]) == ("cnn_classifier", 400, 2)
+    assert part["architecture"] == ModelFolder(trained).run()["parts"][0]["architecture"]
+    assert part["scale"] == 1.0, "not calibrated"
     assert (tmp_path / "new" / "tokenizer.json").read_bytes() == (trained / "tokenizer.json").read_bytes()
 
 
@@ -119,10 +126,57 @@ def test_frozen_word_vectors_are_those_of_the_file_in_the_end(write_topics, tmp_
     lines = [f"{word} {' '.join(map(str, vector))}" for word, vector in vectors.items()]
     (tmp_path / "vectors.txt").write_text("\n".join(lines))
     options = ["--freeze", "embedding", "--vectors", tmp_path / "vectors.txt", "--epochs=2", "--filters=4"]
-    done = train(data, "--models", tmp_path, *options)
+    done = train(data, "--model", "cnn_classifier", "--models", tmp_path, *options)
     assert done.returncode == 0, done.stdout + done.stderr
     table = embedding_of(tmp_path / "topics")
     words = json.loads((tmp_path / "topics" / "tokenizer.json").read_text())["config"]["word_index"]
     assert table.shape == (len(words) + 1, 4)
     for word, vector in vectors.items():
         np.testing.assert_array_equal(table[words[word]], vector)
+    run = ModelFolder(tmp_path / "topics").run()
+    assert run["parts"][0]["architecture"]["embedding_dim"] == 4, "that of the vectors"
+    assert run["options"]["embedding_dim"] == 4, "so that a model that starts from this one fits"
+
+
+def test_run_json_says_what_the_network_is_and_how_it_was_trained(trained):
+    run = ModelFolder(trained).run()
+    (part,) = run["parts"]
+    assert set(part) == {"name", "kind", "model", "architecture", "sizes", "widths", "scale", "training"}
+    assert (part["name"], part["kind"], part["model"]) == ("cnn_classifier", "network", run["model"])
+    assert part["architecture"] == {name: run["options"][name] for name in part["architecture"]}
+    longest = run["max_length"]
+    assert part["sizes"] == {"vocabulary": 400, "classes": 12, "max_length": longest}
+    assert part["widths"] == sorted(part["widths"]) and part["widths"][-1] == longest
+    assert part["scale"] > 0 and part["scale"] != 1.0, "found on dev, so that probabilities are honest"
+    training = part["training"]
+    assert set(training) == {"history", "best_epoch", "seconds", "interrupted", "parameters"}
+    with (trained / "history.csv").open(newline="") as file:
+        lines = list(csv.DictReader(file))
+    for name, values in training["history"].items():
+        assert values == [float(line[name]) for line in lines]
+    accuracy = training["history"]["val_accuracy"]
+    assert accuracy[training["best_epoch"] - 1] == max(accuracy)
+    assert training["interrupted"] is False
+    network = ModelFolder(trained).build_network(part)
+    assert training["parameters"] == network.count_params()
+    decision = run["decision"]
+    assert (decision["multi_label"], decision["thresholds"], decision["refit"]) == (False, None, False)
+
+
+def test_the_scale_of_run_json_is_the_one_that_makes_the_dev_labels_most_probable(trained, tickets):
+    """That of the minimum of the log loss, as SciPy finds it along a line."""
+    folder = ModelFolder(trained)
+    (part,) = folder.run()["parts"]
+    examples = read_examples(tickets)
+    _, rows = split_rows(examples.texts, examples.labels, 0.1, 0)
+    dev = examples.take(rows)
+    network, longest = folder.build_network(part), part["sizes"]["max_length"]
+    padded = pad_rows(folder.tokenizer().encode(dev.texts, longest), np.arange(len(rows)), longest)
+    logits = network.predict_on_batch(padded).astype("float64")
+    labels = [folder.labels().index(name) for name in dev.gold()]
+
+    def loss(scale):
+        log = log_softmax(scale * logits, axis=1)
+        return -log[np.arange(len(rows)), labels].sum() - log.mean()  # and one row that is all labels alike
+
+    assert part["scale"] == pytest.approx(minimize_scalar(loss, bounds=(0.01, 50), method="bounded").x, rel=1e-3)

@@ -1,0 +1,163 @@
+"""``--model auto``: what it tries and takes, and what Ctrl-C and a kill leave of it."""
+
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+import kerasnlp_kit as kit
+
+TRAIN = Path(__file__).resolve().parents[2] / "train.py"
+RUNG = re.compile(r"([* ]) (\w+(?: \+ \w+)*) +(\d\.\d{4})  \[(\d\.\d{4}), (\d\.\d{4})\]  .*")
+MUCH_TIME = ("--minutes", "30")
+
+
+def run_json(folder: Path) -> dict:
+    return json.loads((folder / "run.json").read_text())
+
+
+def shown_rungs(out: str) -> list[tuple[str, ...]]:
+    """Mark, name, score and interval of each line of the table on the screen."""
+    lines = out.splitlines()
+    begin = next(number for number, line in enumerate(lines) if line.startswith("  model  "))
+    found = [RUNG.fullmatch(line) for line in lines[begin + 1 : lines.index("", begin)]]
+    return [one.groups() for one in found]
+
+
+def recorded_rungs(run: dict) -> list[tuple[str, ...]]:
+    """The same, of run.json."""
+    return [
+        ("* "[not one["chosen"]], one["model"], *(f"{n:.4f}" for n in (one["accuracy"], *one["accuracy_interval"])))
+        for one in run["tried"]
+    ]
+
+
+def chosen_rung(run: dict) -> dict:
+    (chosen,) = (one for one in run["tried"] if one["chosen"])
+    return chosen
+
+
+@pytest.fixture(scope="module")
+def two_rungs(tmp_path_factory, write_topics, run_in):
+    """A run of the linear model and one network: the model's folder, and what was printed."""
+    folder = tmp_path_factory.mktemp("auto")
+    write_topics(folder / "topics.csv", 120)
+    ran = run_in(folder, "train", "topics.csv", "--rungs", "ngram_linear", "cnn_classifier", *MUCH_TIME)
+    assert ran.code == 0, ran.err
+    return folder / "models" / "topics", ran.out
+
+
+def test_each_model_and_all_together_are_tried_and_told_on_the_screen_in_run_json_and_in_the_report(two_rungs):
+    folder, out = two_rungs
+    run = run_json(folder)
+    names = ["ngram_linear", "cnn_classifier", "ngram_linear + cnn_classifier"]
+    assert [one["model"] for one in run["tried"]] == names
+    assert shown_rungs(out) == recorded_rungs(run)
+    # There is time for all epochs of its preset, and for these once more on all rows.
+    assert run["ladder"] == {"epochs": {"cnn_classifier": 20}, "repeat": ["cnn_classifier"]}
+    report = (folder / "report.html").read_text()
+    table = report[report.index("Models tried") :].partition("</table>")[0]
+    rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)[1:]
+    cells = [[re.sub(r"<[^>]+>", " ", cell).split() for cell in re.findall(r"<td.*?</td>", row)] for row in rows]
+    for row, one in zip(cells, run["tried"], strict=True):
+        assert row[0] == [*one["model"].split(), *(["chosen"] if one["chosen"] else [])]
+        assert row[1] == [f"{one['accuracy']:.4f}"]
+    for one in run["tried"]:
+        assert one["size_mb"] > 0 and one["latency_ms"] > 0 and one["seconds"] >= 0
+
+
+def test_the_best_on_dev_is_what_is_exported(two_rungs):
+    folder, out = two_rungs
+    run = run_json(folder)
+    chosen = chosen_rung(run)
+    assert chosen["accuracy"] == max(one["accuracy"] for one in run["tried"])
+    assert " + ".join(part["name"] for part in run["parts"]) == chosen["model"]
+    (dev,) = json.loads((folder / "metrics.json").read_text()).values()
+    assert dev["accuracy"] == pytest.approx(chosen["accuracy"])
+    assert run["decision"]["refit"], "unless told otherwise, auto trains on the dev rows too in the end"
+    network_is_part = "cnn_classifier" in chosen["model"]
+    assert ("cnn_classifier: once more, on training and dev rows" in out) == network_is_part
+    assert f"auto: {chosen['model']}, trained on topics.csv" in (folder / "report.html").read_text()
+    assert kit.load(folder).predict(["s1 the", "of f3", "m0"]) == ["sport", "food", "music"]
+
+
+def test_where_time_is_short_there_is_the_linear_model(here, command, write_topics):
+    write_topics(here / "topics.csv", 90)
+    ran = command("train", "topics.csv", "--minutes", "0.01", "--no-calibrate")
+    assert ran.code == 0, ran.err
+    run = run_json(here / "models" / "topics")
+    networks = ["cnn_classifier", "lstm_classifier", "transformer_classifier"]
+    assert run["ladder"] == {"epochs": dict.fromkeys(networks, 0), "repeat": []}
+    assert all(f"{name}: no time left" in ran.out for name in networks)
+    assert [one["model"] for one in run["tried"]] == ["ngram_linear"]
+    assert shown_rungs(ran.out) == recorded_rungs(run)
+    assert [(part["name"], part["scale"]) for part in run["parts"]] == [("ngram_linear", 1.0)], "not calibrated"
+    assert run["decision"]["refit"], "the linear model is solved again on all rows, which costs no time"
+    assert "baseline)" not in ran.out and "linear baseline" not in ran.out, "it is not compared with itself"
+
+
+@pytest.fixture
+def start(here, write_topics):
+    """Starts train.py on a file of topics, in a process of its own, and waits until a line is printed."""
+    processes = []
+    output = here / "output.txt"
+
+    def start(line: str, *arguments) -> subprocess.Popen:
+        write_topics(here / "topics.csv", 200)
+        environment = os.environ | {"PYTHONUNBUFFERED": "1"}
+        command = [sys.executable, TRAIN, "topics.csv", *arguments]
+        with output.open("w") as file:
+            process = subprocess.Popen(command, cwd=here, stdout=file, stderr=file, env=environment)
+        processes.append(process)
+        deadline = time.monotonic() + 240
+        while f"\n{line}\n" not in output.read_text():
+            assert process.poll() is None and time.monotonic() < deadline, output.read_text()
+            time.sleep(0.01)
+        return process
+
+    yield start
+    for process in processes:
+        process.kill()
+        process.wait()
+
+
+def test_ctrl_c_in_a_network_takes_the_best_so_far(here, start):
+    rungs = ("ngram_linear", "cnn_classifier", "lstm_classifier")
+    process = start("Epoch 3/20", "--rungs", *rungs, *MUCH_TIME)
+    process.send_signal(signal.SIGINT)
+    code, out = process.wait(timeout=240), (here / "output.txt").read_text()
+    assert code == 0, out
+    assert "Stopping: the best weights so far are kept and exported" in out
+    folder = here / "models" / "topics"
+    run = run_json(folder)
+    assert [one["model"] for one in run["tried"]] == [*rungs[:2], " + ".join(rungs[:2])], "the LSTM was not begun"
+    assert shown_rungs(out) == recorded_rungs(run)
+    assert chosen_rung(run)["accuracy"] == max(one["accuracy"] for one in run["tried"])
+    epochs = (folder / "history-cnn_classifier.csv").read_text().splitlines()[1:]
+    assert 3 <= len(epochs) < 20
+    assert kit.load(folder).predict(["s1 the", "of f3", "m0"]) == ["sport", "food", "music"]
+    interrupted = any(part["training"].get("interrupted") for part in run["parts"])
+    assert run["decision"]["refit"] == (not interrupted) and "once more" not in out
+
+
+def test_a_killed_ladder_goes_on_as_planned(here, start, command):
+    process = start("Epoch 4/20", "--rungs", "cnn_classifier", *MUCH_TIME)
+    process.kill()
+    process.wait()
+    assert not (here / "models" / "topics").exists()
+    ran = command("train", "--resume", "models/topics")
+    assert ran.code == 0, ran.err
+    assert re.search(r"^Resuming after epoch ([3-9]|1\d), batch \d+", ran.out, re.MULTILINE)
+    folder = here / "models" / "topics"
+    run = run_json(folder)
+    assert run["ladder"] == {"epochs": {"cnn_classifier": 20}, "repeat": ["cnn_classifier"]}
+    assert len((folder / "history-cnn_classifier.csv").read_text().splitlines()) == 1 + 20
+    epochs = run["parts"][0]["training"]["best_epoch"]
+    assert f"cnn_classifier: once more, on training and dev rows, {epochs} epochs" in ran.out
+    assert run["decision"]["refit"]

@@ -1,0 +1,227 @@
+"""Several labels a text, from the file to the SavedModel, against scikit-learn."""
+
+import contextlib
+import csv
+import io
+import json
+import random
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from scipy.stats import binomtest
+from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_score
+from sklearn.preprocessing import MultiLabelBinarizer
+
+import kerasnlp_kit as kit
+
+LABELS = ("food", "music", "sport")
+FIRST_LINE = re.compile(r"micro-F1 (\d\.\d{4}) \[\d\.\d{4}, \d\.\d{4}\] n=(\d+)")
+
+
+def rows(count: int, seed: int) -> list[tuple[str, list[str]]]:
+    """Texts in which a word such as f0 tells that they are about food; each label is in four of ten, some have none."""
+    source = random.Random(seed)
+    made = []
+    for _ in range(count):
+        labels = [label for label in LABELS if source.random() < 0.4]
+        words = [f"{label[0]}{source.randint(0, 3)}" for label in labels]
+        words += source.choices(["the", "a", "of", "and"], k=source.randint(1, 6))
+        source.shuffle(words)
+        made.append((" ".join(words), labels))
+    return made
+
+
+def write(path: Path, header: tuple[str, ...], cells) -> Path:
+    with path.open("w", encoding="utf-8", newline="") as file:
+        csv.writer(file).writerows([header, *cells])
+    return path
+
+
+def write_joined(path: Path, some) -> Path:
+    return write(path, ("text", "labels"), ((text, "|".join(labels)) for text, labels in some))
+
+
+def write_columns(path: Path, some) -> Path:
+    return write(
+        path, ("text", *LABELS), ((text, *(int(label in labels) for label in LABELS)) for text, labels in some)
+    )
+
+
+def read(path: Path) -> list[dict[str, str]]:
+    with path.open(encoding="utf-8", newline="") as file:
+        return list(csv.DictReader(file))
+
+
+def matrix(cells, labels=LABELS) -> np.ndarray:
+    """Labels joined by "|" as 0 and 1: (rows, labels)."""
+    return MultiLabelBinarizer(classes=labels).fit_transform([cell.split("|") if cell else [] for cell in cells])
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory) -> Path:
+    """A folder with the same rows in both ways of writing several labels."""
+    folder = tmp_path_factory.mktemp("sets")
+    for name, some in (("train", rows(180, 1)), ("test", rows(60, 2))):
+        write_joined(folder / f"joined_{name}.csv", some)
+        write_columns(folder / f"columns_{name}.csv", some)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def joined(place, run_in) -> Path:
+    """A small network, far from perfect, trained on labels that are joined in one column."""
+    small = ("--embedding-dim=6", "--filters=5", "--kernels=1", "--learning-rate=0.05", "--epochs=6")
+    options = ("--label-separator", "|", "--model", "cnn_classifier", "--name", "joined")
+    ran = run_in(place, "train", "joined_train.csv", "--test", "joined_test.csv", *options, *small)
+    assert ran.code == 0, ran.err
+    assert "classes    3, a row may have several: " in ran.out
+    assert " - val_f1: " in ran.out and "accuracy: " not in ran.out
+    return place / "models" / "joined"
+
+
+@pytest.fixture(scope="module")
+def columns(place, run_in) -> Path:
+    """A linear model, trained on a column of 0 and 1 for each label."""
+    options = ("--label-column", *LABELS, "--model", "ngram_linear", "--name", "columns")
+    ran = run_in(place, "train", "columns_train.csv", *options)
+    assert ran.code == 0, ran.err
+    assert "columns    text: text; label: food + music + sport" in ran.out
+    return place / "models" / "columns"
+
+
+@pytest.fixture
+def model(request) -> Path:
+    return request.getfixturevalue(request.param)
+
+
+both_models = pytest.mark.parametrize("model", ["joined", "columns"], indirect=True)
+
+
+@both_models
+def test_the_first_line_is_the_micro_f1_that_scikit_learn_finds_in_the_predictions(command, here, place, model):
+    ran = command("evaluate", model, place / f"{model.name}_test.csv", "--predictions", "rows.csv")
+    assert (ran.code, ran.err) == (0, "")
+    found = read(here / "rows.csv")
+    assert [row["text"] for row in found] == [text for text, _ in rows(60, 2)]
+    gold, predicted = matrix(row["label"] for row in found), matrix(row["predicted_label"] for row in found)
+    np.testing.assert_array_equal(gold, [[label in labels for label in LABELS] for _, labels in rows(60, 2)])
+    score = f1_score(gold, predicted, average="micro")
+    assert FIRST_LINE.fullmatch(ran.out.splitlines()[0]).groups() == (f"{score:.4f}", "60")
+    precision, recall = (one(gold, predicted, average="micro") for one in (precision_score, recall_score))
+    assert f"\nmicro precision {precision:.4f}, recall {recall:.4f}\n" in ran.out
+    assert f"\nsubset accuracy {accuracy_score(gold, predicted):.4f}, " in ran.out
+
+
+def test_the_test_file_of_the_training_scores_as_in_evaluate(command, place, joined):
+    evaluated = json.loads(command("evaluate", joined, place / "joined_test.csv", "--json").out)
+    recorded = json.loads((joined / "metrics.json").read_text())["joined_test.csv"]
+    # In batches of other sizes the probabilities are rounded otherwise.
+    for measures in (evaluated, recorded):
+        del measures["reliability"]
+        measures["calibration_error"] = round(measures["calibration_error"], 5)
+    assert evaluated == recorded
+
+
+@both_models
+def test_predict_joins_the_labels_that_the_saved_model_selects(command, here, place, model):
+    texts = [*(text for text, _ in rows(60, 2)), "nothing of it", ""]
+    write(here / "new.csv", ("id", "text"), enumerate(texts))
+    assert command("predict", model, "new.csv", "--output", "out.csv").code == 0
+    found = read(here / "out.csv")
+    assert list(found[0]) == ["id", "text", "predicted_label", "probability"]
+    answer = tf.saved_model.load(str(model / "saved_model" / "1")).signatures["serving_default"](
+        text=tf.constant(texts)
+    )
+    assert set(answer) == {"labels", "probabilities", "selected"}
+    names = [[name.decode() for name in row] for row in answer["labels"].numpy()]
+    assert names == [list(LABELS)] * len(texts)
+    probabilities, selected = answer["probabilities"].numpy(), answer["selected"].numpy()
+    np.testing.assert_array_equal(matrix(row["predicted_label"] for row in found), selected)
+    assert found[-1]["predicted_label"] == found[-1]["probability"] == "", "an empty text has no label"
+    for row, numbers, chosen in zip(found, probabilities, selected, strict=True):
+        shares = [float(share) for share in row["probability"].split("|") if share]
+        np.testing.assert_allclose(shares, numbers[chosen], atol=1e-5)
+    thresholds = np.array(json.loads((model / "run.json").read_text())["decision"]["thresholds"])
+    clear = np.abs(probabilities - thresholds) > 1e-5
+    np.testing.assert_array_equal((probabilities >= thresholds)[clear], selected[clear])
+    assert kit.load(model).predict(texts) == [
+        row["predicted_label"].split("|") * bool(row["predicted_label"]) for row in found
+    ]
+
+
+def test_the_printed_lines_load_the_model_and_show_what_it_says(command, place, columns, monkeypatch):
+    ran = command("evaluate", columns, place / "columns_test.csv")
+    lines = ran.out.partition("Load it anywhere:\n\n")[2]
+    monkeypatch.chdir(place)
+    said = io.StringIO()
+    with contextlib.redirect_stdout(said):
+        exec(compile(lines, "printed", "exec"), {})
+    assert "'selected': array([[" in said.getvalue()
+    assert lines.strip() in (columns / "MODEL_CARD.md").read_text().replace(f"models/{columns.name}", str(columns))
+
+
+def test_the_linear_baseline_is_compared_by_rows_that_are_wholly_right(command, here, place, joined):
+    comparison = json.loads(command("evaluate", joined, place / "joined_test.csv", "--json").out)["comparisons"]
+    assert list(comparison) == ["the linear baseline"], "no label is that of the majority"
+    (one,) = comparison.values()
+    command("evaluate", joined, place / "joined_test.csv", "--predictions", "rows.csv")
+    found = read(here / "rows.csv")
+    right = accuracy_score(matrix(row["label"] for row in found), matrix(row["predicted_label"] for row in found))
+    assert one["accuracy"] == pytest.approx(right)
+    won, lost = one["only_ours_right"], one["only_baseline_right"]
+    assert one["p_value"] == pytest.approx(binomtest(won, won + lost).pvalue)
+    assert won + one["both_right"] == round(60 * right)
+
+
+def test_labels_the_model_has_never_seen_are_missed_and_named(command, here, joined):
+    some = [(text, [*labels, "chess"] if number < 4 else labels) for number, (text, labels) in enumerate(rows(30, 3))]
+    write_joined(here / "odd.csv", some)
+    ran = command("evaluate", joined, "odd.csv", "--predictions", "rows.csv")
+    assert ran.code == 0, ran.err
+    assert 'note: odd.csv: 1 label is unknown to the model: "chess" (4 rows).' in ran.out
+    assert "labels the model has never seen, missed in every row that has them:\n  chess: 4" in ran.out
+    found, all_labels = read(here / "rows.csv"), (*LABELS, "chess")
+    gold = matrix(("|".join(labels) for _, labels in some), all_labels)
+    predicted = matrix((row["predicted_label"] for row in found), all_labels)
+    assert ran.out.startswith(f"micro-F1 {f1_score(gold, predicted, average='micro'):.4f} [")
+
+
+def test_a_file_of_which_the_model_knows_no_label_is_not_scored(command, here, joined):
+    write_joined(here / "odd.csv", [(text, ["chess"]) for text, _ in rows(9, 3)])
+    ran = command("evaluate", joined, "odd.csv")
+    assert (ran.code, ran.out) == (2, "") and len(ran.err.splitlines()) == 1
+    assert 'none of its labels ("chess") is a label of the model' in ran.err
+
+
+def test_a_file_that_writes_labels_otherwise_than_the_training_is_scored_alike(command, place, columns):
+    ran = command("evaluate", columns, place / "joined_test.csv")
+    assert ran.code == 2 and 'lacks label columns of the training: "food", "music", "sport"' in ran.err
+    assert "--label-column" in ran.err and "--label-separator" in ran.err
+    asked = ("--label-column", "labels", "--label-separator", "|")
+    other = command("evaluate", columns, place / "joined_test.csv", *asked)
+    assert other.code == 0, other.err
+    as_trained = command("evaluate", columns, place / "columns_test.csv")
+    assert other.out.partition("\nnote: ")[0] == as_trained.out.partition("\nnote: ")[0]
+
+
+def test_a_row_whose_label_column_is_neither_0_nor_1_is_told(refused, here, place):
+    (here / "odd.csv").write_text((place / "columns_train.csv").read_text() + "the end,1,maybe,0\n")
+    message = refused("train", "odd.csv", "--label-column", *LABELS)
+    assert 'odd.csv: line 182: label column "music" holds "maybe"' in message
+
+
+@pytest.mark.parametrize("flags", [["--class-weights"], ["--min-precision", "0.9"], ["--out-of-scope", "train.csv"]])
+@pytest.mark.parametrize("model", ["ngram_linear", "cnn_classifier", "auto"])
+def test_options_of_one_label_a_row_are_refused_before_training(refused, here, place, model, flags):
+    (here / "train.csv").write_text((place / "joined_train.csv").read_text())
+    message = refused("train", "train.csv", "--label-separator", "|", "--model", model, *flags)
+    assert message == f"{flags[0]} needs one label a row; here a row may have several."
+
+
+def test_texts_out_of_scope_are_refused_where_a_text_may_have_no_label(command, place, joined):
+    ran = command("evaluate", joined, place / "joined_test.csv", "--out-of-scope", place / "joined_test.csv")
+    assert (ran.code, ran.out) == (2, "")
+    assert ran.err == "error: --out-of-scope needs one label a row; this model may give a text none of its labels.\n"
