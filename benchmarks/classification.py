@@ -1,6 +1,6 @@
 """The default and each model over all shared data sets, beside the classics in the same run.
 
-    python benchmarks/classification.py [--seeds 0 1 2] [--models auto ngram_linear ...] [--data banking77 ...] [--classics]
+    python benchmarks/classification.py [--classics] [--seeds 0 1 2] [--models auto ngram_linear ...] [--data trec6 ...]
 
 The classics are those of the script beside the checkout, in an environment of their own; they learn from training and
 dev rows together. Every choice behind our models was made on dev rows.

@@ -15,8 +15,8 @@ from pathlib import Path
 
 from running import SHARED, scratch, texts, train, write_result
 
-# The peer: batches of 32, Adam 1e-3, early stopping on dev accuracy. Ours: the same sizes, larger batches and a learning
-# rate that falls to zero; chosen on the dev rows of banking77.
+# The peer: batches of 32, Adam 1e-3, early stopping on dev accuracy. Ours: the same sizes, larger batches and a
+# learning rate that falls to zero; chosen on the dev rows of banking77.
 FLAGS = ["--model", "lstm_classifier", "--epochs", "15", "--batch-size", "128", "--learning-rate", "6e-3"]
 FLAGS += ["--schedule", "linear", "--warmup", "0.05", "--patience", "15"]
 EPOCHS = 40

@@ -10,9 +10,8 @@ import tensorflow as tf
 
 from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules, count_ngrams
 
-# From so many columns on, TensorFlow's product of a sparse tensor takes a path that is several times slower than Eigen's
-# of a compressed matrix.
-_WIDE = 32
+# With more columns TensorFlow's product of a sparse and a dense matrix takes a path that is several times slower.
+_MOST_COLUMNS = 31
 
 
 @dataclass(frozen=True)
@@ -135,7 +134,10 @@ class LinearScorer(tf.Module):
             tf.lookup.KeyValueTensorInitializer(tf.constant(features.keys), numbers), default_value=-1
         )
         self._idf = tf.Variable(features.idf, trainable=False, name="idf")
-        self._weights = tf.Variable(model.weights, trainable=False, name="weights")
+        slices = -(-model.weights.shape[1] // _MOST_COLUMNS)
+        self._weights = [
+            tf.Variable(some, trainable=False, name="weights") for some in np.array_split(model.weights, slices, axis=1)
+        ]
         self._bias = tf.Variable(model.bias, trainable=False, name="bias")
 
     def from_texts(self, texts: tf.Tensor) -> tf.Tensor:
@@ -154,9 +156,12 @@ class LinearScorer(tf.Module):
         rows, columns = cells // self._features, cells % self._features
         values = (1 + tf.math.log(tf.cast(counts, tf.float32))) * tf.gather(self._idf, columns)
         norms = tf.math.sqrt(tf.math.unsorted_segment_sum(values * values, rows, texts_count))
-        shape = tf.stack([texts_count, self._features])
-        margins = _product(tf.stack([rows, columns], axis=1), values, shape, self._weights)
-        return tf.math.divide_no_nan(margins, norms[:, None])
+        indices, shape = tf.stack([rows, columns], axis=1), tf.stack([texts_count, self._features])
+        margins = [
+            tf.raw_ops.SparseTensorDenseMatMul(a_indices=indices, a_values=values, a_shape=shape, b=some)
+            for some in self._weights
+        ]
+        return tf.math.divide_no_nan(tf.concat(margins, axis=1), norms[:, None])
 
     def from_numbers(self, ngrams: tf.Tensor) -> tf.Tensor:
         """Margins of features: int32 (n, t), numbers from 1 on, padded with 0. It compiles under XLA.
@@ -172,16 +177,9 @@ class LinearScorer(tf.Module):
             own = tf.where(kind & (ngrams > 0), values, 0)
             norm = tf.math.sqrt(tf.reduce_sum(own * own / counts, axis=1, keepdims=True))
             shares += tf.math.divide_no_nan(own / counts, norm)
-        return self._scores(tf.einsum("nt,ntk->nk", shares, tf.gather(self._weights, columns)))
+        margins = [tf.einsum("nt,ntk->nk", shares, tf.gather(some, columns)) for some in self._weights]
+        return self._scores(tf.concat(margins, axis=1))
 
     def _scores(self, margins: tf.Tensor) -> tf.Tensor:
         margins += self._bias
         return margins if margins.shape[1] == self._classes else tf.concat([-margins / 2, margins / 2], axis=1)
-
-
-def _product(indices: tf.Tensor, values: tf.Tensor, shape: tf.Tensor, weights: tf.Tensor) -> tf.Tensor:
-    """A sparse matrix, its rows in order, by a dense one: float32 (n, features) and (features, K) to (n, K)."""
-    if weights.shape[1] < _WIDE:
-        return tf.raw_ops.SparseTensorDenseMatMul(a_indices=indices, a_values=values, a_shape=shape, b=weights)
-    matrix = tf.raw_ops.SparseTensorToCSRSparseMatrix(indices=indices, values=values, dense_shape=shape)
-    return tf.raw_ops.SparseMatrixMatMul(a=matrix, b=weights)
