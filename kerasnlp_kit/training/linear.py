@@ -1,9 +1,7 @@
 """Solves the linear classifier over n-grams with scikit-learn."""
 
-import contextlib
 import warnings
-from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -15,12 +13,19 @@ from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules
 # What a feature takes in a SavedModel, in bytes: key and number in the table, idf; and for each class a weight.
 _FEATURE_BYTES = 8 + 4 + 4
 _WEIGHT_BYTES = 4
-_THREADS = 2
+# Of the solver: half the default's time, and the scores differ by some thousandths.
+_PRECISION = 0.01
 ABSENT = -10.0  # margin of a class without a row; others lie around -1 to 1
 
 
 def choose_features(
-    rules: NgramRules, counts: NgramCounts, classes: int, *, least_texts: int = 1, megabytes: float = 45.0
+    rules: NgramRules,
+    counts: NgramCounts,
+    classes: int,
+    *,
+    least_texts: int = 1,
+    megabytes: float = 45.0,
+    multi_label: bool = False,
 ) -> tuple[NgramFeatures, int]:
     """The n-grams of the training texts that fit into a SavedModel of a given size.
 
@@ -30,6 +35,7 @@ def choose_features(
         classes: number of classes.
         least_texts: texts that an n-gram must be in.
         megabytes: size to stay under; the n-grams of the most texts are kept.
+        multi_label: whether a row may have several labels.
 
     Returns:
         The features, and how many n-grams were left out for the size.
@@ -37,7 +43,7 @@ def choose_features(
     keys, texts = np.unique(counts.keys, return_counts=True)
     kept = texts >= least_texts
     keys, texts = keys[kept], texts[kept]
-    columns = 1 if classes == 2 else classes
+    columns = 1 if classes == 2 and not multi_label else classes
     most = max(1, int(megabytes * 1e6 / (_FEATURE_BYTES + _WEIGHT_BYTES * columns)))
     left_out = max(0, len(keys) - most)
     if left_out:
@@ -56,9 +62,12 @@ def solve_all(
     solver: str = "svm",
     weights: np.ndarray | None = None,
 ) -> list[tuple[np.ndarray, np.ndarray]]:
-    """`solve` for several strengths, two at a time: scikit-learn lets go of Python's lock meanwhile."""
-    with _unconverged_is_fine(), ThreadPoolExecutor(_THREADS) as pool:
-        return list(pool.map(lambda strength: _solve(matrix, labels, classes, strength, solver, weights), strengths))
+    """`solve` for several strengths, one after the other.
+
+    Not in threads: LIBLINEAR has one random generator for the whole process, so that the solutions would depend on
+    which thread is faster.
+    """
+    return [solve(matrix, labels, classes, strength, solver, weights) for strength in strengths]
 
 
 def solve(
@@ -76,76 +85,54 @@ def solve(
         labels: int (rows,), or bool (rows, classes) where a row may have several.
         classes: number of classes; those without a row get a margin that never wins.
         strength: C of scikit-learn, the inverse of the regularisation.
-        solver: svm (squared hinge, Fan et al. 2008, "LIBLINEAR") or logistic.
+        solver: svm (squared hinge) or logistic; of both the dual problem (Fan et al. 2008, "LIBLINEAR").
         weights: float (rows,), weight of each row.
 
     Returns:
         float32 (features, classes) and (classes,); of two exclusive classes one column, for the second class.
     """
-    with _unconverged_is_fine():
-        return _solve(matrix, labels, classes, strength, solver, weights)
-
-
-@contextlib.contextmanager
-def _unconverged_is_fine() -> Iterator[None]:
-    """A little more precision changes no label. Not for each thread: the filters of warnings are the process's."""
-    from sklearn.exceptions import ConvergenceWarning
-
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        yield
-
-
-def _solve(
-    matrix: scipy.sparse.csr_matrix,
-    labels: np.ndarray,
-    classes: int,
-    strength: float,
-    solver: str,
-    weights: np.ndarray | None,
-) -> tuple[np.ndarray, np.ndarray]:
-    if labels.ndim == 2:
-        columns = [
-            _one_against_others(matrix, labels[:, number], strength, solver, weights) for number in range(classes)
-        ]
-    elif classes == 2 or solver != "svm":
-        numbers = (1,) if classes == 2 else range(classes)
-        columns = [_one_against_others(matrix, labels == number, strength, solver, weights) for number in numbers]
-    else:
+    if labels.ndim == 1 and solver == "svm" and len(np.unique(labels)) > 2:
         return _svm_of_classes(matrix, labels, classes, strength, weights)
-    found, bias = zip(*columns, strict=True)
+    if labels.ndim == 2:
+        targets = list(labels.T)
+    else:
+        targets = [labels == number for number in ((1,) if classes == 2 else range(classes))]
+    solved = [_one_against_others(matrix, target, strength, solver, weights) for target in targets]
+    found, bias = zip(*solved, strict=True)
     return np.stack(found, axis=1).astype("float32"), np.array(bias, "float32")
 
 
 def _one_against_others(
-    matrix: scipy.sparse.csr_matrix, positive: np.ndarray, strength: float, solver: str, weights: np.ndarray | None
+    matrix: scipy.sparse.csr_matrix, target: np.ndarray, strength: float, solver: str, weights: np.ndarray | None
 ) -> tuple[np.ndarray, float]:
-    if positive.all() or not positive.any():
-        return np.zeros(matrix.shape[1]), ABSENT if not positive.any() else -ABSENT
-    estimator = _fit(matrix, positive, strength, solver, weights)
+    if not target.any() or target.all():
+        return np.zeros(matrix.shape[1]), -ABSENT if target.any() else ABSENT
+    estimator = _fit(matrix, target, strength, solver, weights)
     return estimator.coef_[0], float(estimator.intercept_[0])
 
 
 def _svm_of_classes(
     matrix: scipy.sparse.csr_matrix, labels: np.ndarray, classes: int, strength: float, weights: np.ndarray | None
 ) -> tuple[np.ndarray, np.ndarray]:
-    """LIBLINEAR's own loop over the classes, which copies the matrix once and not for each class."""
+    """LIBLINEAR's own loop over three classes or more, which copies the matrix once and not for each class."""
     estimator = _fit(matrix, labels, strength, "svm", weights)
-    coefficients, intercept = estimator.coef_, estimator.intercept_
-    if len(estimator.classes_) == 2:  # of more that the data should have
-        coefficients, intercept = np.vstack([-coefficients, coefficients]), np.hstack([-intercept, intercept])
     found, bias = np.zeros((matrix.shape[1], classes), "float32"), np.full(classes, ABSENT, "float32")
-    found[:, estimator.classes_], bias[estimator.classes_] = coefficients.T, intercept
+    found[:, estimator.classes_], bias[estimator.classes_] = estimator.coef_.T, estimator.intercept_
     return found, bias
 
 
 def _fit(
     matrix: scipy.sparse.csr_matrix, target: np.ndarray, strength: float, solver: str, weights: np.ndarray | None
 ) -> Any:
+    from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC
 
-    estimator = LinearSVC(C=strength, random_state=0)
-    if solver == "logistic":
-        estimator = LogisticRegression(C=strength, random_state=0, solver="liblinear", dual=True, max_iter=1000)
-    return estimator.fit(matrix, target, sample_weight=weights)
+    options = {"C": strength, "tol": _PRECISION, "dual": True, "random_state": 0}
+    if solver == "svm":
+        estimator = LinearSVC(**options)
+    else:
+        estimator = LogisticRegression(**options, solver="liblinear", max_iter=1000)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ConvergenceWarning)  # a little more precision changes no label
+        return estimator.fit(matrix, target, sample_weight=weights)
