@@ -204,9 +204,13 @@ def fit_network(
         run.say("")
         history = work.path / ("history.csv" if model == run.spec.name else f"history-{model}.csv")
         outcome = _train(run, prepared, network, train_batches, dev_batches, options, states, history, None, deadline)
-        weights = work.weights(record)
-        _save_weights(network, weights)
-        dev_scores = predict(network, tokens.dev, tokens.widths)
+        _save_weights(network, work.weights(record))
+        values = network.get_weights()
+    # By a copy as it is exported: several devices would each answer every batch, and 16 bits round.
+    with devices.exact():
+        exported = build_network(record)
+        exported.set_weights(values)
+    dev_scores = predict(exported, tokens.dev, tokens.widths)
     record["training"] = {
         "history": dict(outcome.history),
         "best_epoch": outcome.best_epoch,

@@ -25,11 +25,11 @@ ORANGE = "#e07b24"
 _INK = "#010203"  # replaced by currentColor; a colour no one else uses
 _MOST_CURVE_POINTS = 400  # more cannot be told apart
 _MOST_LABEL_COUNTS = 15
-_CURVES = {"loss": "loss", "accuracy": "accuracy", "learning_rate": "learning rate"}
+_CURVES = {"loss": "loss", "accuracy": "accuracy", "f1": "micro F1", "learning_rate": "learning rate"}
 
 
 def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int | None) -> list[tuple[str, str]]:
-    """Returns one (caption, SVG) for each of loss, accuracy and learning rate that the history has.
+    """Returns one (caption, SVG) for each of loss, accuracy, micro F1 and learning rate that the history has.
 
     Args:
         history: one value an epoch; `val_loss` is drawn beside `loss`, `val_accuracy` beside `accuracy`.

@@ -26,8 +26,8 @@ class ReportData:
     `probabilities` (n, K), `gold` and `texts` are the n rows that `metrics` were computed from; of a multi-label model
     each entry of `gold` is the sequence of a row's labels, and `selected` (n, K) are the labels the model decided for.
     `texts` is None for a report without any text of the data. `token_lengths` are those of the training texts before
-    the cut at `max_length`. `history` has one value an epoch under "loss", "accuracy", "val_loss", "val_accuracy" and
-    "learning_rate", as present; `best_epoch` counts from 1.
+    the cut at `max_length`. `history` has one value an epoch under "loss", "accuracy" or "f1", the same with
+    "val_" before it, and "learning_rate", as present; `best_epoch` counts from 1.
 
     `comparisons` names each baseline as it stands in a sentence, such as "the linear baseline". `calibration_before` is
     the calibration error of the same rows without the fitted scales. `coverage` and `operating_points` are of these

@@ -15,7 +15,8 @@ import kerasnlp_kit as kit
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 RUNG = re.compile(r"([* ]) (\w+(?: \+ \w+)*) +(\d\.\d{4})  \[(\d\.\d{4}), (\d\.\d{4})\]  .*")
-MUCH_TIME = ("--minutes", "30")
+# Every text in batches of one width, so that little has to be compiled.
+MUCH_TIME = ("--minutes", "30", "--max-length", "4")
 
 
 def run_json(folder: Path) -> dict:

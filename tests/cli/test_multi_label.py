@@ -115,6 +115,11 @@ def test_the_first_line_is_the_micro_f1_that_scikit_learn_finds_in_the_predictio
     assert f"\nsubset accuracy {accuracy_score(gold, predicted):.4f}, " in ran.out
 
 
+def test_the_report_shows_the_course_of_the_micro_f1(joined):
+    curves = (joined / "report.html").read_text().partition("Learning curves")[2].partition("</section>")[0]
+    assert re.findall(r"<figcaption>(.*?)</figcaption>", curves) == ["loss", "micro F1"]
+
+
 def test_the_test_file_of_the_training_scores_as_in_evaluate(command, place, joined):
     evaluated = json.loads(command("evaluate", joined, place / "joined_test.csv", "--json").out)
     recorded = json.loads((joined / "metrics.json").read_text())["joined_test.csv"]

@@ -10,6 +10,7 @@ import pytest
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.training import devices
 
 PROGRAM = Path(__file__).with_name("train_tiny.py")
@@ -40,6 +41,18 @@ def test_two_devices_train_as_one_and_jax_trains_as_tensorflow_does():
         assert_close(histories("jax", 2)[name], histories("tensorflow")[name], 1e-5)
     assert histories("jax")["resumed"] == histories("jax")["cnn_classifier"]
     assert histories("jax")["ngrams"] == histories("tensorflow")["ngrams"]
+
+
+def test_a_whole_run_on_two_devices_gives_the_model_of_one(trained, tickets, tmp_path):
+    program = Path(__file__).resolve().parents[2] / "train.py"
+    options = ["--config", trained / "run.json", "--devices", "2", "--models", tmp_path, "--name", "two"]
+    done = subprocess.run([sys.executable, program, tickets, *options], capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    found, expected = (ModelFolder(folder).run()["parts"][0] for folder in (tmp_path / "two", trained))
+    # Whole batches have an even number of rows, so that none sits out; sums of another order round otherwise.
+    assert found["scale"] == pytest.approx(expected["scale"], rel=1e-3)
+    for name, values in expected["training"]["history"].items():
+        assert found["training"]["history"][name] == pytest.approx(values, abs=1e-3), name
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
