@@ -58,5 +58,5 @@ def write_topics() -> Callable[..., Path]:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """The longest tests go first, so that no worker ends with one of them while the others wait."""
-    longest = ("test_docs.py", "test_devices.py", "test_resume.py", "test_train.py")
+    longest = ("test_docs.py", "test_devices.py", "test_resume.py", "test_train.py", "test_auto.py")
     items.sort(key=lambda item: longest.index(item.path.name) if item.path.name in longest else len(longest))

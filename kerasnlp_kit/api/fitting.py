@@ -183,8 +183,9 @@ def fit_network(
     if run.config.text.vectors:
         vectors = start.load_vectors(run.config.text.vectors, tokens, run.say)
         record["architecture"]["embedding_dim"] = vectors[0].shape[1]
-        # A model that starts from this one reads the options.
-        run.record["options"]["embedding_dim"] = vectors[0].shape[1]
+        if "embedding_dim" in run.record["options"]:  # which auto has not
+            # A model that starts from this one reads the options.
+            run.record["options"]["embedding_dim"] = vectors[0].shape[1]
     if not run.resume:
         run.write_record()
     scope, device_count = devices.distribution(run.config.device.devices)

@@ -96,6 +96,8 @@ def rung_options(run: Run, spec: registry.ModelSpec) -> tuple[Any, TrainingOptio
 
 
 def _specs(run: Run) -> list[registry.ModelSpec]:
+    if run.earlier:
+        raise UserError("--from fills the layers of one network: leave out --model auto, or name that network.")
     standard, training = TrainingOptions(), run.config.training
     for name in OWN:
         if getattr(training, name) != getattr(standard, name):
