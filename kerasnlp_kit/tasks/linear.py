@@ -164,20 +164,21 @@ class LinearScorer(tf.Module):
         return tf.math.divide_no_nan(tf.concat(margins, axis=1), norms[:, None])
 
     def from_numbers(self, ngrams: tf.Tensor) -> tf.Tensor:
-        """Margins of features: int32 (n, t), numbers from 1 on, padded with 0. It compiles under XLA.
+        """Margins of features: int32 (n, t), numbers from 1 on, each as often as it occurs, padded with 0.
 
-        A feature that occurs c times stands there c times: each time with the c-th part of its value.
+        It compiles under XLA.
         """
         columns = tf.maximum(ngrams - 1, 0)
-        equal = ngrams[:, :, None] == ngrams[:, None, :]
-        counts = tf.reduce_sum(tf.cast(equal, tf.float32), axis=2)
+        equal = tf.cast(ngrams[:, :, None] == ngrams[:, None, :], tf.float32)
+        counts = tf.reduce_sum(equal, axis=2)
+        first = tf.reduce_sum(tf.linalg.band_part(equal, -1, 0), axis=2) == 1  # equal to none before it
         values = (1 + tf.math.log(counts)) * tf.gather(self._idf, columns)
-        shares = tf.zeros_like(values)
+        normed = tf.zeros_like(values)
         for kind in (columns < self._words, columns >= self._words):
-            own = tf.where(kind & (ngrams > 0), values, 0)
-            norm = tf.math.sqrt(tf.reduce_sum(own * own / counts, axis=1, keepdims=True))
-            shares += tf.math.divide_no_nan(own / counts, norm)
-        margins = [tf.einsum("nt,ntk->nk", shares, tf.gather(some, columns)) for some in self._weights]
+            own = tf.where(kind & first & (ngrams > 0), values, 0)
+            norm = tf.math.sqrt(tf.reduce_sum(own * own, axis=1, keepdims=True))
+            normed += tf.math.divide_no_nan(own, norm)
+        margins = [tf.einsum("nt,ntk->nk", normed, tf.gather(some, columns)) for some in self._weights]
         return self._scores(tf.concat(margins, axis=1))
 
     def _scores(self, margins: tf.Tensor) -> tf.Tensor:

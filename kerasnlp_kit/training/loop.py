@@ -54,7 +54,7 @@ def train(
         train_batches: with a seed.
         dev_batches: without one; None where nothing is left to choose.
         loss: of labels and logits.
-        metric: of labels and logits, the higher the better.
+        metric: of labels and logits, the higher the better; made, like the model, within the scope of the devices.
         options: see TrainingOptions; the learning rate takes its course over all epochs of these.
         checkpoints: folder for the state of the run.
         history: CSV file to write, a line an epoch.
