@@ -17,8 +17,8 @@ FOUND = RESULTS / "classifiers.json"  # of all runs, so that --only renews some 
 PROVENANCE = (
     "Rows may come from several runs of the script and commits; classifiers.json has them all. Flags were picked by "
     "dev accuracy. On trec6 and chnsenticorp, test scores of earlier settings had been seen before the search on dev "
-    "went on; those of lstm_classifier with --refit were not scored on test before. The row of lstm_classifier on banking77 "
-    "was taken from a log, to four digits."
+    "went on; those of lstm_classifier with --refit were not scored on test before. The row of lstm_classifier on "
+    "banking77 was taken from a log, to four digits."
 )
 # Model, data set, flags chosen on its dev file, accuracy to reach on its test file.
 GOALS = [
