@@ -106,7 +106,7 @@ class LinearModel:
         """Reads what `save` wrote.
 
         Raises:
-            ValueError, OSError, KeyError: it is not such a file.
+            ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile: it is not such a file.
         """
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
             words, shortest, longest, lower = (int(number) for number in arrays["rules"])
@@ -148,11 +148,11 @@ class LinearScorer(tf.Module):
 
     def _block(self, rows: tf.Tensor, keys: tf.Tensor, texts_count: tf.Tensor) -> tf.Tensor:
         """Margins by n-grams of one kind, words or characters; rows and keys as `NgramRules.keys` gives them."""
-        columns = tf.cast(self._table.lookup(keys), tf.int64)
+        columns = self._table.lookup(keys)
         known = tf.where(columns >= 0)
+        rows, columns = tf.gather(rows, known[:, 0]), tf.cast(tf.gather_nd(columns, known), tf.int64)
         # A cell is a text and a feature in one number; counting equal numbers counts the feature in the text.
-        cells = tf.gather(rows, known[:, 0]) * self._features + tf.gather_nd(columns, known)
-        cells, _, counts = tf.unique_with_counts(cells)
+        cells, _, counts = tf.unique_with_counts(rows * self._features + columns)
         rows, columns = cells // self._features, cells % self._features
         values = (1 + tf.math.log(tf.cast(counts, tf.float32))) * tf.gather(self._idf, columns)
         norms = tf.math.sqrt(tf.math.unsorted_segment_sum(values * values, rows, texts_count))

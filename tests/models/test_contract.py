@@ -4,6 +4,7 @@ import ast
 import dataclasses
 import inspect
 import json
+import re
 import subprocess
 import sys
 import textwrap
@@ -19,13 +20,14 @@ from tensorflow.python.framework import op_def_registry
 from kerasnlp_kit import registry
 from kerasnlp_kit.config import OPTION_GROUPS, TrainingOptions, option_names
 from kerasnlp_kit.export.folder import ModelFolder, build_network
-from kerasnlp_kit.options import parse_run
+from kerasnlp_kit.options import parse_run, to_arguments
 from kerasnlp_kit.registry import Sizes
 from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision, NetworkScorer, SmoothedCrossEntropy
 from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.tokenizer import Tokenizer
 from kerasnlp_kit.training.optimization import make_optimizer
 
+CHECKOUT = Path(__file__).resolve().parents[2]
 MODELS = {spec.name: spec for spec in registry.available()}
 NETWORKS = {spec.name: spec for spec in registry.networks()}
 # Options whose code differs from that of the defaults; a model without an entry is tested with its defaults.
@@ -301,42 +303,57 @@ def test_what_it_is_made_of_are_single_models_of_the_registry(name):
             assert hasattr(architecture, field.name), "each option of a part is one of the whole"
 
 
-@pytest.fixture(scope="module")
-def finished(write_topics, tmp_path_factory):
-    """A folder with trained models, and what their runs reported, by name."""
-    folder = tmp_path_factory.mktemp("finished")
-    write_topics(folder / "topics.csv", 90)
-    # A process of its own, as training sets seeds and determinism; one for all, as it takes long to start.
-    command = [sys.executable, Path(__file__).with_name("train_composites.py"), folder / "topics.csv", folder]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    return folder, json.loads((folder / "reports.json").read_text())
+def small(spec):
+    """Options of a small model: numbers of things at most 6, no dropout, of several rungs the first."""
+    options = {"epochs": 4, "patience": 4, "learning_rate": 0.03, "batch_size": 16} if spec.kind == "parts" else {}
+    for field in dataclasses.fields(spec.architecture):
+        if field.name.endswith("dropout"):
+            options[field.name] = 0.0
+        elif type(field.default) is int:
+            options[field.name] = min(field.default, 6)
+        elif field.name == "rungs":
+            options[field.name] = field.default[:1]
+    return options
 
 
 @every_composite
-def test_it_is_trained_from_a_file_to_a_proven_folder_and_learns(finished, name):
-    folder, reports = finished
-    files = ModelFolder(folder / name)
-    files.verify()
+def test_it_is_trained_from_a_file_to_a_folder_that_is_proven_and_answers_alone(name, write_topics, tmp_path):
+    write_topics(tmp_path / "topics.csv", 90)
+    # A process of its own, as training sets seeds and determinism.
+    options = ["--model", name, "--models", tmp_path, "--name", "tiny", *to_arguments(small(MODELS[name]))]
+    command = [sys.executable, CHECKOUT / "train.py", tmp_path / "topics.csv", *options]
+    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert re.search(r"The SavedModel answers \d+ texts as the model in memory does", done.stdout)
+    folder = ModelFolder(tmp_path / "tiny")
+    folder.verify()
     # One word tells the label; always the same answer would be right on a third of the rows.
-    assert reports[name]["accuracy"] >= 0.8
-    assert any("answers" in line and "as the model in memory does" in line for line in reports[name]["said"])
-    run = files.run()
+    (dev,) = folder.read_json("metrics.json").values()
+    assert dev["accuracy"] >= 0.8
+    assert_run_json_describes_the_parts(name, folder)
+    saved_model = folder.saved_model()
+    loaded = tf.saved_model.load(str(saved_model))
+    assert_a_text_has_its_answer_whatever_is_asked_beside_it(loaded)
+    assert_the_signature_of_numbers_compiles_under_xla(loaded)
+    assert_core_operations_only_and_nothing_of_this_machine(saved_model)
+
+
+def assert_run_json_describes_the_parts(name, folder):
+    run = folder.run()
     assert (run["model"], run["task"]) == (name, MODELS[name].task)
-    weights = {files.weights(part).name for part in run["parts"]}
-    assert weights <= {path.name for path in (folder / name / "weights").iterdir()}
+    weights = {folder.weights(part).name for part in run["parts"]}
+    assert weights <= {path.name for path in (folder.path / "weights").iterdir()}
     assert all(part["scale"] >= 0 for part in run["parts"]) and any(part["scale"] > 0 for part in run["parts"])
     for part in run["parts"]:
         if part["kind"] == "linear":
-            model = files.linear(files.weights(part))
+            model = folder.linear(folder.weights(part))
             assert part["features"] == len(model.features.keys), "of the model that is exported"
             assert part["training"]["parameters"] == model.weights.size + model.bias.size
             assert part["strength"] in part["architecture"]["strengths"]
 
 
-@every_composite
-def test_a_text_has_its_answer_whatever_is_asked_beside_it(finished, name):
-    classify = tf.saved_model.load(str(ModelFolder(finished[0] / name).saved_model())).signatures["serving_default"]
+def assert_a_text_has_its_answer_whatever_is_asked_beside_it(loaded):
+    classify = loaded.signatures["serving_default"]
     texts = ["f1 the f2", "", "m0", "S3 a a of s1 s1 s2 s3 the the m1", "\x00", "很好", "f1 " * 300]
     together = classify(text=tf.constant(texts))["probabilities"].numpy()
     np.testing.assert_allclose(together.sum(axis=1), np.ones(7), atol=1e-6)
@@ -346,19 +363,11 @@ def test_a_text_has_its_answer_whatever_is_asked_beside_it(finished, name):
     np.testing.assert_allclose(backwards, together, atol=1e-6)
 
 
-@every_composite
-def test_its_signature_of_numbers_compiles_under_xla(finished, name):
-    loaded = tf.saved_model.load(str(ModelFolder(finished[0] / name).saved_model()))
+def assert_the_signature_of_numbers_compiles_under_xla(loaded):
     signature = loaded.signatures["ids"]
     inputs = {put: tf.constant(IDS % 5) for put in signature.structured_input_signature[1]}
-    compiled = tf.function(lambda: signature(**inputs), jit_compile=True)()
-    plain = signature(**inputs)
     assert set(inputs) <= {"ids", "ngrams"}
+    compiled, plain = tf.function(lambda: signature(**inputs), jit_compile=True)(), signature(**inputs)
     for output in ("logits", "probabilities"):
         np.testing.assert_allclose(compiled[output], plain[output], atol=1e-5)
         assert np.isfinite(plain[output]).all()
-
-
-@every_composite
-def test_its_saved_model_holds_core_operations_only_and_nothing_of_this_machine(finished, name):
-    assert_core_operations_only_and_nothing_of_this_machine(ModelFolder(finished[0] / name).saved_model())
