@@ -6,6 +6,8 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from kerasnlp_kit.api.diagnosis import Diagnosis
+    from kerasnlp_kit.api.doctor import doctor
     from kerasnlp_kit.api.estimator import TextClassifier
     from kerasnlp_kit.api.evaluate import Evaluation, evaluate
     from kerasnlp_kit.api.load import LoadedModel, load
@@ -13,14 +15,27 @@ if TYPE_CHECKING:
     from kerasnlp_kit.errors import UserError
 
 __version__ = "0.1.0"
-__all__ = ["Evaluation", "LoadedModel", "TextClassifier", "TrainedModel", "UserError", "evaluate", "load", "train"]
+__all__ = [
+    "Diagnosis",
+    "Evaluation",
+    "LoadedModel",
+    "TextClassifier",
+    "TrainedModel",
+    "UserError",
+    "doctor",
+    "evaluate",
+    "load",
+    "train",
+]
 
 _PLACES = {
+    "Diagnosis": "kerasnlp_kit.api.diagnosis",
     "Evaluation": "kerasnlp_kit.api.evaluate",
     "LoadedModel": "kerasnlp_kit.api.load",
     "TextClassifier": "kerasnlp_kit.api.estimator",
     "TrainedModel": "kerasnlp_kit.api.train",
     "UserError": "kerasnlp_kit.errors",
+    "doctor": "kerasnlp_kit.api.doctor",
     "evaluate": "kerasnlp_kit.api.evaluate",
     "load": "kerasnlp_kit.api.load",
 }

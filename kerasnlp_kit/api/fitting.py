@@ -3,7 +3,7 @@
 import dataclasses
 import os
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,8 @@ from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import TrainingOptions
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.decision import fit_scales, fit_scales_binary
+from kerasnlp_kit.evaluation.terminal import fit
 from kerasnlp_kit.export.folder import CHECKPOINTS, LINEAR, NETWORK, build_network
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
@@ -25,7 +27,8 @@ if TYPE_CHECKING:
     from kerasnlp_kit.training.batches import Batches
 
 EVALUATION_BATCH = 256
-EVALUATION_COST = 1.1  # what dev rows and checkpoints add to an epoch
+EVALUATION_COST = 1.3  # what dev rows, checkpoints and slower steps than the fastest add to an epoch
+WEIGHTS_FACT = "class weights, of the linear model on dev"
 REFIT = "refit"  # end of the name of the checkpoints' folder
 
 
@@ -65,13 +68,31 @@ def dev_measure(prepared: Prepared, scores: np.ndarray) -> float:
     return float(2 * (chosen & labels).sum() / max(1, chosen.sum() + labels.sum()))
 
 
+def stack(prepared: Prepared, scores: Sequence[np.ndarray]) -> tuple[np.ndarray, float]:
+    """Weights of several scores that make the dev labels most probable, and how improbable they then still are.
+
+    Returns:
+        float64 (scores,), and the negative log-likelihood of all dev rows together. What adds a weight should lower
+        the latter by more than 1 (Akaike 1974, "A New Look at the Statistical Model Identification").
+    """
+    labels = prepared.dev.labels
+    fit_weights = fit_scales_binary if prepared.multi_label else fit_scales
+    weights = fit_weights(scores, labels)
+    joined = np.sum([weight * np.asarray(one, "float64") for weight, one in zip(weights, scores, strict=True)], axis=0)
+    if prepared.multi_label:
+        return weights, float((np.logaddexp(0, joined) - labels * joined).sum())
+    right = joined[np.arange(len(labels)), labels]
+    return weights, float((np.logaddexp.reduce(joined, axis=1) - right).sum())
+
+
 # Linear
 
 
 def fit_linear(run: Run, prepared: Prepared, architecture: Any, path: Path, name: str = "ngram_linear") -> Fitted:
-    """Solves the linear model for each strength, keeps the best on dev, and writes it to ``path``."""
+    """Solves the linear model for each strength, keeps what fits dev best, and writes it to ``path``."""
+    from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
-    from kerasnlp_kit.training.linear import choose_features, solve_all
+    from kerasnlp_kit.training.linear import choose_features, naive_bayes, solve, solve_all
 
     begin = time.perf_counter()
     rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
@@ -82,20 +103,36 @@ def fit_linear(run: Run, prepared: Prepared, architecture: Any, path: Path, name
     if not len(features.keys):
         raise UserError(f"No n-gram is in {architecture.min_texts} texts of {prepared.train.name}; lower --min-texts.")
     matrix, dev_matrix = features.matrix(counts), features.matrix(dev_counts)
-    weights = _row_weights(run, prepared.train.labels, classes)
+    labels, weights = prepared.train.labels, _row_weights(run, prepared.train.labels, classes)
     best: tuple[float, float, LinearModel, np.ndarray] | None = None
-    solved = solve_all(matrix, prepared.train.labels, classes, architecture.strengths, architecture.solver, weights)
-    for strength, (weight, bias) in sorted(zip(architecture.strengths, solved, strict=True), key=lambda pair: pair[0]):
-        model = _linear_model(features, weight, bias, classes)
+    solved = solve_all(matrix, labels, classes, architecture.strengths, architecture.solver, weights)
+    for strength, solution in sorted(zip(architecture.strengths, solved, strict=True), key=lambda pair: pair[0]):
+        model = LinearModel(features, *solution, classes)
         scores = model.scores_of(dev_matrix)
-        measure = dev_measure(prepared, scores)
-        if best is None or measure > best[0]:  # of equals the simpler one
-            best = measure, strength, model, scores
+        # Not the accuracy: of some hundred rows it is mostly chance.
+        _, loss = stack(prepared, [scores])
+        if best is None or loss < best[0]:
+            best = loss, strength, model, scores
     assert best is not None
-    measure, strength, model, scores = best
+    loss, strength, model, scores = best
+    shares = None
+    if architecture.naive_bayes:
+        bayes = LinearModel(features, *naive_bayes(matrix, labels, classes), classes)
+        found, joined = stack(prepared, [scores, bayes.scores_of(dev_matrix)])
+        if joined + 1 < loss:
+            shares = [float(share) for share in found]
+            model = sum_of([model, bayes], shares)
+            scores = model.scores_of(dev_matrix)
+    effect = ""
+    if weights is not None:
+        plain = LinearModel(features, *solve(matrix, labels, classes, strength, architecture.solver), classes)
+        plain = plain if shares is None else sum_of([plain, bayes], shares)
+        effect = weights_effect(prepared, plain.scores_of(dev_matrix), scores)
     model.save(path)
     seconds = time.perf_counter() - begin
     run.say(linear_line(name, model, strength, left_out, seconds))
+    if effect:
+        run.say(f"{name}: class weights on dev: {effect}")
     record = {
         "name": name,
         "kind": LINEAR,
@@ -103,18 +140,54 @@ def fit_linear(run: Run, prepared: Prepared, architecture: Any, path: Path, name
         "architecture": dataclasses.asdict(architecture),
         "lower": run.config.text.lower,
         "strength": strength,
+        "shares": shares,
         "scale": 1.0,
         "training": {"seconds": round(seconds, 1)},
     }
     fitted = Fitted(record, scores)
     _describe_solution(fitted, model, left_out)
+    if effect:
+        fitted.facts[WEIGHTS_FACT] = effect
     return fitted
+
+
+def weights_effect(prepared: Prepared, without: np.ndarray, weighted: np.ndarray) -> str:
+    """What class weights change on dev: accuracy, macro F1, recall of the rarest class.
+
+    Args:
+        prepared: with one label a row.
+        without: float (dev rows, classes), scores of a model without class weights.
+        weighted: those of the model with them.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    labels = prepared.dev.labels
+    in_dev = np.unique(labels)
+    counts = np.bincount(prepared.train.labels, minlength=len(prepared.label_names))
+    rarest = int(in_dev[counts[in_dev].argmin()])
+    answers = without.argmax(axis=1), weighted.argmax(axis=1)
+
+    def change(name: str, measure: Callable[[np.ndarray], float]) -> str:
+        before, after = (float(measure(answer)) for answer in answers)
+        return f"{name} {before:.4f} to {after:.4f}"
+
+    return ", ".join(
+        [
+            change("accuracy", lambda answer: accuracy_score(labels, answer)),
+            change("macro F1", lambda answer: f1_score(labels, answer, average="macro")),
+            change(
+                f"recall of {fit(prepared.label_names[rarest])} ({counts[rarest]:,} training rows)",
+                lambda answer: recall_score(labels, answer, labels=[rarest], average="macro"),
+            ),
+        ]
+    )
 
 
 def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any, path: Path) -> None:
     """Solves it once more, on training and dev rows, with the strength that was best on dev."""
+    from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
-    from kerasnlp_kit.training.linear import choose_features, solve
+    from kerasnlp_kit.training.linear import choose_features, naive_bayes, solve
 
     rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
     texts = [*prepared.train.examples.texts, *prepared.dev.examples.texts]
@@ -123,10 +196,12 @@ def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any
     features, left_out = choose_features(
         rules, counts, classes, least_texts=architecture.min_texts, megabytes=architecture.max_megabytes
     )
-    row_weights = _row_weights(run, labels, classes)
-    strength = fitted.record["strength"]
-    weight, bias = solve(features.matrix(counts), labels, classes, strength, architecture.solver, row_weights)
-    model = _linear_model(features, weight, bias, classes)
+    matrix, weights = features.matrix(counts), _row_weights(run, labels, classes)
+    model = LinearModel(
+        features, *solve(matrix, labels, classes, fitted.record["strength"], architecture.solver, weights), classes
+    )
+    if shares := fitted.record["shares"]:
+        model = sum_of([model, LinearModel(features, *naive_bayes(matrix, labels, classes), classes)], shares)
     model.save(path)
     _describe_solution(fitted, model, left_out)
 
@@ -136,12 +211,6 @@ def _describe_solution(fitted: Fitted, model: "LinearModel", left_out: int) -> N
     record.update(features=features, left_out=left_out)
     record["training"]["parameters"] = model.weights.size + model.bias.size
     fitted.facts["n-grams"] = f"{features:,}, C {record['strength']:g}, {record['training']['seconds']:.0f} s"
-
-
-def _linear_model(features: Any, weight: np.ndarray, bias: np.ndarray, classes: int) -> "LinearModel":
-    from kerasnlp_kit.tasks.linear import LinearModel
-
-    return LinearModel(features, weight, bias, classes)
 
 
 def _row_weights(run: Run, labels: np.ndarray, classes: int) -> np.ndarray | None:
@@ -162,7 +231,6 @@ def fit_network(
     model: str,
     architecture: Any,
     options: TrainingOptions,
-    deadline: float | None = None,
 ) -> Fitted:
     """Trains a network, with early stopping on dev, and writes its weights; or continues from its checkpoint."""
     from kerasnlp_kit.training.batches import Batches
@@ -204,7 +272,7 @@ def fit_network(
             run.say(f"frozen     {', '.join(frozen)}")
         run.say("")
         history = work.path / ("history.csv" if model == run.spec.name else f"history-{model}.csv")
-        outcome = _train(run, prepared, network, train_batches, dev_batches, options, states, history, None, deadline)
+        outcome = _train(run, prepared, network, train_batches, dev_batches, options, states, history)
         _save_weights(network, work.weights(record))
         values = network.get_weights()
     # By a copy as it is exported: several devices would each answer every batch, and 16 bits round.
@@ -282,7 +350,7 @@ def refit_network(run: Run, prepared: Prepared, tokens: Tokens, fitted: Fitted) 
     run.say(f"{fitted.name}: once more, on training and dev rows, {epochs} epochs")
     with scope:
         network, _ = _network(run, prepared, record, options, vectors)
-        outcome = _train(run, prepared, network, batches, None, options, states, None, epochs, None)
+        outcome = _train(run, prepared, network, batches, None, options, states, until=epochs)
         if outcome.interrupted:
             return False
         _save_weights(network, run.places.work.weights(record))
@@ -342,9 +410,8 @@ def _train(
     dev_batches: "Batches | None",
     options: TrainingOptions,
     states: Path,
-    history: Path | None,
-    until: int | None,
-    deadline: float | None,
+    history: Path | None = None,
+    until: int | None = None,
 ) -> Any:
     from kerasnlp_kit.training.loop import train
 
@@ -357,7 +424,6 @@ def _train(
         states,
         history=history,
         until=until,
-        deadline=deadline,
     )
 
 

@@ -15,8 +15,16 @@ import numpy as np
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
 from kerasnlp_kit.api.documents import data_lines, how_to_load, model_card, run_record
-from kerasnlp_kit.api.fitting import Fitted, fit_linear, fit_network, predict, refit_linear, refit_network
-from kerasnlp_kit.api.ladder import climb
+from kerasnlp_kit.api.fitting import (
+    WEIGHTS_FACT,
+    Fitted,
+    fit_linear,
+    fit_network,
+    predict,
+    refit_linear,
+    refit_network,
+)
+from kerasnlp_kit.api.ladder import climb, rungs
 from kerasnlp_kit.api.mixture import Mixture, mix
 from kerasnlp_kit.api.places import claim
 from kerasnlp_kit.api.preparation import Data, Part, Prepared, Say, Tokens, prepare, read_data, tokenize
@@ -83,6 +91,7 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
             earlier.verify()
             start.require_same_text(config, earlier)
         run = Run(config, registry.find(config.model), places, earlier, resume, say)
+        _require_sense(run)
         data = read_data(config, say)
         for line in quick_check(data.train, data.dev, data.test):
             say(printable(f"doctor: {line}"))
@@ -110,12 +119,12 @@ def _all_steps(run: Run, data: Data, begin: float) -> TrainedModel:
     for line in data_lines(prepared):
         run.say(line)
     tokens_once = functools.cache(functools.partial(_tokenize, run, prepared))
-    mixture, rungs, repeat = _fit(run, prepared, tokens_once, begin)
-    if rungs:
+    mixture, tried, repeat = _fit(run, prepared, tokens_once, begin)
+    if tried:
         score_name = "micro-F1" if prepared.multi_label else "accuracy"
-        run.say(f"\n{ladder_table(rungs, score_name)}\n")
+        run.say(f"\n{ladder_table(tried, score_name)}\n")
     dev_scores, record = _decide(run, prepared, mixture)
-    _fit_baseline(run, prepared, mixture)
+    of_baseline = _fit_baseline(run, prepared, mixture)
     refitted = _refit(run, prepared, mixture, tokens_once, repeat)
     record["decision"]["refit"] = refitted
     scores = _export(run, prepared, mixture, dev_scores, refitted)
@@ -125,12 +134,31 @@ def _all_steps(run: Run, data: Data, begin: float) -> TrainedModel:
     facts = {"model": run.spec.name if mixture.name == run.spec.name else f"{run.spec.name}: {mixture.name}"}
     for part in mixture.parts:
         facts.update(part.facts)
+    facts.update(of_baseline)
     facts["whole run"] = f"{seconds:.0f} s"
     facts["SavedModel"] = f"{run.places.work.size() / 1e6:.1f} MB"
     tokens = tokens_once() if _networks(mixture) else None
-    _document(run, prepared, mixture, tokens, facts, scores, rungs, saved_model)
+    _drop_losers(run.places.work, mixture)
+    _document(run, prepared, mixture, tokens, facts, scores, tried, saved_model)
     metrics = {name: one.metrics for name, one in scores.items()}
-    return TrainedModel(final, saved_model, final / "report.html", metrics, scores, tuple(rungs), seconds)
+    return TrainedModel(final, saved_model, final / "report.html", metrics, scores, tuple(tried), seconds)
+
+
+def _require_sense(run: Run) -> None:
+    """Options that cannot be meant together are told before the data are read."""
+    if run.spec.kind == "rungs":
+        rungs(run)
+    if run.spec.kind != "rules":
+        return
+    start_options = run.config.start
+    given = {
+        "--from": start_options.from_model,
+        "--freeze": start_options.freeze,
+        "--vectors": run.config.text.vectors,
+    }
+    for flag, value in given.items():
+        if value:
+            raise UserError(f"{flag} is for networks; {run.spec.name} is none. Leave it out, or name another --model.")
 
 
 def _begin_record(run: Run, prepared: Prepared) -> None:
@@ -230,15 +258,16 @@ def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return expected_calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
 
 
-def _fit_baseline(run: Run, prepared: Prepared, mixture: Mixture) -> None:
-    """The linear model that the others are set beside; where it is a part, that one."""
+def _fit_baseline(run: Run, prepared: Prepared, mixture: Mixture) -> dict[str, str]:
+    """The linear model that the others are set beside; where it is a part, that one. What the report says of it."""
     linear = [part for part in mixture.parts if part.record["kind"] == LINEAR]
     target = run.places.work.path / BASELINE
     if linear:
         shutil.copyfile(run.places.work.weights(linear[0].record), target)
-        return
+        return {}
     architecture = registry.find("ngram_linear").architecture(strengths=BASELINE_STRENGTHS)
-    fit_linear(run, prepared, architecture, target, "baseline")
+    facts = fit_linear(run, prepared, architecture, target, "baseline").facts
+    return {name: fact for name, fact in facts.items() if name == WEIGHTS_FACT}
 
 
 def _refit(run: Run, prepared: Prepared, mixture: Mixture, tokens: Any, repeat: list[str]) -> bool:
@@ -384,7 +413,7 @@ def _document(
     tokens: Tokens | None,
     facts: dict[str, str],
     scores: Mapping[str, Scores],
-    rungs: list[Rung],
+    tried: list[Rung],
     saved_model: Path,
 ) -> None:
     """Writes everything that describes the model, and the manifest over all."""
@@ -392,7 +421,7 @@ def _document(
     part = prepared.test or prepared.dev
     load = how_to_load(saved_model, multi_label=prepared.multi_label)
     record["finished"] = datetime.now(UTC).isoformat(timespec="seconds")
-    record["tried"] = [rung.to_json() for rung in rungs]
+    record["tried"] = [rung.to_json() for rung in tried]
     work.write_json("run.json", record)
     work.write_json("metrics.json", {data: score.to_json() for data, score in scores.items()})
     warnings = [f"{tokens.cut:,} training texts are longer than the network reads."] if tokens and tokens.cut else []
@@ -414,7 +443,7 @@ def _document(
             best_epoch=training.get("best_epoch"),
             warnings=[*prepared.train.examples.notes, *warnings],
             how_to_load=load,
-            ladder=rungs,
+            ladder=tried,
             thresholds=record["decision"]["thresholds"],
             **report_fields(scores[part.name]),
         ),
@@ -422,3 +451,13 @@ def _document(
     metrics = {data: one.metrics for data, one in scores.items()}
     (work.path / "MODEL_CARD.md").write_text(model_card(name, record, metrics, facts, load), encoding="utf-8")
     work.write_manifest()
+
+
+def _drop_losers(work: ModelFolder, mixture: Mixture) -> None:
+    """Takes away what only the models use that were tried and not taken."""
+    used = {work.path / BASELINE, *(work.weights(part.record) for part in mixture.parts)}
+    for path in (work.path / "weights").iterdir():
+        if path not in used:
+            path.unlink()
+    if not _networks(mixture):
+        (work.path / "tokenizer.json").unlink(missing_ok=True)

@@ -51,16 +51,17 @@ def ladder(rungs: Sequence[Rung], score: str) -> str:
             f"{rung.accuracy:.4f}",
             page.interval(*rung.accuracy_interval),
             _range(rung, low, high),
+            f"{rung.log_loss:.4f}",
             page.escape(duration(rung.seconds)),
             number(rung.size_mb),
             number(rung.latency_ms),
         )
         for rung in rungs
     ]
-    header = ("model", f"dev {score}", "95%", "", "training", "MB", "ms per text")
+    header = ("model", f"dev {score}", "95%", "", "log loss", "training", "MB", "ms per text")
     chosen = [index for index, rung in enumerate(rungs) if rung.chosen]
     return page.section(
-        "Models tried", page.table(header, rows, numeric=(1, 2, 4, 5, 6), name="wide", highlighted=chosen)
+        "Models tried", page.table(header, rows, numeric=(1, 2, 4, 5, 6, 7), name="wide", highlighted=chosen)
     )
 
 

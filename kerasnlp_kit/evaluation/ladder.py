@@ -15,6 +15,7 @@ class Rung:
     model: str
     accuracy: float  # of a multi-label model: micro-F1
     accuracy_interval: tuple[float, float]  # 95%
+    log_loss: float  # natural logarithm
     seconds: float  # of training
     size_mb: float | None = None  # millions of bytes of what is shipped
     latency_ms: float | None = None  # for one text
@@ -37,13 +38,14 @@ def ladder_table(rungs: Sequence[Rung], score: str = "accuracy") -> str:
             fit(rung.model),
             f"{rung.accuracy:.4f}",
             f"[{rung.accuracy_interval[0]:.4f}, {rung.accuracy_interval[1]:.4f}]",
+            f"{rung.log_loss:.4f}",
             duration(rung.seconds),
             number(rung.size_mb),
             number(rung.latency_ms),
         )
         for rung in rungs
     ]
-    header = ("model", f"dev {score}", "95%", "time", "MB", "ms/text")
+    header = ("model", f"dev {score}", "95%", "log loss", "time", "MB", "ms/text")
     widths = [max(map(display_width, column)) for column in zip(header, *rows, strict=True)]
 
     def line(mark: str, cells: tuple[str, ...]) -> str:

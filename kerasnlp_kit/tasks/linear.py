@@ -1,6 +1,6 @@
 """A linear classifier over the TF-IDF of n-grams: in NumPy for training and proof, and as a part of a SavedModel."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -113,6 +113,16 @@ class LinearModel:
             rules = NgramRules(words, (shortest, longest), bool(lower))
             features = NgramFeatures(rules, arrays["keys"], arrays["idf"])
             return cls(features, arrays["weights"], arrays["bias"], int(arrays["classes"]))
+
+
+def sum_of(models: Sequence[LinearModel], shares: Sequence[float]) -> LinearModel:
+    """One model whose scores are the weighted sum of those of several over the same features."""
+    first = models[0]
+    weights, bias = np.zeros_like(first.weights), np.zeros_like(first.bias)
+    for share, model in zip(shares, models, strict=True):
+        weights += np.float32(share) * model.weights
+        bias += np.float32(share) * model.bias
+    return LinearModel(first.features, weights, bias, first.classes)
 
 
 class LinearScorer(tf.Module):

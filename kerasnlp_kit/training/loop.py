@@ -41,7 +41,6 @@ def train(
     *,
     history: Path | None = None,
     until: int | None = None,
-    deadline: float | None = None,
 ) -> Outcome:
     """Trains a classifier and leaves the weights of the best epoch in it.
 
@@ -59,7 +58,6 @@ def train(
         checkpoints: folder for the state of the run.
         history: CSV file to write, a line an epoch.
         until: epochs after which to end; by default all of the options.
-        deadline: time of ``time.monotonic()`` after which no epoch begins.
 
     Returns:
         History, best epoch (from 1), seconds of training over all starts, whether Ctrl-C ended it.
@@ -70,7 +68,7 @@ def train(
     # That of the model: with float16, Keras wraps the optimizer to scale the loss, with variables of its own.
     model.optimizer.build(model.trainable_variables)
     until = until or options.epochs
-    limits = _Limits(until, options.patience, deadline, f"val_{metric.name}" if dev_batches else None)
+    limits = _Limits(until, options.patience, f"val_{metric.name}" if dev_batches else None)
     keeper = _Keeper(model, options, limits, checkpoints, history)
     train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches) if dev_batches else None
     callbacks: list[Any] = [keeper]
@@ -141,7 +139,6 @@ class _Limits:
 
     epochs: int
     patience: int
-    deadline: float | None
     measure: str | None
 
 
@@ -210,8 +207,7 @@ class _Keeper(keras.callbacks.Callback):
             progress.waited += 1
         progress.interrupted = self.interrupted
         # An interrupted epoch is not whole: a run that is resumed after it exports and does not train on.
-        late = limits.deadline is not None and time.monotonic() > limits.deadline
-        if self.interrupted or late or progress.waited >= limits.patience or progress.epoch >= limits.epochs:
+        if self.interrupted or progress.waited >= limits.patience or progress.epoch >= limits.epochs:
             progress.ended = True
             self.model.stop_training = True
         self._write_history()

@@ -44,6 +44,22 @@ def chosen_rung(run: dict) -> dict:
     return chosen
 
 
+def assert_explains_dev_best(run: dict) -> None:
+    """By the likelihood of the dev rows, less one for each part (Akaike)."""
+    rows = run["data"]["dev"]["rows"]
+    misfit = {one["model"]: one["log_loss"] * rows + 1 + one["model"].count("+") for one in run["tried"]}
+    assert misfit[chosen_rung(run)["model"]] == min(misfit.values())
+
+
+def assert_nothing_of_losers(folder: Path) -> None:
+    """The folder holds what the chosen parts need, and the baseline."""
+    parts = run_json(folder)["parts"]
+    ends = {"linear": ".npz", "network": ".weights.h5"}
+    expected = {"baseline.npz", *(part["name"] + ends[part["kind"]] for part in parts)}
+    assert {path.name for path in (folder / "weights").iterdir()} == expected
+    assert (folder / "tokenizer.json").exists() == any(part["kind"] == "network" for part in parts)
+
+
 @pytest.fixture(scope="module")
 def two_rungs(tmp_path_factory, write_topics, run_in):
     """A run of the linear model and one network: the model's folder, and what was printed."""
@@ -60,8 +76,9 @@ def test_each_model_and_all_together_are_tried_and_told_on_the_screen_in_run_jso
     names = ["ngram_linear", "cnn_classifier", "ngram_linear + cnn_classifier"]
     assert [one["model"] for one in run["tried"]] == names
     assert shown_rungs(out) == recorded_rungs(run)
-    # There is time for all epochs of its preset, and for these once more on all rows.
-    assert run["ladder"] == {"epochs": {"cnn_classifier": 20}, "repeat": ["cnn_classifier"]}
+    # There is time for all epochs of its preset, and for these once more on all rows, if it is taken.
+    taken = [part["name"] for part in run["parts"] if part["kind"] == "network"]
+    assert run["ladder"] == {"epochs": {"cnn_classifier": 20}, "repeat": taken}
     report = (folder / "report.html").read_text()
     table = report[report.index("Models tried") :].partition("</table>")[0]
     rows = re.findall(r"<tr.*?</tr>", table, re.DOTALL)[1:]
@@ -77,10 +94,11 @@ def test_the_best_on_dev_is_what_is_exported(two_rungs):
     folder, out = two_rungs
     run = run_json(folder)
     chosen = chosen_rung(run)
-    assert chosen["accuracy"] == max(one["accuracy"] for one in run["tried"])
+    assert_explains_dev_best(run)
     assert " + ".join(part["name"] for part in run["parts"]) == chosen["model"]
     (dev,) = json.loads((folder / "metrics.json").read_text()).values()
     assert dev["accuracy"] == pytest.approx(chosen["accuracy"])
+    assert_nothing_of_losers(folder)
     assert run["decision"]["refit"], "unless told otherwise, auto trains on the dev rows too in the end"
     network_is_part = "cnn_classifier" in chosen["model"]
     assert ("cnn_classifier: once more, on training and dev rows" in out) == network_is_part
@@ -139,10 +157,11 @@ def test_ctrl_c_in_a_network_takes_the_best_so_far(here, start):
     run = run_json(folder)
     assert [one["model"] for one in run["tried"]] == [*rungs[:2], " + ".join(rungs[:2])], "the LSTM was not begun"
     assert shown_rungs(out) == recorded_rungs(run)
-    assert chosen_rung(run)["accuracy"] == max(one["accuracy"] for one in run["tried"])
+    assert_explains_dev_best(run)
     epochs = (folder / "history-cnn_classifier.csv").read_text().splitlines()[1:]
     assert 3 <= len(epochs) < 20
     assert kit.load(folder).predict(["s1 the", "of f3", "m0"]) == ["sport", "food", "music"]
+    assert_nothing_of_losers(folder)
     interrupted = any(part["training"].get("interrupted") for part in run["parts"])
     assert run["decision"]["refit"] == (not interrupted) and "once more" not in out
 
@@ -162,3 +181,29 @@ def test_a_killed_ladder_goes_on_as_planned(here, start, command):
     epochs = run["parts"][0]["training"]["best_epoch"]
     assert f"cnn_classifier: once more, on training and dev rows, {epochs} epochs" in ran.out
     assert run["decision"]["refit"]
+
+
+@pytest.mark.parametrize(
+    ("flags", "words"),
+    [
+        (["--rungs", "wide_deep_classifier"], "--rungs takes single models. Received: wide_deep_classifier"),
+        (["--rungs", "cnn_clasifier"], "did you mean cnn_classifier?"),
+        (["--rungs", "ngram_linear", "ngram_linear"], "--rungs takes each model once"),
+        (["--epochs", "3"], "--epochs is set by each model of auto for itself"),
+        (["--model", "ngram_linear", "--vectors", "vectors.txt"], "--vectors is for networks; ngram_linear is none"),
+        (["--model", "ngram_linear", "--freeze", "embedding"], "--freeze is for networks; ngram_linear is none"),
+    ],
+)
+def test_options_that_make_no_sense_together_are_told_before_anything_is_read(refused, flags, words):
+    assert words in refused("train", "missing.csv", *flags)
+
+
+@pytest.mark.parametrize("model", ["ngram_linear", "cnn_classifier"])
+def test_what_class_weights_change_is_told(here, command, write_topics, model):
+    write_topics(here / "topics.csv", 150, ("food", "food", "food", "music", "sport"))
+    small = ["--epochs", "1", "--filters", "4"] if model == "cnn_classifier" else []
+    ran = command("train", "topics.csv", "--model", model, "--class-weights", *small)
+    assert ran.code == 0, ran.err
+    pattern = r": class weights on dev: (accuracy [\d.]+ to [\d.]+, macro F1 [\d.]+ to [\d.]+, recall of \w+ \(.*\) .*)"
+    (told,) = re.findall(pattern, ran.out)
+    assert told in (here / "models" / "topics" / "report.html").read_text()

@@ -94,7 +94,7 @@ def everything(name="the linear baseline", n=60):
     confidence, correct = generator.random(n), generator.random(n) < 0.7
     return {
         "comparisons": {name: compare(["a"] * n, ["a"] * n, ["b"] * n)},
-        "ladder": [Rung(name, 0.5, (0.4, 0.6), 1.0), Rung("cnn", 0.7, (0.6, 0.8), 90, 6.1, 0.4, chosen=True)],
+        "ladder": [Rung(name, 0.5, (0.4, 0.6), 0.9, 1.0), Rung("cnn", 0.7, (0.6, 0.8), 0.6, 90, 6.1, 0.4, chosen=True)],
         "calibration_before": 0.1234,
         "coverage": risk_coverage(confidence, correct),
         "operating_points": [operating_point(name, confidence > 0.4, correct, threshold=0.4)],
@@ -296,8 +296,8 @@ def test_comparisons_say_the_verdict_and_show_the_counts():
 def test_the_chosen_model_stands_out_among_those_tried():
     found = section(report_html(report_data(**everything())), "Models tried")
     assert cells(found) == [
-        ["the linear baseline", "0.5000", "0.400–0.600", "", "1.0 s", "-", "-"],
-        ["cnn chosen", "0.7000", "0.600–0.800", "", "90 s", "6.1", "0.4"],
+        ["the linear baseline", "0.5000", "0.400–0.600", "", "0.9000", "1.0 s", "-", "-"],
+        ["cnn chosen", "0.7000", "0.600–0.800", "", "0.6000", "90 s", "6.1", "0.4"],
     ]
     assert re.findall('<tr class="highlighted"><td><span class="label" dir="auto">(.*?)<', found) == ["cnn"]
     # On a line from 0.4 to 0.8 the second interval takes the right half, with its point in the middle.

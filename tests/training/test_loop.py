@@ -1,7 +1,6 @@
 import dataclasses
 import itertools
 import math
-import time
 
 import h5py
 import keras
@@ -39,7 +38,7 @@ def network(dropout=0.0, seed=0):
     return architecture(4, (1,), 5, embedding_dropout=0.0, dropout=dropout).build(SIZES)
 
 
-def train(folder, train_batches=TRAIN, dev=DEV, model=None, *, several=False, until=None, deadline=None, **options):
+def train(folder, train_batches=TRAIN, dev=DEV, model=None, *, several=False, until=None, **options):
     """A short run: outcome, and the network with its final weights."""
     model = model or network()
     folder.mkdir(exist_ok=True)
@@ -57,7 +56,6 @@ def train(folder, train_batches=TRAIN, dev=DEV, model=None, *, several=False, un
         folder / "checkpoints",
         history=folder / "history.csv",
         until=until,
-        deadline=deadline,
     )
     return outcome, model
 
@@ -131,14 +129,6 @@ def test_a_run_ends_after_so_many_epochs_as_asked_and_the_schedule_is_that_of_al
     assert outcome.best_epoch == 2 if dev is None else 1 <= outcome.best_epoch <= 2
     # 4 batches an epoch, 24 steps in all.
     assert outcome.history["learning_rate"] == pytest.approx([0.02 * 20 / 24, 0.02 * 16 / 24])
-
-
-def test_no_epoch_begins_after_the_deadline(tmp_path):
-    outcome, _ = train(tmp_path / "late", epochs=5, deadline=time.monotonic() - 1)
-    assert len(outcome.history["loss"]) == outcome.best_epoch == 1, "an epoch there must be, or nothing was learnt"
-    assert not outcome.interrupted
-    outcome, _ = train(tmp_path / "early", epochs=2, deadline=time.monotonic() + 3600)
-    assert len(outcome.history["loss"]) == 2
 
 
 # Without dev rows, as all is trained on in the end
