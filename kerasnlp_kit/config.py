@@ -93,7 +93,7 @@ class TrainingOptions:
     jit: bool = False
     """Compile the training step with XLA: for TPU and GPU; on a CPU it is mostly slower."""
     seed: int = 0
-    """Seed of split, weights, order and dropout: same seed, same machine, same model."""
+    """Seed of split, weights, order and dropout: same seed, same model; auto needs the same time, too."""
     checkpoint_seconds: float = 60.0
     """Save the state for --resume this often within an epoch, and after each epoch; 0: only after each epoch."""
     tensorboard: OptionalFolder = None

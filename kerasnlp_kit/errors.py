@@ -11,3 +11,10 @@ class UserError(ValueError):
 
 class ExportMismatch(RuntimeError):
     """The SavedModel does not answer as the model in memory, so it was not put in place; exit code 1."""
+
+
+class TrainingDiverged(UserError):
+    """The weights became infinite or no numbers; going on from them is of no use."""
+
+    def __init__(self) -> None:
+        super().__init__("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")

@@ -84,9 +84,12 @@ def _resume(folder: str, arguments: list[str], prog: str) -> RunConfig:
         raise UserError(f"There is no unfinished run {path} to resume.")
     config, _ = parse_run(["--config", str(path / "run.json")], prog)
     output = dataclasses.replace(
-        config.output, name=path.name.removesuffix(UNFINISHED), models=str(path.parent), overwrite=True
+        config.output,
+        name=path.name.removesuffix(UNFINISHED),
+        models=str(path.parent),
+        overwrite=not config.output.new_version,
     )
-    return dataclasses.replace(config, output=output) if not config.output.new_version else config
+    return dataclasses.replace(config, output=output)
 
 
 def _earlier(folder: str | None) -> dict[str, Any]:

@@ -38,7 +38,7 @@ class ModelSpec:
     """Frozen dataclass of the model's own options. What it is shows in its methods:
 
     - a network: ``build(sizes: Sizes) -> keras.Model``;
-    - a linear model over n-grams: ``rules() -> NgramRules``, with the fields ``solver`` and ``strengths``;
+    - a linear model over n-grams: ``rules(lower) -> NgramRules``, and the fields of `NgramLinear`;
     - a mixture: ``parts() -> {model name: its architecture}``;
     - a choice of the best: ``rungs``, names of models to try in turn.
     """

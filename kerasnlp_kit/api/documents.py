@@ -4,7 +4,7 @@ import html
 import json
 import platform
 import subprocess
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -133,6 +133,11 @@ def run_record(
     }
 
 
+def trained_on_dev(parts: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the parts of run.json that were fitted once more, on training and dev rows."""
+    return [part["name"] for part in parts if "refit_seconds" in part["training"]]
+
+
 def model_card(
     name: str,
     run: Mapping[str, Any],
@@ -163,7 +168,8 @@ def model_card(
         name for name, kind in (("ids", NETWORK), ("ngrams", LINEAR)) if any(p["kind"] == kind for p in run["parts"])
     ]
     on_all = (
-        "\nIn the end it was trained on the dev rows too; the figures on these are of the model before that.\n"
+        f"\nIn the end {' and '.join(trained_on_dev(run['parts']))} had the dev rows to learn from, too; the figures "
+        "on these are of the model before that.\n"
         if decision.get("refit")
         else ""
     )

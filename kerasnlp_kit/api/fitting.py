@@ -54,6 +54,16 @@ class Fitted:
         return self.record["name"]
 
     @property
+    def sound(self) -> bool:
+        """Whether all its scores are numbers."""
+        return bool(np.isfinite(self.dev_scores).all())
+
+    @property
+    def weights_on_dev(self) -> int:
+        """How many weights were found on dev, its scale among them."""
+        return len(self.record.get("shares") or (1,))
+
+    @property
     def interrupted(self) -> bool:
         """Whether Ctrl-C ended its training."""
         return bool(self.record["training"].get("interrupted"))
@@ -88,55 +98,68 @@ def stack(prepared: Prepared, scores: Sequence[np.ndarray]) -> tuple[np.ndarray,
 # Linear
 
 
-def fit_linear(run: Run, prepared: Prepared, architecture: Any, path: Path, name: str = "ngram_linear") -> Fitted:
+def fit_linear(run: Run, prepared: Prepared, model_name: str, architecture: Any, path: Path) -> Fitted:
     """Solves the linear model for each strength, keeps what fits dev best, and writes it to ``path``."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
-    from kerasnlp_kit.training.linear import choose_features, naive_bayes, solve, solve_all
+    from kerasnlp_kit.training.linear import choose_features, lowest, naive_bayes, solve
 
     begin = time.perf_counter()
     rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
     counts, dev_counts = (count_ngrams(rules, part.examples.texts) for part in (prepared.train, prepared.dev))
     features, left_out = choose_features(
-        rules, counts, classes, least_texts=architecture.min_texts, megabytes=architecture.max_megabytes
+        rules,
+        counts,
+        classes,
+        least_texts=architecture.min_texts,
+        megabytes=architecture.max_megabytes,
+        multi_label=prepared.multi_label,
     )
     if not len(features.keys):
         raise UserError(f"No n-gram is in {architecture.min_texts} texts of {prepared.train.name}; lower --min-texts.")
     matrix, dev_matrix = features.matrix(counts), features.matrix(dev_counts)
     labels, weights = prepared.train.labels, _row_weights(run, prepared.train.labels, classes)
-    best: tuple[float, float, LinearModel, np.ndarray] | None = None
-    solved = solve_all(matrix, labels, classes, architecture.strengths, architecture.solver, weights)
-    for strength, solution in sorted(zip(architecture.strengths, solved, strict=True), key=lambda pair: pair[0]):
-        model = LinearModel(features, *solution, classes)
+    solved: dict[float, tuple[LinearModel, np.ndarray, float]] = {}
+
+    def loss_of(strength: float) -> float:
+        model = LinearModel(features, *solve(matrix, labels, classes, strength, architecture.solver, weights), classes)
         scores = model.scores_of(dev_matrix)
         # Not the accuracy: of some hundred rows it is mostly chance.
-        _, loss = stack(prepared, [scores])
-        if best is None or loss < best[0]:
-            best = loss, strength, model, scores
-    assert best is not None
-    loss, strength, model, scores = best
+        solved[strength] = model, scores, stack(prepared, [scores])[1]
+        return solved[strength][2]
+
+    strength = lowest(sorted(set(architecture.strengths)), loss_of)
+    if strength not in solved:  # the only one
+        loss_of(strength)
+    model, scores, loss = solved[strength]
     shares = None
     if architecture.naive_bayes:
         bayes = LinearModel(features, *naive_bayes(matrix, labels, classes), classes)
         found, joined = stack(prepared, [scores, bayes.scores_of(dev_matrix)])
         if joined + 1 < loss:
-            shares = [float(share) for share in found]
+            # The machine keeps its unit: the scale of the whole is found later, or is not wanted.
+            shares = [float(share) for share in found / (found[0] or 1)]
             model = sum_of([model, bayes], shares)
             scores = model.scores_of(dev_matrix)
     effect = ""
     if weights is not None:
         plain = LinearModel(features, *solve(matrix, labels, classes, strength, architecture.solver), classes)
-        plain = plain if shares is None else sum_of([plain, bayes], shares)
-        effect = weights_effect(prepared, plain.scores_of(dev_matrix), scores)
+        without = plain.scores_of(dev_matrix)
+        if shares:
+            of_bayes = bayes.scores_of(dev_matrix)
+            found, _ = stack(prepared, [without, of_bayes])
+            without = found[0] * without + found[1] * of_bayes
+        effect = weights_effect(prepared, without, scores)
     model.save(path)
     seconds = time.perf_counter() - begin
+    name = path.stem
     run.say(linear_line(name, model, strength, left_out, seconds))
     if effect:
         run.say(f"{name}: class weights on dev: {effect}")
     record = {
         "name": name,
         "kind": LINEAR,
-        "model": "ngram_linear",
+        "model": model_name,
         "architecture": dataclasses.asdict(architecture),
         "lower": run.config.text.lower,
         "strength": strength,
@@ -189,12 +212,19 @@ def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any
     from kerasnlp_kit.text.ngrams import count_ngrams
     from kerasnlp_kit.training.linear import choose_features, naive_bayes, solve
 
+    begin = time.perf_counter()
+    run.say(f"{fitted.name}: once more, on training and dev rows")
     rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
     texts = [*prepared.train.examples.texts, *prepared.dev.examples.texts]
     labels = np.concatenate([prepared.train.labels, prepared.dev.labels])
     counts = count_ngrams(rules, texts)
     features, left_out = choose_features(
-        rules, counts, classes, least_texts=architecture.min_texts, megabytes=architecture.max_megabytes
+        rules,
+        counts,
+        classes,
+        least_texts=architecture.min_texts,
+        megabytes=architecture.max_megabytes,
+        multi_label=prepared.multi_label,
     )
     matrix, weights = features.matrix(counts), _row_weights(run, labels, classes)
     model = LinearModel(
@@ -203,6 +233,7 @@ def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any
     if shares := fitted.record["shares"]:
         model = sum_of([model, LinearModel(features, *naive_bayes(matrix, labels, classes), classes)], shares)
     model.save(path)
+    fitted.record["training"]["refit_seconds"] = round(time.perf_counter() - begin, 1)
     _describe_solution(fitted, model, left_out)
 
 

@@ -16,6 +16,7 @@ from kerasnlp_kit.config import TrainingOptions
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval
 from kerasnlp_kit.evaluation.ladder import Rung
+from kerasnlp_kit.evaluation.multilabel import micro_f1_interval
 from kerasnlp_kit.export.folder import NETWORK
 
 EXPORT_SECONDS = 20.0  # export, proof and report
@@ -56,7 +57,8 @@ def climb(
     plan: dict[str, Any] = run.record.setdefault("ladder", {"epochs": {}})
     for spec in specs:
         if spec.kind == "rules":
-            part = fit_linear(run, prepared, spec.architecture(), run.places.work.path / "weights" / f"{spec.name}.npz")
+            path = run.places.work.path / "weights" / f"{spec.name}.npz"
+            part = fit_linear(run, prepared, spec.name, spec.architecture(), path)
             end -= part.record["training"]["seconds"]  # to solve it once more on all rows, and to prove a large one
         else:
             tokens = tokenize()
@@ -69,6 +71,9 @@ def climb(
                 continue
             options = dataclasses.replace(options, epochs=epochs, patience=max(3, round(PATIENCE * epochs)))
             part = fit_network(run, prepared, tokens, spec.name, architecture, options)
+        if not part.sound:
+            run.say(f"{spec.name}: left out; its training diverged")
+            continue
         fitted.append(part)
         for parts in [[part], fitted] if len(fitted) > 1 else [fitted]:
             mixture = mix(prepared, parts, calibrate=run.config.decision.calibrate)
@@ -87,7 +92,8 @@ def climb(
     best, _ = min(tried, key=lambda pair: pair[0].misfit)
     table = [dataclasses.replace(rung, chosen=mixture is best) for mixture, rung in tried]
     if "repeat" not in plan:
-        plan["repeat"] = _repeated(prepared, best, end - time.perf_counter()) if run.config.training.refit else []
+        again = run.config.training.refit and not any(part.interrupted for part in fitted)
+        plan["repeat"] = _repeated(prepared, best, end - time.perf_counter()) if again else []
         run.write_record()
     return best, table, plan["repeat"]
 
@@ -120,8 +126,6 @@ def rungs(run: Run) -> list[registry.ModelSpec]:
     if len(set(names)) < len(names):
         raise UserError(f"--rungs takes each model once. Received: {' '.join(names)}")
     specs = [registry.find(name) for name in names]
-    if run.config.device.backend != "tensorflow":
-        specs = [spec for spec in specs if spec.kind in ("rules", "build")]
     for spec in specs:
         if spec.kind not in ("rules", "build"):
             raise UserError(f"--rungs takes single models. Received: {spec.name}")
@@ -172,12 +176,17 @@ def _repeated(prepared: Prepared, mixture: Mixture, left: float) -> list[str]:
 
 
 def _rung(run: Run, prepared: Prepared, mixture: Mixture) -> Rung:
-    rows = len(prepared.dev.labels)
+    labels = prepared.dev.labels
+    if prepared.multi_label:
+        interval = micro_f1_interval(labels, mixture.dev_scores > 0)
+    else:
+        interval = accuracy_interval(round(mixture.measure * len(labels)), len(labels))
     return Rung(
         mixture.name,
         mixture.measure,
-        accuracy_interval(round(mixture.measure * rows), rows),
+        interval,
         mixture.loss / prepared.dev.labels.size,
+        mixture.misfit,
         sum(part.record["training"]["seconds"] for part in mixture.parts),
         sum(run.places.work.weights(part.record).stat().st_size for part in mixture.parts) / 1e6,
         _latency(run, prepared, mixture),

@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasnlp_kit.api.fitting import Fitted, dev_measure, stack
 from kerasnlp_kit.api.preparation import Prepared
+from kerasnlp_kit.errors import TrainingDiverged
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Mixture:
     @property
     def misfit(self) -> float:
         """How badly the dev rows are explained, to compare mixtures by; see `stack`."""
-        return self.loss + len(self.parts)
+        return self.loss + sum(part.weights_on_dev for part in self.parts)
 
     @property
     def name(self) -> str:
@@ -50,7 +51,12 @@ def mix(prepared: Prepared, parts: Sequence[Fitted], *, calibrate: bool = True) 
         prepared: with the dev labels.
         parts: one or more.
         calibrate: whether a single part is scaled too; several are in any case.
+
+    Raises:
+        TrainingDiverged: the scores of a part are no numbers.
     """
+    if not all(part.sound for part in parts):
+        raise TrainingDiverged
     weights, loss = stack(prepared, [part.dev_scores for part in parts])
     scales = tuple(map(float, weights)) if len(parts) > 1 or calibrate else (1.0,)
     unmeasured = Mixture(tuple(parts), scales, 0.0, loss)

@@ -14,7 +14,7 @@ import numpy as np
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
-from kerasnlp_kit.api.documents import data_lines, how_to_load, model_card, run_record
+from kerasnlp_kit.api.documents import data_lines, how_to_load, model_card, run_record, trained_on_dev
 from kerasnlp_kit.api.fitting import (
     WEIGHTS_FACT,
     Fitted,
@@ -32,7 +32,7 @@ from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.data.doctor import quick_check
-from kerasnlp_kit.errors import ExportMismatch, UserError
+from kerasnlp_kit.errors import ExportMismatch, TrainingDiverged, UserError
 from kerasnlp_kit.evaluation.calibration import expected_calibration_error
 from kerasnlp_kit.evaluation.decision import accepted, class_thresholds, f1_thresholds, threshold_for_precision
 from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
@@ -100,11 +100,12 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         devices.choose_backend(config.device.backend, config.device.devices)
         try:
             trained = _all_steps(run, data, begin)
-        except BaseException:
+        except BaseException as error:
             work, final = places.work.path, places.final.path
-            if any_checkpoint(work / CHECKPOINTS):
+            diverged = isinstance(error, TrainingDiverged)
+            if any_checkpoint(work / CHECKPOINTS) and not diverged:
                 say(f"{work} keeps what was reached; --resume {final} continues from there.")
-            elif not resume:
+            elif diverged or not resume:
                 shutil.rmtree(work, ignore_errors=True)  # nothing in it that could be continued
             raise
         places.put()
@@ -135,6 +136,9 @@ def _all_steps(run: Run, data: Data, begin: float) -> TrainedModel:
     for part in mixture.parts:
         facts.update(part.facts)
     facts.update(of_baseline)
+    if refitted:
+        names = " and ".join(trained_on_dev(run.record["parts"]))
+        facts["dev rows"] = f"in the end {names} learnt from them, too; the figures on dev are of the model before"
     facts["whole run"] = f"{seconds:.0f} s"
     facts["SavedModel"] = f"{run.places.work.size() / 1e6:.1f} MB"
     tokens = tokens_once() if _networks(mixture) else None
@@ -205,7 +209,7 @@ def _fit(run: Run, prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixtu
     for name, architecture in parts.items():
         if registry.find(name).kind == "rules":
             path = run.places.work.path / "weights" / f"{name}.npz"
-            fitted.append(fit_linear(run, prepared, architecture, path))
+            fitted.append(fit_linear(run, prepared, name, architecture, path))
         else:
             fitted.append(fit_network(run, prepared, tokens(), name, architecture, config.training))
     return mix(prepared, fitted, calibrate=config.decision.calibrate), [], [part.name for part in fitted]
@@ -223,8 +227,6 @@ def _decide(run: Run, prepared: Prepared, mixture: Mixture) -> tuple[np.ndarray,
     scores = [part.dev_scores for part in mixture.parts]
     decision = decision_of(record)
     probabilities = decision.probabilities(scores).astype("float32")
-    if not np.isfinite(probabilities).all():
-        raise UserError("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")
     if prepared.multi_label:
         record["decision"]["thresholds"] = f1_thresholds(probabilities, labels).tolist()
     else:
@@ -249,7 +251,7 @@ def _thresholds(probabilities: np.ndarray, labels: np.ndarray, wanted: float) ->
     from kerasnlp_kit.export.verify import TOLERANCE
 
     together = threshold_for_precision(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, wanted)
-    limits = np.maximum(class_thresholds(probabilities, labels, wanted).thresholds, together)
+    limits = class_thresholds(probabilities, labels, wanted, least=together).thresholds
     # A little lower, as the export may round the very rows that set them otherwise.
     return np.where((limits > 0) & (limits <= 1), limits - TOLERANCE, limits)
 
@@ -259,14 +261,13 @@ def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
 
 
 def _fit_baseline(run: Run, prepared: Prepared, mixture: Mixture) -> dict[str, str]:
-    """The linear model that the others are set beside; where it is a part, that one. What the report says of it."""
-    linear = [part for part in mixture.parts if part.record["kind"] == LINEAR]
+    """The linear model that the others are set beside; where one was tried, that one. What the report says of it."""
     target = run.places.work.path / BASELINE
-    if linear:
-        shutil.copyfile(run.places.work.weights(linear[0].record), target)
+    if tried := [path for path in target.parent.glob("*.npz") if path != target]:
+        shutil.copyfile(tried[0], target)
         return {}
     architecture = registry.find("ngram_linear").architecture(strengths=BASELINE_STRENGTHS)
-    facts = fit_linear(run, prepared, architecture, target, "baseline").facts
+    facts = fit_linear(run, prepared, "ngram_linear", architecture, target).facts
     return {name: fact for name, fact in facts.items() if name == WEIGHTS_FACT}
 
 
@@ -280,7 +281,7 @@ def _refit(run: Run, prepared: Prepared, mixture: Mixture, tokens: Any, repeat: 
             refitted |= part.name in repeat and refit_network(run, prepared, tokens(), part)
         else:
             values = part.record["architecture"]
-            architecture = registry.find("ngram_linear").architecture(**values)
+            architecture = registry.find(part.record["model"]).architecture(**values)
             refit_linear(run, prepared, part, architecture, run.places.work.weights(part.record))
             refitted = True
     return refitted
@@ -311,7 +312,7 @@ def _export(
     expected_scores, numbers = _scores_in_memory(work, record, texts, short)
     expected = decision.probabilities(expected_scores)
     if not np.isfinite(expected).all():
-        raise UserError("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")
+        raise TrainingDiverged
     unscaled = dataclasses.replace(decision, scales=(1.0,) * len(expected_scores)).probabilities(expected_scores)
     saved_model = export_saved_model(work, run.places.version)
     found = prove(saved_model, texts, short, numbers, expected, prepared.label_names, decision)

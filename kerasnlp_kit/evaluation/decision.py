@@ -98,6 +98,7 @@ def threshold_for_precision(
     *,
     least_rows: int = 5,
     level: float | None = None,
+    least: float = 0.0,
 ) -> float:
     """Returns the lowest threshold t for which the rows with confidence >= t are right at least as often as wanted.
 
@@ -113,10 +114,11 @@ def threshold_for_precision(
         least_rows: how many rows must reach the threshold.
         level: for example 0.95: the one-sided lower bound of Clopper and Pearson (1934) at this level must reach
             `wanted`, not the share itself.
+        least: no lower threshold is taken.
 
     Returns:
-        A confidence that was seen; 0 if all rows together are precise enough; `NEVER`, which is above 1, if no
-        threshold is.
+        A confidence that was seen; `least` if all rows together are precise enough and reach it; `NEVER`, which is
+        above 1, if no threshold is precise enough.
     """
     confidence, correct = _checked_rows(confidence, correct)
     if not 0 <= wanted <= 1:
@@ -128,11 +130,11 @@ def threshold_for_precision(
 
         # Where no row is right the beta distribution is undefined and the bound is 0.
         precision = np.where(right == 0, 0.0, beta.ppf(1 - level, np.maximum(right, 1), rows - right + 1))
-    enough = np.flatnonzero((precision >= wanted) & (rows >= least_rows))
+    enough = np.flatnonzero((precision >= wanted) & (rows >= least_rows) & (thresholds >= least))
     if not len(enough):
         return NEVER
     lowest = int(enough[-1])  # thresholds fall
-    return 0.0 if lowest == len(thresholds) - 1 else float(thresholds[lowest])
+    return least if lowest == len(thresholds) - 1 else float(thresholds[lowest])
 
 
 @dataclass(frozen=True, eq=False)
@@ -172,6 +174,7 @@ def class_thresholds(
     *,
     least_rows: int = 5,
     level: float | None = None,
+    least: float = 0.0,
 ) -> ClassThresholds:
     """Finds `threshold_for_precision` for each class, among the rows for which it is the answer.
 
@@ -181,6 +184,7 @@ def class_thresholds(
         wanted: the precision each class shall reach, 0 to 1.
         least_rows: see `threshold_for_precision`; a class needs this many rows to have an answer at all.
         level: see `threshold_for_precision`.
+        least: likewise.
     """
     probabilities, labels = np.asarray(probabilities), np.asarray(labels)
     if probabilities.ndim != 2 or labels.shape != probabilities.shape[:1] or not len(labels):
@@ -195,7 +199,7 @@ def class_thresholds(
     for index in np.unique(answer).tolist():
         mine = answer == index
         thresholds[index] = threshold_for_precision(
-            confidence[mine], labels[mine] == index, wanted, least_rows=least_rows, level=level
+            confidence[mine], labels[mine] == index, wanted, least_rows=least_rows, level=level, least=least
         )
     answered = accepted(probabilities, thresholds)
     return ClassThresholds(

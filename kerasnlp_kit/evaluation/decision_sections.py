@@ -91,7 +91,7 @@ def calibration(bins: ReliabilityBins, before: float | None, *, decisions: bool)
     if before is not None:
         figures = page.cards(
             [
-                ("calibration error before scaling", f"{before:.4f}", "as the network gave it"),
+                ("calibration error before scaling", f"{before:.4f}", "as the model gave it"),
                 ("after", f"{bins.expected_calibration_error:.4f}", "with scales fitted on the dev rows"),
             ]
         )

@@ -15,7 +15,8 @@ class Rung:
     model: str
     accuracy: float  # of a multi-label model: micro-F1
     accuracy_interval: tuple[float, float]  # 95%
-    log_loss: float  # natural logarithm
+    log_loss: float  # natural logarithm, calibrated; of a multi-label model by label
+    misfit: float  # log loss of all rows together, and one for each weight that was found on them: the lowest is chosen
     seconds: float  # of training
     size_mb: float | None = None  # millions of bytes of what is shipped
     latency_ms: float | None = None  # for one text

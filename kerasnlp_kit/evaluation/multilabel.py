@@ -111,7 +111,7 @@ def multilabel_metrics(
     return MultiLabelMetrics(
         n=len(targets),
         micro_f1=float(2 * hits.sum() / (2 * hits.sum() + wrong.sum())),
-        micro_f1_interval=_micro_f1_interval(row_hits, row_wrong, seed),
+        micro_f1_interval=micro_f1_interval(targets, selected, seed),
         micro_precision=float(hits.sum() / max(selected.sum(), 1)),
         micro_recall=float(hits.sum() / targets.sum()),
         macro_f1=float(np.nanmean(f1)),
@@ -159,8 +159,16 @@ def _label_metrics(names: tuple[str, ...], targets: np.ndarray, selected: np.nda
     return tuple(ClassMetrics(name, *values) for name, *values in zip(names, *columns, strict=True))
 
 
-def _micro_f1_interval(row_hits: np.ndarray, row_wrong: np.ndarray, seed: int) -> tuple[float, float]:
-    """Rows with as many hits and as many wrong decisions are of one kind, so few kinds stand for all rows."""
+def micro_f1_interval(targets: np.ndarray, selected: np.ndarray, seed: int = 0) -> tuple[float, float]:
+    """Returns the 95% bootstrap interval of the micro-averaged F1.
+
+    Args:
+        targets: bool (n, K), the labels the rows have.
+        selected: bool (n, K), those they are given.
+        seed: of the resampling.
+    """
+    # Rows with as many hits and as many wrong decisions are of one kind, so few kinds stand for all rows.
+    row_hits, row_wrong = (targets & selected).sum(axis=1), (targets ^ selected).sum(axis=1)
     n = len(row_hits)
     if not row_wrong.any():
         return accuracy_interval(n, n)  # no resample could show a wrong row; see there

@@ -1,7 +1,8 @@
 """Solves the linear classifier over n-grams with scikit-learn."""
 
+import functools
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,20 +56,20 @@ def choose_features(
     return NgramFeatures(rules, keys, idf.astype("float32")), left_out
 
 
-def solve_all(
-    matrix: scipy.sparse.csr_matrix,
-    labels: np.ndarray,
-    classes: int,
-    strengths: Sequence[float],
-    solver: str = "svm",
-    weights: np.ndarray | None = None,
-) -> list[tuple[np.ndarray, np.ndarray]]:
-    """`solve` for several strengths, one after the other.
+def lowest(values: Sequence[float], cost: Callable[[float], float]) -> float:
+    """The value of the lowest cost, if the cost falls and then rises; not all are asked for theirs.
 
-    Not in threads: LIBLINEAR has one random generator for the whole process, so that the solutions would depend on
-    which thread is faster.
+    Args:
+        values: rising, one at least; the middle one is tried first.
+        cost: takes long; it is asked once for each value. (Not in threads: LIBLINEAR has one random generator for the
+            whole process, so that its solutions would depend on which thread is faster.)
     """
-    return [solve(matrix, labels, classes, strength, solver, weights) for strength in strengths]
+    ask = functools.cache(lambda place: cost(values[place]))
+    best = len(values) // 2
+    for step in (1, -1):
+        while 0 <= best + step < len(values) and ask(best + step) < ask(best):
+            best += step
+    return values[best]
 
 
 def solve(
@@ -116,25 +117,28 @@ def naive_bayes(matrix: scipy.sparse.csr_matrix, labels: np.ndarray, classes: in
         classes: number of classes; one without a row finds every feature as unlikely as any class does.
 
     Returns:
-        Weights and bias as `solve` gives them.
+        Weights and bias as `solve` gives them. What all classes have in common is taken away: it changes no
+        probability, and in float32 it would drown what tells them apart.
     """
     if labels.ndim == 2:
-        pairs = [_log_shares(matrix, one.astype("int32"), 2) for one in labels.T]
-        weights = np.stack([shares[1] - shares[0] for shares in pairs], axis=1)
+        own = (scipy.sparse.csr_matrix(labels.T, dtype="float64") @ matrix).toarray()
+        others = np.asarray(matrix.sum(axis=0)) - own
+        some = np.logical_and(labels.any(axis=0), ~labels.all(axis=0))
+        weights = (_log_shares(own) - _log_shares(np.maximum(others, 0))) * some[:, None]
     else:
-        shares = _log_shares(matrix, labels, classes)
-        weights = shares[1:].T - shares[:1].T if classes == 2 else shares.T
-    return weights.astype("float32"), np.zeros(weights.shape[1], "float32")
+        rows = np.arange(len(labels))
+        members = scipy.sparse.csr_matrix((np.ones(len(labels)), (labels, rows)), shape=(classes, len(labels)))
+        shares = _log_shares((members @ matrix).toarray())
+        present = np.unique(labels)
+        shares[np.setdiff1d(np.arange(classes), present)] = shares[present].min(axis=0)
+        weights = shares[1:] - shares[:1] if classes == 2 else shares - shares.mean(axis=0)
+    return np.ascontiguousarray(weights.T, "float32"), np.zeros(len(weights), "float32")
 
 
-def _log_shares(matrix: scipy.sparse.csr_matrix, labels: np.ndarray, classes: int) -> np.ndarray:
-    """float64 (classes, features): the logarithms of the features' shares of each class."""
-    from sklearn.naive_bayes import MultinomialNB
-
-    estimator = MultinomialNB(alpha=SMOOTHING, fit_prior=False).fit(matrix, labels)
-    found = np.tile(estimator.feature_log_prob_.min(axis=0), (classes, 1))
-    found[estimator.classes_] = estimator.feature_log_prob_
-    return found
+def _log_shares(sums: np.ndarray) -> np.ndarray:
+    """Logarithms of the shares of each row's sum, smoothed."""
+    smoothed = sums + SMOOTHING
+    return np.log(smoothed) - np.log(smoothed.sum(axis=1, keepdims=True))
 
 
 def _one_against_others(

@@ -11,8 +11,12 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 import pytest
+from sklearn.naive_bayes import MultinomialNB
+from sklearn.svm import LinearSVC
 
 import kerasnlp_kit as kit
+from kerasnlp_kit.tasks.linear import LinearModel
+from kerasnlp_kit.text.ngrams import count_ngrams
 
 SMALL = ("--model=cnn_classifier", "--embedding-dim=6", "--filters=5", "--kernels=1", "--learning-rate=0.05")
 
@@ -131,7 +135,9 @@ def test_overwrite_replaces_and_new_version_adds(here, reviews):
 
 
 def test_the_linear_model_needs_seconds_and_leaves_nothing_that_only_networks_have(here, command, reviews):
-    ran = command("train", reviews, "--model", "ngram_linear", "--solver", "logistic", "--strengths", "1", "3")
+    ran = command(
+        "train", reviews, "--model", "ngram_linear", "--solver", "logistic", "--strengths", "1", "3", "--no-refit"
+    )
     assert ran.code == 0, ran.err
     folder = here / "models" / "reviews"
     assert sorted(path.name for path in folder.iterdir()) == [
@@ -147,13 +153,39 @@ def test_the_linear_model_needs_seconds_and_leaves_nothing_that_only_networks_ha
     assert kit.load(folder).predict(["the room was clean", "the room was dirty"]) == ["good", "bad"]
 
 
+def test_the_linear_model_is_the_sum_of_what_scikit_learn_finds_on_all_rows(here, command, tickets):
+    header, *rows = tickets.read_text(encoding="utf-8").splitlines(keepends=True)
+    for name, some in (("train", rows[:300]), ("dev", rows[300:])):
+        (here / f"{name}.csv").write_text("".join([header, *some]), encoding="utf-8")
+    # A machine that is regularised so much leaves something to naive Bayes.
+    flags = ("--model", "ngram_linear", "--strengths", "0.1", "--name", "m")
+    ran = command("train", "train.csv", "--dev", "dev.csv", *flags)
+    assert ran.code == 0, ran.err
+    folder = here / "models" / "m"
+    (part,) = json.loads((folder / "run.json").read_text())["parts"]
+    of_machine, of_bayes = part["shares"]
+    assert of_machine == 1 and of_bayes > 0
+    decision = json.loads((folder / "run.json").read_text())["decision"]
+    assert part["scale"] > 1.5 and decision["calibration_error_before"] > 2 * decision["calibration_error_after"]
+    model = LinearModel.load(folder / "weights" / "ngram_linear.npz")
+    with tickets.open(encoding="utf-8", newline="") as file:
+        texts, labels = zip(*((row["text"], row["label"]) for row in csv.DictReader(file)), strict=True)
+    matrix = model.features.matrix(count_ngrams(model.features.rules, texts))
+    machine = LinearSVC(C=part["strength"], dual=True, random_state=0, tol=0.01).fit(matrix, labels)
+    bayes = MultinomialNB(alpha=0.1, fit_prior=False).fit(matrix, labels)
+    expected = of_machine * machine.decision_function(matrix) + of_bayes * bayes.predict_joint_log_proba(matrix)
+    # What all classes have in common changes no answer.
+    found, expected = (scores - scores.mean(axis=1, keepdims=True) for scores in (model.scores(texts), expected))
+    np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
 def test_a_mixture_is_trained_on_all_rows_in_the_end_with_what_was_chosen_on_dev(here, run_in, write_topics):
     write_topics(here / "all.csv", 160)
     header, *rows = (here / "all.csv").read_text().splitlines(keepends=True)
     (here / "train.csv").write_text("".join([header, *rows[:100]]))
     (here / "dev.csv").write_text("".join([header, *rows[100:]]))
     small = ("--embedding-dim=6", "--filters=5", "--kernels=1", "--epochs=3", "--dropout=0")
-    files = ("train.csv", "--dev", "dev.csv", "--model", "wide_deep_classifier", *small)
+    files = ("train.csv", "--dev", "dev.csv", "--model", "wide_deep_classifier", "--no-naive-bayes", *small)
     first = run_in(here, "train", *files, "--name", "first", "--no-refit")
     again = run_in(here, "train", *files, "--name", "again")
     assert (first.code, again.code) == (0, 0), first.err + again.err
@@ -176,7 +208,7 @@ def test_a_mixture_is_trained_on_all_rows_in_the_end_with_what_was_chosen_on_dev
     assert np.abs(probabilities[0] - probabilities[1]).max() > 0.01
     # The linear part, solved again, is the linear model of all rows.
     strength = runs[1]["parts"][0]["strength"]
-    flags = ("--dev", "dev.csv", "--model", "ngram_linear", "--keep-punctuation", "--strengths", strength)
+    flags = ("--dev", "dev.csv", "--model", "ngram_linear", "--no-refit", "--no-naive-bayes", "--strengths", strength)
     alone = run_in(here, "train", "all.csv", *map(str, flags))
     assert alone.code == 0, alone.err
     with np.load(folders[1] / "weights" / "ngram_linear.npz") as refitted:

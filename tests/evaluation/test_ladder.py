@@ -8,8 +8,8 @@ from kerasnlp_kit.evaluation.terminal import display_width
 
 def test_table_marks_the_chosen_model():
     rungs = [
-        Rung("linear", 0.871, (0.857, 0.884), 0.4321, 2.31, 4.2, 0.05),
-        Rung("线性 + cnn_classifier", 0.9, (0.88, 0.91), 0.4, 3_800, 1_048, None, chosen=True),
+        Rung("linear", 0.871, (0.857, 0.884), 0.4321, 401.0, 2.31, 4.2, 0.05),
+        Rung("线性 + cnn_classifier", 0.9, (0.88, 0.91), 0.4, 372.0, 3_800, 1_048, None, chosen=True),
     ]
     assert ladder_table(rungs).splitlines() == [
         "  model                  dev accuracy               95%  log loss       time     MB  ms/text",
@@ -19,7 +19,7 @@ def test_table_marks_the_chosen_model():
 
 
 def test_columns_end_at_the_same_width_whatever_the_score_is_called():
-    lines = ladder_table([Rung("退款" * 30, 0.5, (0.4, 0.6), 1.2, 1)], "micro F1").splitlines()
+    lines = ladder_table([Rung("退款" * 30, 0.5, (0.4, 0.6), 1.2, 13.0, 1)], "micro F1").splitlines()
     assert len({display_width(line) for line in lines}) == 1
     assert "dev micro F1" in lines[0]
 
@@ -40,5 +40,5 @@ def test_a_size_has_the_digits_that_count(value, text):
 
 
 def test_json_is_plain():
-    plain = Rung("linear", 0.9, (0.8, 1.0), 0.1, 2.0).to_json()
+    plain = Rung("linear", 0.9, (0.8, 1.0), 0.1, 9.0, 2.0).to_json()
     assert json.loads(json.dumps(plain, allow_nan=False)) == plain

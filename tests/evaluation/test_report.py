@@ -94,7 +94,10 @@ def everything(name="the linear baseline", n=60):
     confidence, correct = generator.random(n), generator.random(n) < 0.7
     return {
         "comparisons": {name: compare(["a"] * n, ["a"] * n, ["b"] * n)},
-        "ladder": [Rung(name, 0.5, (0.4, 0.6), 0.9, 1.0), Rung("cnn", 0.7, (0.6, 0.8), 0.6, 90, 6.1, 0.4, chosen=True)],
+        "ladder": [
+            Rung(name, 0.5, (0.4, 0.6), 0.9, 90.0, 1.0),
+            Rung("cnn", 0.7, (0.6, 0.8), 0.6, 61.0, 90, 6.1, 0.4, chosen=True),
+        ],
         "calibration_before": 0.1234,
         "coverage": risk_coverage(confidence, correct),
         "operating_points": [operating_point(name, confidence > 0.4, correct, threshold=0.4)],

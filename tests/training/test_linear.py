@@ -4,11 +4,12 @@ import scipy.sparse
 import tensorflow as tf
 from sklearn.exceptions import ConvergenceWarning
 from sklearn.linear_model import LogisticRegression
+from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 
-from kerasnlp_kit.tasks.linear import LinearModel, LinearScorer
+from kerasnlp_kit.tasks.linear import LinearModel, LinearScorer, sum_of
 from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules, count_ngrams
-from kerasnlp_kit.training.linear import ABSENT, choose_features, solve, solve_all
+from kerasnlp_kit.training.linear import ABSENT, SMOOTHING, choose_features, lowest, naive_bayes, solve
 
 RULES = NgramRules()
 EXACT = {"tol": 1e-7, "max_iter": 100_000}
@@ -184,17 +185,27 @@ def test_a_row_that_weighs_twice_counts_as_two_and_one_that_weighs_nothing_as_no
 
 
 @every_solver
-def test_several_strengths_are_solved_as_each_alone_and_always_the_same(solver):
-    matrix, labels = separable_data(3)
-    strengths = [3.0, 0.1, 1.0]
-    first, second = (solve_all(matrix, labels, 3, strengths, solver) for _ in range(2))
-    for strength, *pair in zip(strengths, first, second, strict=True):
-        alone = solve(matrix, labels, 3, strength, solver)
-        for found in pair:
-            np.testing.assert_array_equal(found[0], alone[0])
-            np.testing.assert_array_equal(found[1], alone[1])
-    size = [np.abs(weights).sum() for weights, _ in first]
-    assert size[1] < size[2] < size[0], "a larger C regularises less"
+def test_the_same_rows_always_give_the_same_solution(solver):
+    matrix, labels = separable_data()
+    first = solve(matrix, labels, 3, 1.0, solver)
+    solve(matrix, labels, 3, 0.3, solver)
+    for found, expected in zip(solve(matrix, labels, 3, 1.0, solver), first, strict=True):
+        np.testing.assert_array_equal(found, expected)
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 4, 7])
+def test_the_lowest_of_a_valley_is_found_without_asking_twice(count):
+    for bottom in range(count):
+        asked = []
+
+        def cost(value, bottom=bottom, asked=asked):
+            asked.append(value)
+            return abs(value - 10 * bottom)
+
+        assert lowest([10 * place for place in range(count)], cost) == 10 * bottom
+        assert len(asked) == len(set(asked))
+        if count == 4 and bottom == 2:
+            assert sorted(asked) == [10, 20, 30], "the farthest one is not tried"
 
 
 def test_a_solution_that_did_not_converge_is_taken_without_a_warning():
@@ -205,3 +216,53 @@ def test_a_solution_that_did_not_converge_is_taken_without_a_warning():
     weights, bias = solve(matrix, labels, 2, 1e6)
     assert np.isfinite(weights).all()
     assert np.isfinite(bias).all()
+
+
+# Naive Bayes
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_naive_bayes_weighs_features_by_the_logarithm_of_their_share_of_each_class(classes):
+    matrix, labels = separable_data(classes)
+    model = LinearModel(None, *naive_bayes(matrix, labels, classes), classes)
+    values = matrix.toarray()
+    sums = np.array([values[labels == number].sum(axis=0) + SMOOTHING for number in range(classes)])
+    expected = values @ np.log(sums / sums.sum(axis=1, keepdims=True)).T
+    scores = model.scores_of(matrix)
+    # What is added to all scores of a row does not matter; of two classes only the difference is kept.
+    np.testing.assert_allclose(scores - scores[:, :1], expected - expected[:, :1], atol=1e-5)
+    reference = MultinomialNB(alpha=SMOOTHING, fit_prior=False).fit(matrix, labels)
+    np.testing.assert_array_equal(scores.argmax(axis=1), reference.predict(matrix))
+    assert model.weights.shape[1] == (1 if classes == 2 else classes)
+
+
+def test_naive_bayes_of_several_labels_a_row_is_one_for_each():
+    matrix, labels = separable_data(3)
+    several = np.stack([labels == 0, labels != 1, labels < 5], axis=1)
+    weights, bias = naive_bayes(matrix, several, 3)
+    for column in (0, 1):
+        alone, _ = naive_bayes(matrix, several[:, column].astype(int), 2)
+        np.testing.assert_array_equal(weights[:, [column]], alone)
+    assert not weights[:, 2].any() and not bias.any(), "a label that all rows have says nothing"
+
+
+@pytest.mark.parametrize(("present", "classes"), [([0, 2], 4), ([1, 2, 3], 5), ([0], 2)], ids=str)
+def test_for_naive_bayes_a_class_without_a_row_is_never_likelier_than_the_others(present, classes):
+    matrix, labels = separable_data(len(present))
+    model = LinearModel(None, *naive_bayes(matrix, np.array(present)[labels], classes), classes)
+    scores = model.scores_of(matrix)
+    absent = [number for number in range(classes) if number not in present]
+    assert (scores[:, absent].max(axis=1) <= scores[:, present].min(axis=1) + 1e-6).all()
+
+
+@pytest.mark.parametrize("classes", [2, 3])
+def test_the_sum_of_models_gives_the_sum_of_their_scores(classes):
+    matrix, labels = separable_data(classes)
+    models = [
+        LinearModel(None, *found, classes)
+        for found in (solve(matrix, labels, classes, 1.0), naive_bayes(matrix, labels, classes))
+    ]
+    joined = sum_of(models, [2.5, 0.3])
+    expected = 2.5 * models[0].scores_of(matrix) + 0.3 * models[1].scores_of(matrix)
+    np.testing.assert_allclose(joined.scores_of(matrix), expected, atol=1e-5)
+    assert joined.weights.dtype == joined.bias.dtype == np.float32
