@@ -65,6 +65,10 @@ def place(tmp_path_factory) -> Path:
 
 
 def run(place: Path, language: str, content: str) -> None:
+    # The same command with less time: without a model, training takes all that it is given.
+    content = re.sub(
+        r"^python train\.py (?!.*--(model|minutes|config|from)).*$", r"\g<0> --minutes 0.3", content, flags=re.M
+    )
     command = ["bash", "-euo", "pipefail", "-c", content] if language == "sh" else [sys.executable, "-c", content]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTEST_ADDOPTS": "-p no:cacheprovider"}

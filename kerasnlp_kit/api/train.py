@@ -292,7 +292,7 @@ def _export(
 ) -> dict[str, Scores]:
     """Writes the SavedModel, proves it, and scores it."""
     from kerasnlp_kit.export.saved_model import decision_of, export_saved_model
-    from kerasnlp_kit.export.verify import HARD_TEXTS, IDS_BYTES, IDS_ROWS, prove
+    from kerasnlp_kit.export.verify import HARD_TEXTS, IDS_BYTES, IDS_ROWS, Prover
     from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
     work, record = run.places.work, run.record
@@ -309,13 +309,14 @@ def _export(
     run.say("Exporting the SavedModel, then asking it in a fresh process ...")
     decision = decision_of(record)
     short = np.array([row for row, text in enumerate(texts) if len(text) <= IDS_BYTES][:IDS_ROWS])
-    expected_scores, numbers = _scores_in_memory(work, record, texts, short)
-    expected = decision.probabilities(expected_scores)
-    if not np.isfinite(expected).all():
-        raise TrainingDiverged
+    with Prover() as prover:
+        expected_scores, numbers = _scores_in_memory(work, record, texts, short)
+        expected = decision.probabilities(expected_scores)
+        if not np.isfinite(expected).all():
+            raise TrainingDiverged
+        saved_model = export_saved_model(work, run.places.version)
+        found = prover.prove(saved_model, texts, short, numbers, expected, prepared.label_names, decision)
     unscaled = dataclasses.replace(decision, scales=(1.0,) * len(expected_scores)).probabilities(expected_scores)
-    saved_model = export_saved_model(work, run.places.version)
-    found = prove(saved_model, texts, short, numbers, expected, prepared.label_names, decision)
     run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")
     if not refitted:
         _require_same_accuracy(run, prepared, dev_probabilities, found[len(HARD_TEXTS) :][: len(prepared.dev.labels)])

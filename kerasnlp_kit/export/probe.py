@@ -1,6 +1,7 @@
 """Runs a SavedModel as a stranger would: TensorFlow alone, no Keras, no kerasnlp_kit.
 
-Started as a script in isolated mode, never imported: ``python -I probe.py SAVED_MODEL QUESTIONS.npz ANSWERS.npz``.
+Started as a script in isolated mode, never imported: ``python -I probe.py``. Once TensorFlow is imported it reads a
+line from standard input, a JSON list of three paths: the SavedModel, QUESTIONS.npz and ANSWERS.npz.
 
 QUESTIONS.npz: ``text`` uint8, all texts end to end; ``offsets`` int64 (texts + 1,); ``sizes`` int64, how many texts
 each batch takes, in order; ``ids`` and ``ngrams`` int32 (rows, time), as far as the signature ``ids`` takes them.
@@ -62,4 +63,5 @@ def _strings(texts: list[bytes]) -> tf.Tensor:
 
 
 if __name__ == "__main__":
-    main(*sys.argv[1:])
+    if line := sys.stdin.readline():  # nothing comes if the other process ended
+        main(*json.loads(line))

@@ -37,65 +37,91 @@ HARD_TEXTS: tuple[bytes, ...] = (
 )
 
 
-def prove(
-    saved_model: Path,
-    texts: Sequence[bytes],
-    rows: np.ndarray,
-    numbers: Mapping[str, np.ndarray],
-    expected: np.ndarray,
-    labels: Sequence[str],
-    decision: "Decision",
-) -> np.ndarray:
-    """Loads the SavedModel in a fresh process and compares label and probabilities of every text.
+class Prover:
+    """The fresh process. It is started early, to import TensorFlow while the SavedModel is still being written.
 
-    Asked in batches of 0, 1 and 257 and of 256 for the rest; the signature ``ids`` is asked once. Where two classes are
-    as probable as each other within the tolerance, either is a right label. The process computes on the CPU: a GPU's
-    memory is taken by the training, and its kernels round in another way.
-
-    Args:
-        saved_model: path of the version's folder.
-        texts: what to ask, in UTF-8; the hard ones among them.
-        rows: int (some,), which of the texts the signature ``ids`` is asked about.
-        numbers: its inputs for these, each int32 (some, time), padded.
-        expected: float (texts, K), probabilities by the model in memory.
-        labels: names of the classes.
-        decision: how scores become answers.
-
-    Returns:
-        float32 (texts, K), the SavedModel's own probabilities.
-
-    Raises:
-        ExportMismatch: with the text's number and how far apart the two are.
+    Use it as a context: the process ends with it.
     """
-    # Rows of like length together: less padding. The order of the answers is undone below.
-    order = np.argsort([len(text) for text in texts], kind="stable")
-    order = np.resize(order, max(len(order), 1 + 257))  # few texts are asked several times
-    with tempfile.TemporaryDirectory() as folder:
-        questions, answers = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
-        asked = [texts[index] for index in order.tolist()]
-        offsets = np.concatenate([[0], np.cumsum([len(text) for text in asked])]).astype("int64")
-        data = np.frombuffer(b"".join(asked), "uint8")
-        sizes = np.array(_batch_sizes(len(asked)), "int64")
-        np.savez(questions, text=data, offsets=offsets, sizes=sizes, **numbers)  # type: ignore[arg-type]
+
+    def __init__(self) -> None:
         probe = Path(__file__).with_name("probe.py")
-        command = [sys.executable, "-I", str(probe), str(saved_model), str(questions), str(answers)]
-        environment = {**os.environ, **CPU_ONLY}
-        done = subprocess.run(command, capture_output=True, text=True, errors="replace", env=environment)
-        if done.returncode:
-            raise ExportMismatch(f"The SavedModel {saved_model} cannot be used alone:\n{done.stderr[-4000:]}")
-        with np.load(answers, allow_pickle=False) as file:
-            found = {name: file[name] for name in file.files}
-    if json.loads(found["names"].tobytes()) != list(labels):
-        raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
-    _compare(saved_model, found["probabilities"], expected[order], order)
-    _compare(saved_model, found["ids_probabilities"], expected[rows], rows)
-    if decision.multi_label:
-        _compare_selected(saved_model, found, decision)
-    else:
-        _compare_labels(saved_model, found, expected[order], decision)
-    answers_in_order = np.empty((len(texts), len(labels)), "float32")
-    answers_in_order[order] = found["probabilities"]
-    return answers_in_order
+        self._process = subprocess.Popen(
+            [sys.executable, "-I", str(probe)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+            errors="replace",
+            env={**os.environ, **CPU_ONLY},
+        )
+
+    def __enter__(self) -> "Prover":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._process.kill()
+        self._process.communicate()
+
+    def _ask(self, saved_model: Path, questions: Path, answers: Path) -> None:
+        _, errors = self._process.communicate(json.dumps([str(saved_model), str(questions), str(answers)]) + "\n")
+        if self._process.returncode:
+            raise ExportMismatch(f"The SavedModel {saved_model} cannot be used alone:\n{errors[-4000:]}")
+
+    def prove(
+        self,
+        saved_model: Path,
+        texts: Sequence[bytes],
+        rows: np.ndarray,
+        numbers: Mapping[str, np.ndarray],
+        expected: np.ndarray,
+        labels: Sequence[str],
+        decision: "Decision",
+    ) -> np.ndarray:
+        """Has the process load the SavedModel, and compares label and probabilities of every text.
+
+        Asked in batches of 0, 1 and 257 and of 256 for the rest; the signature ``ids`` is asked once. Where two classes
+        are as probable as each other within the tolerance, either is a right label. The process computes on the CPU: a
+        GPU's memory is taken by the training, and its kernels round in another way.
+
+        Args:
+            saved_model: path of the version's folder.
+            texts: what to ask, in UTF-8; the hard ones among them.
+            rows: int (some,), which of the texts the signature ``ids`` is asked about.
+            numbers: its inputs for these, each int32 (some, time), padded.
+            expected: float (texts, K), probabilities by the model in memory.
+            labels: names of the classes.
+            decision: how scores become answers.
+
+        Returns:
+            float32 (texts, K), the SavedModel's own probabilities.
+
+        Raises:
+            ExportMismatch: with the text's number and how far apart the two are.
+        """
+        # Rows of like length together: less padding. The order of the answers is undone below.
+        order = np.argsort([len(text) for text in texts], kind="stable")
+        order = np.resize(order, max(len(order), 1 + 257))  # few texts are asked several times
+        with tempfile.TemporaryDirectory() as folder:
+            questions, answers = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
+            asked = [texts[index] for index in order.tolist()]
+            offsets = np.concatenate([[0], np.cumsum([len(text) for text in asked])]).astype("int64")
+            data = np.frombuffer(b"".join(asked), "uint8")
+            sizes = np.array(_batch_sizes(len(asked)), "int64")
+            np.savez(questions, text=data, offsets=offsets, sizes=sizes, **numbers)  # type: ignore[arg-type]
+            self._ask(saved_model, questions, answers)
+            with np.load(answers, allow_pickle=False) as file:
+                found = {name: file[name] for name in file.files}
+        if json.loads(found["names"].tobytes()) != list(labels):
+            raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
+        _compare(saved_model, found["probabilities"], expected[order], order)
+        _compare(saved_model, found["ids_probabilities"], expected[rows], rows)
+        if decision.multi_label:
+            _compare_selected(saved_model, found, decision)
+        else:
+            _compare_labels(saved_model, found, expected[order], decision)
+        answers_in_order = np.empty((len(texts), len(labels)), "float32")
+        answers_in_order[order] = found["probabilities"]
+        return answers_in_order
 
 
 def _batch_sizes(count: int) -> list[int]:

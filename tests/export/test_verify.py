@@ -12,7 +12,7 @@ import tensorflow as tf
 from kerasnlp_kit.export import verify
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 from kerasnlp_kit.export.saved_model import decision_of
-from kerasnlp_kit.export.verify import HARD_TEXTS, ExportMismatch, prove
+from kerasnlp_kit.export.verify import HARD_TEXTS, ExportMismatch, Prover
 from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision, NetworkScorer
 from kerasnlp_kit.tasks.linear import LinearScorer
 from kerasnlp_kit.text.padding import pad_rows
@@ -36,7 +36,8 @@ class Model(NamedTuple):
     def prove(self, saved_model, labels, expected=None, ids=None):
         numbers = {"ids": self.ids[ROWS] if ids is None else ids}
         expected = self.expected() if expected is None else expected
-        return prove(saved_model, TEXTS, ROWS, numbers, expected, labels, self.decision)
+        with Prover() as prover:
+            return prover.prove(saved_model, TEXTS, ROWS, numbers, expected, labels, self.decision)
 
 
 @pytest.fixture(scope="module")
@@ -116,7 +117,9 @@ class Mixed(NamedTuple):
         """Proves it; ``wrong`` are parts of the decision that the model in memory has and the SavedModel has not."""
         decision = dataclasses.replace(self.decision, **wrong)
         expected = decision.probabilities(self.scores)
-        return prove(self.saved_model, SHORT, np.arange(len(SHORT)), self.numbers, expected, self.labels, decision)
+        with Prover() as prover:
+            rows = np.arange(len(SHORT))
+            return prover.prove(self.saved_model, SHORT, rows, self.numbers, expected, self.labels, decision)
 
     def other_side(self):
         """The thresholds, but that of one class on the other side of the probability of the last text."""
