@@ -14,14 +14,14 @@ from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.training import devices
 
 PROGRAM = Path(__file__).with_name("train_tiny.py")
-NAMES = [*(spec.name for spec in registry.networks()), "several"]
+NAMES = [spec.name for spec in registry.networks()]
 
 
 @functools.cache
-def histories(backend, count=1):
-    """Histories of all networks, and of one for several labels a row, by name, of a process of its own."""
+def histories(backend, count=1, names=tuple(NAMES)):
+    """Histories of networks, and "several": of one for several labels a row, by name, of a process of its own."""
     with tempfile.TemporaryDirectory() as folder:
-        command = [sys.executable, PROGRAM, backend, str(count), folder]
+        command = [sys.executable, PROGRAM, backend, str(count), folder, *names]
         done = subprocess.run(command, capture_output=True, text=True, timeout=300)
     assert done.returncode == 0, done.stdout + done.stderr
     return json.loads(done.stdout.splitlines()[-1])
@@ -35,10 +35,12 @@ def assert_close(found, expected, tolerance):
 
 def test_two_devices_train_as_one_and_jax_trains_as_tensorflow_does():
     # One test, so that workers do not run the same program twice.
-    for name in NAMES:
+    some = ("cnn_classifier",)
+    for name in [*NAMES, "several"]:
         assert_close(histories("tensorflow", 2)[name], histories("tensorflow")[name], 1e-5)
         assert_close(histories("jax")[name], histories("tensorflow")[name], 1e-5)
-        assert_close(histories("jax", 2)[name], histories("tensorflow")[name], 1e-5)
+    for name in (*some, "several"):  # how JAX shares a batch does not depend on the network
+        assert_close(histories("jax", 2, some)[name], histories("tensorflow")[name], 1e-5)
     assert histories("jax")["resumed"] == histories("jax")["cnn_classifier"]
     assert histories("jax")["ngrams"] == histories("tensorflow")["ngrams"]
 
@@ -59,7 +61,7 @@ def test_a_whole_run_on_two_devices_is_scored_as_it_was_in_training(trained, tic
 
 @pytest.mark.skipif(not importlib.util.find_spec("torch"), reason="PyTorch is not installed")
 def test_pytorch_trains_as_tensorflow_does():
-    for name in NAMES:
+    for name in [*NAMES, "several"]:
         assert_close(histories("torch")[name], histories("tensorflow")[name], 1e-5)
     assert histories("torch")["resumed"] == histories("torch")["cnn_classifier"]
     assert histories("torch")["ngrams"] == histories("tensorflow")["ngrams"]

@@ -1,4 +1,4 @@
-"""Trains all networks for two epochs and prints their histories as JSON: python train_tiny.py BACKEND DEVICES FOLDER.
+"""Trains networks for two epochs and prints their histories as JSON: train_tiny.py BACKEND DEVICES FOLDER NAME ...
 
 A program of its own, because a backend and virtual devices must be chosen before the first computation. The weights
 start from NumPy's random numbers, so that every backend starts from the same.
@@ -22,12 +22,12 @@ class Killed(Exception):
     """Takes the place of a kill."""
 
 
-def main(backend: str, count: int, folder: Path) -> None:
+def main(backend: str, count: int, folder: Path, names: list[str]) -> None:
     devices.choose_backend(backend, count)
     from kerasnlp_kit.training import loop
 
     histories = {}
-    for spec in registry.networks():
+    for spec in map(registry.find, names):
         whole = train(spec, folder / spec.name, count)
         histories[spec.name] = whole.history
         if spec.name == "cnn_classifier" and count == 1:
@@ -90,4 +90,4 @@ def train(spec, folder, count, multi_label=False):
 
 
 if __name__ == "__main__":
-    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]))
+    main(sys.argv[1], int(sys.argv[2]), Path(sys.argv[3]), sys.argv[4:])
