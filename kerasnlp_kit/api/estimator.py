@@ -30,7 +30,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         model: name of the model; see ``kerasnlp-kit models``.
         preset: of the model.
         options: further options of the command line, with underscores: ``{"epochs": 5}``.
-        random_state: the seed; None is 0, so that two fits give the same model.
+        random_state: the seed; None is 0, so that two fits give the same model (auto: if they have the same time).
         verbose: whether to show what training says.
 
     Attributes:

@@ -185,3 +185,17 @@ def test_without_a_command_the_commands_are_told(command):
     assert ran.code == 2 and "usage: kerasnlp-kit COMMAND" in ran.out
     assert command("--help").code == 0
     assert command("--version").out.strip() == "0.1.0"
+
+
+@pytest.mark.parametrize("flag", ["--overwrite", "--new-version"])
+def test_a_run_is_resumed_where_it_is_and_puts_its_model_as_it_was_to(here, flag):
+    unfinished = here / "elsewhere" / "reviews.unfinished"
+    unfinished.mkdir(parents=True)
+    begun = options("a.csv", "--models", "gone", "--name", "other", "--epochs", "7", "--model", "cnn_classifier", flag)
+    (unfinished / "run.json").write_text(json.dumps({"options": begun.flat()}))
+    for named in (unfinished, unfinished.with_name("reviews")):
+        config, resume = parse_run(["--resume", str(named)])
+        assert resume and config.training.epochs == 7
+        output = config.output
+        assert (output.models, output.name) == (str(here / "elsewhere"), "reviews")
+        assert (output.overwrite, output.new_version) == (flag == "--overwrite", flag == "--new-version")
