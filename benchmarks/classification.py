@@ -58,6 +58,7 @@ def main() -> None:
                     "seconds": round(run.wall, 1),
                     "made_of": " + ".join(part["name"] for part in run.run["parts"]),
                     "machine": machine(),
+                    "commit": run.run["git"],
                 }
                 print(data, model, seed, runs[str(seed)], flush=True)
                 save(found)
@@ -88,7 +89,8 @@ def table(found: dict[str, dict[str, Any]]) -> list[str]:
     """All results as Markdown."""
     lines = [
         "`train.py train.csv --dev dev.csv --test test.csv FLAGS --seed SEED`; mean of the seeds, in brackets their "
-        "number. Seconds are those of the whole process. The classics learn from train and dev.",
+        "number. Seconds are those of the whole process. The classics learn from train and dev. The runs of auto are of the "
+        f"commits {commits(found)}.",
         "",
         "| data set | best classic | default (auto) | goal | calibration error | seconds | made of |",
         "| --- | --- | --- | --- | --- | --- | --- |",
@@ -114,6 +116,13 @@ def table(found: dict[str, dict[str, Any]]) -> list[str]:
             cells.append(f"{np.mean([run['test'] for run in runs]):.4f} ({len(runs)})" if runs else "")
         lines.append(f"| {data} | {' | '.join(cells)} |")
     return lines
+
+
+def commits(found: dict[str, dict[str, Any]]) -> str:
+    """Commits of the runs of auto, with their seeds."""
+    runs = [(run["commit"], seed) for entry in found.values() for seed, run in entry.get("auto", {}).items()]
+    seeds = {commit: sorted({seed for other, seed in runs if other == commit}) for commit, _ in runs}
+    return " and ".join(f"{commit[:7]} (seed {', '.join(some)})" for commit, some in seeds.items())
 
 
 def best_classic(entry: dict[str, Any]) -> str:
