@@ -89,8 +89,8 @@ def table(found: dict[str, dict[str, Any]]) -> list[str]:
     """All results as Markdown."""
     lines = [
         "`train.py train.csv --dev dev.csv --test test.csv FLAGS --seed SEED`; mean of the seeds, in brackets their "
-        "number. Seconds are those of the whole process. The classics learn from train and dev. The runs of auto are of the "
-        f"commits {commits(found)}.",
+        "number. Seconds are those of the whole process. The classics learn from train and dev. The "
+        f"runs of auto are of the commits {commits(found)}.",
         "",
         "| data set | best classic | default (auto) | goal | calibration error | seconds | made of |",
         "| --- | --- | --- | --- | --- | --- | --- |",
