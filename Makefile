@@ -25,9 +25,8 @@ demo: .venv/.installed
 	@echo
 	$(BIN)/python evaluate.py models/demo data/support_tickets_test.csv
 
-# More workers than cores: many tests wait for a process of their own.
 test: .venv/.test
-	$(BIN)/python -m pytest -n 4 --dist worksteal
+	$(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.lint
 	$(BIN)/ruff check .

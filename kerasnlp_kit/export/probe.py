@@ -15,12 +15,14 @@ import os
 import sys
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-# An import of these would raise ImportError: what is exported must not need them.
-sys.modules["kerasnlp_kit"] = None  # type: ignore[assignment]
-sys.modules["keras"] = None  # type: ignore[assignment]
+if __name__ == "__main__":
+    # An import of these would raise ImportError: what is exported must not need them.
+    sys.modules["kerasnlp_kit"] = None  # type: ignore[assignment]
+    sys.modules["keras"] = None  # type: ignore[assignment]
+    sys.modules["jax"] = None  # type: ignore[assignment]  # which TensorFlow would import for half a second
 
-import numpy as np  # noqa: E402  # after the modules are barred
-import tensorflow as tf  # noqa: E402
+import numpy as np  # after the modules are barred
+import tensorflow as tf
 
 
 def main(saved_model: str, questions: str, answers: str) -> None:

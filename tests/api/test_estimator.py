@@ -13,6 +13,13 @@ import kerasnlp_kit as kit
 from kerasnlp_kit import TextClassifier, UserError
 
 
+@pytest.fixture(scope="module", autouse=True)
+def proven_here(prover_here):
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("kerasnlp_kit.export.verify.Prover", prover_here)
+        yield
+
+
 @pytest.fixture(scope="module")
 def topics(write_topics, tmp_path_factory):
     """Texts and labels, 150 rows of three classes."""

@@ -30,13 +30,14 @@ def here(tmp_path, monkeypatch) -> Path:
 
 
 @pytest.fixture(scope="session")
-def run_in():
+def run_in(prover_here):
     """Runs ``kerasnlp-kit ...`` within this process, in a folder: quick where TensorFlow is imported already."""
 
     def run_in(folder: Path, *arguments) -> Ran:
         out, err = io.StringIO(), io.StringIO()
         with pytest.MonkeyPatch.context() as patch, pytest.raises(SystemExit) as caught:
             patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")  # else standard error would be piped through a filter
+            patch.setattr("kerasnlp_kit.export.verify.Prover", prover_here)
             patch.chdir(folder)
             with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err):
                 main([os.fspath(argument) for argument in arguments])

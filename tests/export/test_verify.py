@@ -193,14 +193,15 @@ def test_batches_of_0_1_and_257_are_always_asked(count, sizes):
 def test_the_probe_can_import_neither_this_package_nor_keras():
     probe = Path(verify.__file__).with_name("probe.py")
     program = (
-        f"import runpy; runpy.run_path({str(probe)!r})\n"
+        f"import runpy; runpy.run_path({str(probe)!r}, run_name='__main__')\n"
         "for name in ('keras', 'kerasnlp_kit', 'kerasnlp_kit.models'):\n"
         "    try:\n"
         "        __import__(name)\n"
         "    except ImportError:\n"
         "        print(name, 'is barred')\n"
     )
-    done = subprocess.run([sys.executable, "-I", "-c", program], capture_output=True, text=True, timeout=120)
+    command = [sys.executable, "-I", "-c", program]
+    done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == ["keras is barred", "kerasnlp_kit is barred", "kerasnlp_kit.models is barred"]
 
 
