@@ -23,7 +23,8 @@ from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
 
 if TYPE_CHECKING:
-    from kerasnlp_kit.tasks.linear import LinearModel
+    from kerasnlp_kit.tasks.linear import LinearModel, NgramFeatures
+    from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules
     from kerasnlp_kit.training.batches import Batches
 
 EVALUATION_BATCH = 256
@@ -102,19 +103,12 @@ def fit_linear(run: Run, prepared: Prepared, model_name: str, architecture: Any,
     """Solves the linear model for each strength, keeps what fits dev best, and writes it to ``path``."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
-    from kerasnlp_kit.training.linear import choose_features, lowest, naive_bayes, solve
+    from kerasnlp_kit.training.linear import lowest, naive_bayes, solve
 
     begin = time.perf_counter()
     rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
     counts, dev_counts = (count_ngrams(rules, part.examples.texts) for part in (prepared.train, prepared.dev))
-    features, left_out = choose_features(
-        rules,
-        counts,
-        classes,
-        least_texts=architecture.min_texts,
-        megabytes=architecture.max_megabytes,
-        multi_label=prepared.multi_label,
-    )
+    features, left_out = _features(prepared, architecture, rules, counts)
     if not len(features.keys):
         raise UserError(f"No n-gram is in {architecture.min_texts} texts of {prepared.train.name}; lower --min-texts.")
     matrix, dev_matrix = features.matrix(counts), features.matrix(dev_counts)
@@ -129,13 +123,12 @@ def fit_linear(run: Run, prepared: Prepared, model_name: str, architecture: Any,
         return solved[strength][2]
 
     strength = lowest(sorted(set(architecture.strengths)), loss_of)
-    if strength not in solved:  # the only one
-        loss_of(strength)
     model, scores, loss = solved[strength]
     shares = None
     if architecture.naive_bayes:
         bayes = LinearModel(features, *naive_bayes(matrix, labels, classes), classes)
-        found, joined = stack(prepared, [scores, bayes.scores_of(dev_matrix)])
+        of_bayes = bayes.scores_of(dev_matrix)
+        found, joined = stack(prepared, [scores, of_bayes])
         if joined + 1 < loss:
             # The machine keeps its unit: the scale of the whole is found later, or is not wanted.
             shares = [float(share) for share in found / (found[0] or 1)]
@@ -146,7 +139,6 @@ def fit_linear(run: Run, prepared: Prepared, model_name: str, architecture: Any,
         plain = LinearModel(features, *solve(matrix, labels, classes, strength, architecture.solver), classes)
         without = plain.scores_of(dev_matrix)
         if shares:
-            of_bayes = bayes.scores_of(dev_matrix)
             found, _ = stack(prepared, [without, of_bayes])
             without = found[0] * without + found[1] * of_bayes
         effect = weights_effect(prepared, without, scores)
@@ -210,7 +202,7 @@ def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any
     """Solves it once more, on training and dev rows, with the strength that was best on dev."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
-    from kerasnlp_kit.training.linear import choose_features, naive_bayes, solve
+    from kerasnlp_kit.training.linear import naive_bayes, solve
 
     begin = time.perf_counter()
     run.say(f"{fitted.name}: once more, on training and dev rows")
@@ -218,14 +210,7 @@ def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any
     texts = [*prepared.train.examples.texts, *prepared.dev.examples.texts]
     labels = np.concatenate([prepared.train.labels, prepared.dev.labels])
     counts = count_ngrams(rules, texts)
-    features, left_out = choose_features(
-        rules,
-        counts,
-        classes,
-        least_texts=architecture.min_texts,
-        megabytes=architecture.max_megabytes,
-        multi_label=prepared.multi_label,
-    )
+    features, left_out = _features(prepared, architecture, rules, counts)
     matrix, weights = features.matrix(counts), _row_weights(run, labels, classes)
     model = LinearModel(
         features, *solve(matrix, labels, classes, fitted.record["strength"], architecture.solver, weights), classes
@@ -235,6 +220,22 @@ def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any
     model.save(path)
     fitted.record["training"]["refit_seconds"] = round(time.perf_counter() - begin, 1)
     _describe_solution(fitted, model, left_out)
+
+
+def _features(
+    prepared: Prepared, architecture: Any, rules: "NgramRules", counts: "NgramCounts"
+) -> "tuple[NgramFeatures, int]":
+    """`choose_features` with the options of the model."""
+    from kerasnlp_kit.training.linear import choose_features
+
+    return choose_features(
+        rules,
+        counts,
+        len(prepared.label_names),
+        least_texts=architecture.min_texts,
+        megabytes=architecture.max_megabytes,
+        multi_label=prepared.multi_label,
+    )
 
 
 def _describe_solution(fitted: Fitted, model: "LinearModel", left_out: int) -> None:

@@ -66,6 +66,7 @@ def lowest(values: Sequence[float], cost: Callable[[float], float]) -> float:
     """
     ask = functools.cache(lambda place: cost(values[place]))
     best = len(values) // 2
+    ask(best)  # also if it is the only one: whoever asks for the lowest wants what finding its cost brought
     for step in (1, -1):
         while 0 <= best + step < len(values) and ask(best + step) < ask(best):
             best += step
