@@ -2,6 +2,9 @@
 
 PAD = 0  # fills rows up to the width of the batch; never a word
 UNK = 1  # stands for every word that is not in the vocabulary
+BOS = 2  # what a generating model reads before its first token; classifiers have no such id
+EOS = 3  # what it gives after its last one
+FIRST_PIECE = 4  # of the vocabularies of generating models
 
 PAD_TOKEN = ""  # no tokenizer yields an empty token, so PAD cannot be mistaken for a word
 UNK_TOKEN = "[UNK]"

@@ -29,6 +29,17 @@ class Sizes:
 
 
 @dataclass(frozen=True)
+class PairSizes:
+    """Likewise, of source and target."""
+
+    source_vocabulary: int
+    """Number of token ids; 0 to 3 are padding, unknown, begin and end."""
+    target_vocabulary: int
+    joint: bool
+    """Whether both share one vocabulary."""
+
+
+@dataclass(frozen=True)
 class ModelSpec:
     """One entry of the registry."""
 

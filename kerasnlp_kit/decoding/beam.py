@@ -1,0 +1,135 @@
+"""Beam search: several outputs a row, the best of those that were kept in sight."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.decoding.protocol import LOWEST, Decoded, Generator, allowed, log_probabilities, put
+
+State = dict[str, Any]
+
+
+def beam(
+    model: Generator,
+    memory: Any,
+    limits: Any,
+    length: Any,
+    *,
+    size: Any,
+    source_mask: Any,
+    length_penalty: Any = 0.0,
+    coverage_penalty: Any = 0.0,
+    best_only: bool = False,
+    unknown: bool = False,
+    prefix: Any = None,
+) -> Decoded:
+    """Keeps the ``size`` best outputs of each row at each step.
+
+    An output that has ended stays as it is and competes with the others by its score: the log-probability divided by
+    ``((5 + tokens) / 6) ** length_penalty``, plus ``coverage_penalty * sum(log(min(attention, 1)))`` over the source
+    (Wu et al. 2016, "Google's Neural Machine Translation System", equation 14).
+
+    Args:
+        model: see `Generator`.
+        memory: of the sources.
+        limits: int32 (batch,), tokens that a row may have, its end among them.
+        length: the highest of them, or more.
+        size: outputs of a row.
+        source_mask: bool (batch, source time), which source positions should be covered.
+        length_penalty: float (), 0 or more.
+        coverage_penalty: float (), 0 or more.
+        best_only: end as soon as no output in sight can become better than the best that has ended; the others are
+            then worth nothing. By default the search ends when all have.
+        unknown: whether the unknown token may be written.
+        prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
+    """
+    batch = ops.shape(limits)[0]
+    length_penalty, coverage_penalty = ops.cast(length_penalty, "float32"), ops.cast(coverage_penalty, "float32")
+    most = _divisor(limits, length_penalty)[:, None]
+    # All beams are alike at first: only one of them counts.
+    first = ops.equal(ops.arange(size, dtype="int32"), 0)[None, :]
+    totals = ops.where(first, ops.zeros((batch, size), "float32"), LOWEST)
+    tokens = ops.full((batch, size, length), PAD, "int32")
+    state = {
+        "position": ops.zeros((), "int32"),
+        "last": ops.full((batch, size), BOS, "int32"),
+        "tokens": tokens,
+        "aligned": ops.zeros_like(tokens),
+        "totals": totals,
+        "scores": totals,
+        "ended": ops.zeros((batch, size), "bool"),
+        "coverage": ops.zeros((batch, size, ops.shape(source_mask)[1]), "float32"),
+        "cache": model.start(memory, size, length),
+    }
+
+    def going_on(state: State) -> Any:
+        on_the_way = ops.logical_not(state["ended"])
+        if best_only:
+            # A log-probability only falls, and so does the coverage's share; the divisor is at most that of the limit.
+            possible = ops.max(ops.where(on_the_way, state["totals"] / most, 2 * LOWEST), axis=1)
+            best = ops.max(ops.where(on_the_way, 2 * LOWEST, state["scores"]), axis=1)
+            on_the_way = (possible > best)[:, None]
+        return ops.logical_and(state["position"] < length, ops.any(on_the_way))
+
+    def step(state: State) -> tuple[State]:
+        position, ended = state["position"], state["ended"][:, :, None]
+        logits, cache, attention = model.step(state["last"], position, memory, state["cache"])
+        found = allowed(log_probabilities(logits), position, limits, unknown, prefix)
+        vocabulary = ops.shape(found)[-1]
+        # An ended output has one way on: to stay as it is, at no cost.
+        stay = ops.where(ops.equal(ops.arange(vocabulary, dtype="int32"), PAD), 0.0, LOWEST)
+        totals = state["totals"][:, :, None] + ops.where(ended, stay, found)
+        coverage = state["coverage"] + ops.where(ended, 0.0, attention)
+        uncovered = ops.sum(ops.where(source_mask[:, None], ops.log(ops.clip(coverage, 1e-6, 1.0)), 0.0), axis=-1)
+        now = totals / _divisor(position + 1, length_penalty) + coverage_penalty * uncovered[:, :, None]
+        scores = ops.where(ended, state["scores"][:, :, None] + stay, now)
+        scores, picked = ops.top_k(ops.reshape(scores, (batch, size * vocabulary)), size)
+        picked = ops.cast(picked, "int32")
+        parents = picked // vocabulary
+        before = {name: state[name] for name in ("tokens", "aligned", "ended")}
+        before |= {"coverage": coverage, "cache": cache, "attention": attention}
+        kept = _of_parents(before, parents)
+        last = ops.where(kept["ended"], PAD, picked % vocabulary)
+        aligned = ops.cast(ops.argmax(kept["attention"], axis=-1), "int32")
+        after = {
+            "position": position + 1,
+            "last": last,
+            "tokens": put(kept["tokens"], last, position),
+            "aligned": put(kept["aligned"], aligned, position),
+            "totals": ops.take_along_axis(ops.reshape(totals, (batch, size * vocabulary)), picked, axis=1),
+            "scores": scores,
+            "ended": ops.logical_or(kept["ended"], ops.equal(last, EOS)),
+            "coverage": kept["coverage"],
+            "cache": kept["cache"],
+        }
+        return (after,)
+
+    (end,) = ops.while_loop(going_on, step, (state,))
+    scores = ops.where(end["ended"], end["scores"], end["scores"] + LOWEST)
+    order = ops.cast(ops.argsort(-scores, axis=1), "int32")
+    best = _of_parents({name: end[name] for name in ("tokens", "totals", "aligned")} | {"scores": scores}, order)
+    return Decoded(best["tokens"], best["totals"], best["scores"], best["aligned"])
+
+
+def _divisor(tokens: Any, length_penalty: Any) -> Any:
+    """((5 + tokens) / 6) ** length_penalty: int32 of any shape to float32."""
+    return ops.power((5.0 + ops.cast(tokens, "float32")) / 6.0, length_penalty)
+
+
+def _of_parents(state: State, parents: Any) -> State:
+    """Gives each beam what its parent has.
+
+    Args:
+        state: nested arrays of shape (batch, beam, ...).
+        parents: int32 (batch, beam), a beam of the same row.
+    """
+    batch, beam = ops.shape(parents)
+    flat = ops.reshape(ops.arange(batch, dtype="int32")[:, None] * beam + parents, (-1,))
+
+    def pick(array: Any) -> Any:
+        shape = ops.shape(array)
+        return ops.reshape(ops.take(ops.reshape(array, (batch * beam, *shape[2:])), flat, axis=0), shape)
+
+    return keras.tree.map_structure(pick, state)

@@ -1,0 +1,160 @@
+"""One output a row: the most probable token at each step, or one that is drawn."""
+
+from collections.abc import Callable
+from typing import Any
+
+from keras import ops
+
+from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.decoding.protocol import Decoded, Generator, allowed, log_probabilities, put
+
+Choose = Callable[[Any, Any], Any]
+"""Log-probabilities float32 (batch, 1, vocabulary) and the position, int32 (), to tokens int32 (batch, 1)."""
+
+
+def greedy(
+    model: Generator,
+    memory: Any,
+    limits: Any,
+    length: Any,
+    *,
+    unknown: bool = False,
+    prefix: Any = None,
+) -> Decoded:
+    """Takes the most probable token at each step; ends when all rows have ended.
+
+    Args:
+        model: see `Generator`.
+        memory: of the sources.
+        limits: int32 (batch,), tokens that a row may have, its end among them.
+        length: the highest of them, or more.
+        unknown: whether the unknown token may be written.
+        prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
+    """
+    return _write(model, memory, limits, length, unknown, prefix, lambda found, position: ops.argmax(found, axis=-1))
+
+
+def sample(
+    model: Generator,
+    memory: Any,
+    limits: Any,
+    length: Any,
+    *,
+    seed: Any,
+    temperature: Any,
+    top_k: Any,
+    top_p: Any,
+    unknown: bool = False,
+    prefix: Any = None,
+) -> Decoded:
+    """Draws a token at each step: the same seed gives the same text, whatever the batch mates, the device or language.
+
+    Args:
+        model: see `Generator`.
+        memory: of the sources.
+        limits: int32 (batch,), tokens that a row may have, its end among them.
+        length: the highest of them, or more.
+        seed: int32 (batch,), of each row.
+        temperature: float (), by which logits are divided; towards 0 it becomes greedy.
+        top_k: int32 (), draw among this many most probable tokens; 0: among all (Fan et al. 2018).
+        top_p: float (), draw among the fewest tokens that make up this probability (Holtzman et al. 2020).
+        unknown: whether the unknown token may be written.
+        prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
+
+    Returns:
+        As `greedy`; the log-probabilities are those of the model, not those of the narrowed choice.
+    """
+
+    def draw(found: Any, position: Any) -> Any:
+        scaled = found[:, 0] / ops.maximum(ops.cast(temperature, "float32"), 1e-4)
+        return choose(scaled, uniform(seed, position), top_k, top_p)[:, None]
+
+    return _write(model, memory, limits, length, unknown, prefix, draw)
+
+
+def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
+    """The token that a number drawn from [0, 1) stands for.
+
+    Args:
+        scores: float32 (batch, vocabulary), logits.
+        draw: float32 (batch,).
+        top_k: see `sample`.
+        top_p: see `sample`.
+
+    Returns:
+        int32 (batch,)
+    """
+    order = ops.argsort(-scores, axis=-1)
+    ordered = ops.take_along_axis(ops.softmax(scores, axis=-1), order, axis=-1)
+    before = ops.cumsum(ordered, axis=-1) - ordered
+    rank = ops.arange(ops.shape(scores)[-1], dtype="int32")[None, :]
+    first = ops.equal(rank, 0)
+    few = ops.logical_or(ops.equal(top_k, 0), rank < top_k)
+    kept = ops.logical_and(few, before < ops.cast(top_p, "float32"))
+    left = ops.where(ops.logical_or(first, kept), ordered, 0.0)
+    up_to = ops.cumsum(left, axis=-1)
+    wanted = draw[:, None] * up_to[:, -1:]
+    # The last one with a share, should rounding put the number behind it.
+    chosen = ops.sum(ops.cast(ops.logical_and(up_to <= wanted, left > 0), "int32"), axis=-1)
+    most = ops.sum(ops.cast(left > 0, "int32"), axis=-1) - 1
+    place = ops.minimum(chosen, most)
+    return ops.cast(ops.take_along_axis(order, place[:, None], axis=-1)[:, 0], "int32")
+
+
+def uniform(seed: Any, position: Any) -> Any:
+    """A number from [0, 1) for a row and a position, by integer arithmetic that is the same everywhere.
+
+    The 32-bit mixer "lowbias32" (Wellons 2018, "Prospecting for Hash Functions"), applied twice.
+
+    Args:
+        seed: int32 (batch,)
+        position: int32 ()
+
+    Returns:
+        float32 (batch,)
+    """
+    mixed = _mix(_mix(ops.cast(seed, "uint32")) + ops.cast(position, "uint32") * ops.cast(0x9E3779B9, "uint32"))
+    # 24 bits, what a float32 holds exactly.
+    return ops.cast(ops.right_shift(mixed, ops.cast(8, "uint32")), "float32") * (1.0 / (1 << 24))
+
+
+def _mix(number: Any) -> Any:
+    for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, None)):
+        number = ops.bitwise_xor(number, ops.right_shift(number, ops.cast(shift, "uint32")))
+        if factor is not None:
+            number = number * ops.cast(factor, "uint32")
+    return number
+
+
+def _write(
+    model: Generator, memory: Any, limits: Any, length: Any, unknown: bool, prefix: Any, choose_from: Choose
+) -> Decoded:
+    batch = ops.shape(limits)[0]
+    tokens = ops.full((batch, 1, length), PAD, "int32")
+    state = (
+        ops.zeros((), "int32"),
+        ops.full((batch, 1), BOS, "int32"),
+        tokens,
+        ops.zeros_like(tokens),
+        ops.zeros((batch, 1), "float32"),
+        ops.zeros((batch, 1), "bool"),
+        model.start(memory, 1, length),
+    )
+
+    def going_on(position: Any, last: Any, tokens: Any, aligned: Any, total: Any, ended: Any, cache: Any) -> Any:
+        return ops.logical_and(position < length, ops.logical_not(ops.all(ended)))
+
+    def step(position: Any, last: Any, tokens: Any, aligned: Any, total: Any, ended: Any, cache: Any) -> Any:
+        logits, cache, attention = model.step(last, position, memory, cache)
+        found = log_probabilities(logits)
+        token = ops.cast(choose_from(allowed(found, position, limits, unknown, prefix), position), "int32")
+        gained = ops.take_along_axis(found, token[:, :, None], axis=-1)[:, :, 0]
+        total = total + ops.where(ended, 0.0, gained)
+        token = ops.where(ended, PAD, token)
+        tokens = put(tokens, token, position)
+        aligned = put(aligned, ops.cast(ops.argmax(attention, axis=-1), "int32"), position)
+        ended = ops.logical_or(ended, ops.equal(token, EOS))
+        return position + 1, token, tokens, aligned, total, ended, cache
+
+    _, _, tokens, aligned, total, _, _ = ops.while_loop(going_on, step, state)
+    return Decoded(tokens, total, total, aligned)

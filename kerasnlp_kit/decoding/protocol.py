@@ -1,0 +1,103 @@
+"""What a generating model offers, what decoding gives, and which tokens may be written."""
+
+from dataclasses import dataclass
+from typing import Any, NamedTuple, Protocol
+
+from keras import ops
+
+from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
+
+LOWEST = -1e9  # log-probability of what cannot be
+
+
+class Generator(Protocol):
+    """A model that gives the probability of the next token; see `layers.encoder_decoder.EncoderDecoder`."""
+
+    def start(self, memory: Any, beam: Any, length: Any) -> Any:
+        """The state before the first of ``length`` steps: nested arrays (batch, beam, ...)."""
+
+    def step(self, tokens: Any, position: Any, memory: Any, cache: Any) -> tuple[Any, Any, Any]:
+        """Tokens (batch, beam) at ``position`` to logits (batch, beam, vocabulary), new state, attention."""
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How long an output may become, by the length of its source: training data with some room.
+
+    Attributes:
+        ratio: target tokens a source token.
+        extra: target tokens beside.
+        longest: most target tokens, whatever the source.
+    """
+
+    ratio: float
+    extra: int
+    longest: int
+
+    def of(self, source: Any) -> Any:
+        """Most tokens of each row, the end among them: int32 (batch, source time), padded, to int32 (batch,)."""
+        lengths = ops.sum(ops.cast(ops.not_equal(source, PAD), "float32"), axis=1)
+        limits = ops.cast(ops.ceil(lengths * self.ratio), "int32") + self.extra
+        return ops.minimum(limits, self.longest) + 1
+
+    def most(self, width: int) -> int:
+        """Likewise, of a row of ``width`` tokens."""
+        return min(-int(-width * self.ratio // 1) + self.extra, self.longest) + 1
+
+
+class Decoded(NamedTuple):
+    """What was written.
+
+    Attributes:
+        tokens: int32 (batch, beam, time), padded behind the end, best first.
+        log_probabilities: float32 (batch, beam), sums over the tokens, the end among them.
+        scores: float32 (batch, beam), what the beams are ordered by.
+        alignments: int32 (batch, beam, time), the source position that was attended to most at each token.
+    """
+
+    tokens: Any
+    log_probabilities: Any
+    scores: Any
+    alignments: Any
+
+
+def log_probabilities(logits: Any) -> Any:
+    """Of each token that a text can hold, or of its end; never of padding or begin: float32, shape of ``logits``."""
+    vocabulary = ops.arange(ops.shape(logits)[-1], dtype="int32")
+    never = ops.logical_or(ops.equal(vocabulary, PAD), ops.equal(vocabulary, BOS))
+    logits = ops.where(never, LOWEST, ops.cast(logits, "float32"))
+    return logits - ops.logsumexp(logits, axis=-1, keepdims=True)
+
+
+def allowed(log_probabilities: Any, position: Any, limits: Any, unknown: bool, prefix: Any = None) -> Any:
+    """Rules tokens out.
+
+    At the last position that a row may have, only its end is left; a forced prefix leaves one token.
+
+    Args:
+        log_probabilities: float32 (batch, beam, vocabulary)
+        position: int32 ()
+        limits: int32 (batch,), tokens that a row may have, the end among them.
+        unknown: whether the unknown token may be written.
+        prefix: int32 (batch, prefix time), padded on the right, or None.
+
+    Returns:
+        The same, with the lowest number where a token must not be written.
+    """
+    vocabulary = ops.arange(ops.shape(log_probabilities)[-1], dtype="int32")
+    is_end = ops.equal(vocabulary, EOS)[None, :]
+    possible = ops.logical_or(is_end, (position < limits - 1)[:, None])
+    if not unknown:
+        possible = ops.logical_and(possible, ops.not_equal(vocabulary, UNK)[None, :])
+    if prefix is not None:
+        # Behind its end the prefix is padding, which forces nothing.
+        here = ops.sum(ops.where(ops.arange(ops.shape(prefix)[1], dtype="int32")[None] == position, prefix, PAD), axis=1)
+        forced = ops.equal(vocabulary[None, :], here[:, None])
+        possible = ops.where(ops.equal(here, PAD)[:, None], possible, forced)
+    return ops.where(possible[:, None, :], log_probabilities, LOWEST)
+
+
+def put(array: Any, values: Any, position: Any) -> Any:
+    """Writes one value for each beam: (batch, beam, time), (batch, beam), int32 () to (batch, beam, time)."""
+    here = ops.equal(ops.arange(ops.shape(array)[2], dtype="int32"), position)
+    return ops.where(here[None, None, :], values[:, :, None], array)

@@ -1,0 +1,134 @@
+"""Subwords: a SentencePiece model, trained by ``sentencepiece``, run and undone in the graph by TensorFlow Text."""
+
+import io
+from collections.abc import Iterable, Sequence
+
+import tensorflow as tf
+
+from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.text.pieces import UNKNOWN, clean, decode_rows, encode_portions
+from kerasnlp_kit.text.token_ids import TokenIds
+
+LONGEST_SENTENCE = 1_000_000  # bytes; what is longer would not be counted
+
+
+class SubwordTokenizer:
+    """Texts to ids and back, by the unigram model of Kudo 2018, "Subword Regularization".
+
+    The model leaves characters as they are (no NFKC): what comes out is what went in, but for blanks in a row and at
+    the ends.
+
+    Args:
+        model: the SentencePiece model, a serialized protobuf with ids 0 to 3 as in `constants`.
+    """
+
+    kind = "subwords"
+    library = "tensorflow_text"  # what a loader of the export must have beside TensorFlow
+    file_ending = ".model"
+
+    def __init__(self, model: bytes) -> None:
+        from sentencepiece import SentencePieceProcessor
+
+        processor = SentencePieceProcessor()
+        try:
+            processor.LoadFromSerializedProto(model)
+        except (RuntimeError, OSError) as error:
+            raise UserError(f"A saved tokenizer must be a SentencePiece model: {error}") from None
+        ids = (processor.pad_id(), processor.unk_id(), processor.bos_id(), processor.eos_id())
+        if ids != (PAD, UNK, BOS, EOS):
+            raise UserError(f"The SentencePiece model must have pad, unk, bos, eos as 0, 1, 2, 3. Received: {ids}")
+        self.model = model
+        self.vocabulary_size: int = processor.vocab_size()
+        self.pieces = tuple(processor.id_to_piece(number) for number in range(self.vocabulary_size))
+
+    @classmethod
+    def fit(cls, texts: Iterable[str], size: int, seed: int = 0) -> "SubwordTokenizer":
+        """Trains the model.
+
+        Args:
+            texts: any iterable, read once.
+            size: of the vocabulary; less where the texts do not hold as many pieces.
+            seed: of what SentencePiece draws.
+
+        Raises:
+            UserError: the texts hold more different characters than the vocabulary has room for, or nothing at all.
+        """
+        import sentencepiece
+
+        sentencepiece.set_random_generator_seed(seed)
+        written = io.BytesIO()
+        try:
+            sentencepiece.SentencePieceTrainer.train(
+                sentence_iterator=iter(texts),
+                model_writer=written,
+                vocab_size=size,
+                hard_vocab_limit=False,
+                model_type="unigram",
+                character_coverage=1.0,
+                normalization_rule_name="identity",
+                max_sentence_length=LONGEST_SENTENCE,
+                pad_id=PAD,
+                unk_id=UNK,
+                bos_id=BOS,
+                eos_id=EOS,
+                unk_surface=UNKNOWN,
+                num_threads=1,  # several would round the counts otherwise each time
+                minloglevel=2,
+            )
+        except (RuntimeError, OSError) as error:
+            reason = str(error).rpartition("] ")[2]
+            raise UserError(
+                f"No subwords can be found with a vocabulary of {size}: {reason}; give another --vocabulary, or "
+                "characters: --source-tokenizer characters --target-tokenizer characters."
+            ) from None
+        return cls(written.getvalue())
+
+    def graph(self) -> "SubwordGraph":
+        """Encoding and decoding as a part of a SavedModel."""
+        return SubwordGraph(self.model, self.pieces)
+
+    def encode(self, texts: Iterable[str | bytes]) -> TokenIds:
+        """Ids of all texts, without begin and end."""
+        return encode_portions(self.graph(), texts)
+
+    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
+        """Texts of rows of ids without padding, begin and end."""
+        return decode_rows(self.graph(), ids)
+
+    def save(self) -> bytes:
+        """What `load` takes."""
+        return self.model
+
+    @classmethod
+    def load(cls, saved: bytes) -> "SubwordTokenizer":
+        """The tokenizer that `save` wrote."""
+        return cls(saved)
+
+
+class SubwordGraph(tf.Module):
+    """A `SubwordTokenizer` in graph operations, two of which are TensorFlow Text's.
+
+    Args:
+        model: the SentencePiece model.
+        pieces: by id.
+    """
+
+    def __init__(self, model: bytes, pieces: Sequence[str]) -> None:
+        super().__init__(name="subwords")
+        import tensorflow_text  # registers the operations; nothing else here needs it
+
+        self._sentencepiece = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+        self._shown = tf.constant([piece.encode() for piece in pieces], tf.string)
+
+    def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
+        """Ids without begin and end: string (batch,) to int32 (batch, None)."""
+        return self._sentencepiece.tokenize(clean(texts))
+
+    def decode(self, ids: tf.RaggedTensor, unknown: tf.RaggedTensor | None = None) -> tf.Tensor:
+        """Texts: int32 (batch, None) to string (batch,); subwords have no unknown pieces to replace."""
+        return tf.strings.strip(self._sentencepiece.detokenize(ids))
+
+    def name(self, ids: tf.Tensor) -> tf.Tensor:
+        """How ids are shown: int32 to string, any shape."""
+        return tf.gather(self._shown, ids)
