@@ -11,7 +11,7 @@ from pathlib import Path
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.cli import doctor, evaluate, predict
-from kerasnlp_kit.config import OPTION_GROUPS
+from kerasnlp_kit.config import CONFIGS
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.options import GENERAL_HELP, to_arguments
 
@@ -28,8 +28,16 @@ def page() -> str:
         "`python train.py DATA`, `kerasnlp-kit train DATA`, `kit.train(DATA, ...)`.",
         table((flag_of(name), "", text) for name, text in GENERAL_HELP.items()),
     ]
-    for name, group in OPTION_GROUPS.items():
-        parts += [f"### {name}", str(group.__doc__), table(rows(group))]
+    shown: set[type] = set()
+    for task, config in CONFIGS.items():
+        models = ", ".join(f"`{spec.name}`" for spec in registry.available(task))
+        parts += [f"### {task}", f"Models: {models}."]
+        for name, group in config.groups().items():
+            if group not in shown:
+                parts += [f"#### {name}", str(group.__doc__), table(rows(group))]
+        if again := [name for name, group in config.groups().items() if group in shown]:
+            parts.append(f"And as above: {', '.join(again)}.")
+        shown |= set(config.groups().values())
     for spec in registry.available():
         parts += [f"### --model {spec.name}", spec.summary, table(rows(spec.architecture))]
         presets = [

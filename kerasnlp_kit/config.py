@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import tyro
 
 DATA_HELP = "CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."
-DEFAULT_MODEL = "auto"
+DEFAULT_MODELS = {"classification": "auto", "seq2seq": "transformer_seq2seq"}  # by task
 
 
 def _shown_as(metavar: str) -> Any:
@@ -63,17 +63,15 @@ class TextOptions:
 
 
 @dataclass(frozen=True)
-class TrainingOptions:
-    """How the weights are found."""
+class OptimizationOptions:
+    """How weights are found, whatever the task."""
 
     epochs: int = 20
     """Passes over the training rows, at most; early stopping may end sooner."""
-    batch_size: int = 64
-    """Rows in a step; rows of like length go together."""
     learning_rate: float = 1e-3
     """Highest learning rate of Adam."""
-    schedule: Literal["constant", "linear", "cosine"] = "constant"
-    """Course of the learning rate after warm-up, down to zero at the last epoch."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "constant"
+    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
     warmup: float = 0.0
     """Share of all steps in which the learning rate rises from zero."""
     weight_decay: float = 0.0
@@ -81,13 +79,9 @@ class TrainingOptions:
     clip_norm: float = 1.0
     """Limit of the gradient's global norm; 0 for none."""
     label_smoothing: float = 0.0
-    """Probability spread evenly over all classes in the target."""
-    class_weights: bool = False
-    """Weigh each class by the inverse of its frequency."""
+    """Probability spread evenly over all classes, or the whole vocabulary, in the target."""
     patience: int = 3
-    """Epochs without a better dev accuracy (or equal accuracy and lower loss) before training ends."""
-    refit: bool = False
-    """Once everything is chosen on the dev rows, train again on training and dev rows together."""
+    """Epochs without a better dev score (or equal score and lower loss) before training ends."""
     mixed_precision: bool = False
     """Compute in 16 bits where the device is faster for it; the export stays float32."""
     jit: bool = False
@@ -98,6 +92,18 @@ class TrainingOptions:
     """Save the state for --resume this often within an epoch, and after each epoch; 0: only after each epoch."""
     tensorboard: OptionalFolder = None
     """Folder for TensorBoard logs."""
+
+
+@dataclass(frozen=True)
+class TrainingOptions(OptimizationOptions):
+    """How the weights are found."""
+
+    batch_size: int = 64
+    """Rows in a step; rows of like length go together."""
+    class_weights: bool = False
+    """Weigh each class by the inverse of its frequency."""
+    refit: bool = False
+    """Once everything is chosen on the dev rows, train again on training and dev rows together."""
 
 
 @dataclass(frozen=True)
@@ -149,21 +155,94 @@ class OutputOptions:
 
 
 @dataclass(frozen=True)
-class RunConfig:
-    """Everything that decides what a run does; saved with the model as run.json."""
+class PairOptions:
+    """Where the pairs come from."""
+
+    dev: OptionalFile = None
+    """File to choose the best epoch on; without it, a share of the training file."""
+    test: OptionalFile = None
+    """File to score the finished model on; never used to choose anything."""
+    source_column: OptionalName = None
+    """Column of the texts to read, found by name if not given."""
+    target_column: OptionalName = None
+    """Column of the texts to write, found by name if not given."""
+    dev_fraction: float = 0.1
+    """Share of the training file held out where no --dev is given; equal sources stay on one side."""
+
+
+TokenizerChoice = Literal["auto", "characters", "words", "subwords"]
+
+
+@dataclass(frozen=True)
+class PairTextOptions:
+    """How texts become tokens, and tokens texts."""
+
+    source_tokenizer: TokenizerChoice = "auto"
+    """Tokens of the source: characters, words, or subwords (SentencePiece); auto goes by the texts."""
+    target_tokenizer: TokenizerChoice = "auto"
+    """Tokens of the target, likewise."""
+    joint: Literal["auto", "yes", "no"] = "auto"
+    """One vocabulary for both sides; auto: where both are of one kind and share most characters."""
+    vocabulary: OptionalInt = None
+    """Number of token ids, of each vocabulary; default: subwords by the size of the data, else all that occur."""
+    max_length: OptionalInt = None
+    """Source tokens that the model sees, from the start; default: the longest training source, at most 256."""
+
+
+@dataclass(frozen=True)
+class PairTrainingOptions(OptimizationOptions):
+    """How the weights are found."""
+
+    epochs: int = 40
+    """Passes over the training rows, at most; early stopping may end sooner."""
+    minutes: OptionalFloat = None
+    """Minutes of training after which it ends with the best weights so far; default: no limit."""
+    batch_tokens: int = 2048
+    """Tokens in a step, on the side that has more; pairs of like lengths go together."""
+    accumulate: int = 1
+    """Steps whose gradients are added up before the weights change: for large batches in little memory."""
+    average_epochs: float = 1.0
+    """Use the moving average of the weights over about this many epochs; 0 for the last weights."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "inverse_sqrt"
+    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
+    warmup: float = 0.1
+    """Share of all steps in which the learning rate rises from zero."""
+    label_smoothing: float = 0.1
+    """Probability spread evenly over all classes, or the whole vocabulary, in the target."""
+    patience: int = 5
+    """Epochs without a better dev score (or equal score and lower loss) before training ends."""
+    measure: Literal["auto", "exact_match", "chrf", "bleu"] = "auto"
+    """What the best epoch is found by, of greedily written dev texts; auto: chrF of subwords, else exact match."""
+    dev_rows: int = 1000
+    """Dev rows that are written after each epoch, at most."""
+
+
+@dataclass(frozen=True)
+class WritingOptions:
+    """How the exported model writes."""
+
+    beam: int = 4
+    """Outputs in sight of the beam search that is compiled into the export."""
+    length_penalty: float = 0.6
+    """Of the beam search: 0 favours short outputs, 1 long ones (Wu et al. 2016, equation 14)."""
+    copy_unknown: bool = True
+    """Put the source's word, or character, that is attended to most in the place of an unknown one."""
+    xla: bool = True
+    """Export greedy_xla and beam_xla, which are faster where the loader can compile."""
+
+
+@dataclass(frozen=True)
+class BaseConfig:
+    """What the options of all tasks share."""
 
     train: str
     model: str
     preset: str | None
-    data: DataOptions = field(default_factory=DataOptions)
-    text: TextOptions = field(default_factory=TextOptions)
-    training: TrainingOptions = field(default_factory=TrainingOptions)
-    decision: DecisionOptions = field(default_factory=DecisionOptions)
-    device: DeviceOptions = field(default_factory=DeviceOptions)
-    start: StartOptions = field(default_factory=StartOptions)
-    output: OutputOptions = field(default_factory=OutputOptions)
-    architecture: Any = None
-    """The model's own options: an instance of the class registered under ``model``."""
+
+    @classmethod
+    def groups(cls) -> dict[str, type]:
+        """The groups of options, by the name of the field."""
+        return {field.name: field.default_factory for field in dataclasses.fields(cls) if field.name not in _NO_GROUPS}  # type: ignore[misc]
 
     def flat(self) -> dict[str, Any]:
         """All options by name, as --config takes them; JSON types only."""
@@ -175,19 +254,43 @@ class RunConfig:
         return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
 
 
-OPTION_GROUPS: Mapping[str, type] = {
-    "data": DataOptions,
-    "text": TextOptions,
-    "training": TrainingOptions,
-    "decision": DecisionOptions,
-    "device": DeviceOptions,
-    "start": StartOptions,
-    "output": OutputOptions,
-}
+_NO_GROUPS = ("train", "model", "preset", "architecture")
 
 
-def option_names(architecture: type) -> Iterator[str]:
+@dataclass(frozen=True)
+class RunConfig(BaseConfig):
+    """Everything that decides what the training of a classifier does; saved with the model as run.json."""
+
+    data: DataOptions = field(default_factory=DataOptions)
+    text: TextOptions = field(default_factory=TextOptions)
+    training: TrainingOptions = field(default_factory=TrainingOptions)
+    decision: DecisionOptions = field(default_factory=DecisionOptions)
+    device: DeviceOptions = field(default_factory=DeviceOptions)
+    start: StartOptions = field(default_factory=StartOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    architecture: Any = None
+    """The model's own options: an instance of the class registered under ``model``."""
+
+
+@dataclass(frozen=True)
+class PairConfig(BaseConfig):
+    """Likewise, of a model that turns a text into another."""
+
+    data: PairOptions = field(default_factory=PairOptions)
+    text: PairTextOptions = field(default_factory=PairTextOptions)
+    training: PairTrainingOptions = field(default_factory=PairTrainingOptions)
+    writing: WritingOptions = field(default_factory=WritingOptions)
+    device: DeviceOptions = field(default_factory=DeviceOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    architecture: Any = None
+    """The model's own options: an instance of the class registered under ``model``."""
+
+
+CONFIGS: Mapping[str, type[BaseConfig]] = {"classification": RunConfig, "seq2seq": PairConfig}  # by task
+
+
+def option_names(task: str, architecture: type) -> Iterator[str]:
     """Names of all options that a model takes."""
     yield from ("train", "model", "preset")
-    for group in (*OPTION_GROUPS.values(), architecture):
+    for group in (*CONFIGS[task].groups().values(), architecture):
         yield from (option.name for option in dataclasses.fields(group))

@@ -3,19 +3,29 @@
 import dataclasses
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
 import tyro
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.config import DATA_HELP, DEFAULT_MODEL, OPTION_GROUPS, RunConfig, option_names
+from kerasnlp_kit.config import (
+    CONFIGS,
+    DATA_HELP,
+    DEFAULT_MODELS,
+    BaseConfig,
+    OptimizationOptions,
+    PairConfig,
+    RunConfig,
+    option_names,
+)
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_of
 
 GENERAL_HELP = {
-    "model": "Model to train; `python -m kerasnlp_kit models` lists all.",
+    "model": "Model to train; `python -m kerasnlp_kit models` lists all. Default: auto, for labelled texts; "
+    "transformer_seq2seq, for pairs of source and target.",
     "preset": "Options that were found good for the model, under one name.",
     "config": "YAML or JSON file of options, such as an earlier run.json; flags win.",
     "resume": "Continue this unfinished run, to the same weights: models/NAME.",
@@ -23,7 +33,9 @@ GENERAL_HELP = {
 UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 
 
-def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConfig, bool]:
+def parse_run(
+    arguments: Sequence[str], prog: str = "train.py", find_task: Callable[[str], str] | None = None
+) -> tuple[BaseConfig, bool]:
     """Reads the flags of a training run.
 
     What is named later wins: defaults of the classes, those of the model, the earlier model of ``--from``,
@@ -32,9 +44,10 @@ def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConf
     Args:
         arguments: command line without the program's name.
         prog: name of the program in help and messages.
+        find_task: tells the task by the data file, where no model is named; by default it is classification.
 
     Returns:
-        The options, and whether an unfinished run is to be resumed.
+        The options, of the class that belongs to the model's task, and whether an unfinished run is to be resumed.
 
     Raises:
         UserError: an unknown option (names the nearest), a missing value, or one of the wrong type or out of range.
@@ -47,13 +60,16 @@ def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConf
     path = value_of("--config", arguments)
     settings = read_config(path) if path else {}
     earlier = _earlier(value_of("--from", arguments) or settings.get("from_model"))
-    model = str(value_of("--model", arguments) or settings.get("model") or earlier.get("model") or DEFAULT_MODEL)
+    named = value_of("--model", arguments) or settings.get("model") or earlier.get("model")
+    data = _data_file(arguments) or settings.get("train")
+    task = find_task(str(data)) if find_task and data and not named else "classification"
+    model = str(named or DEFAULT_MODELS[task])
     spec = registry.find(model)
     preset = value_of("--preset", arguments) or settings.get("preset")
     if preset is not None and preset not in spec.presets:
         known = ", ".join(spec.presets) or "none"
         raise UserError(f"{spec.name} has no preset {preset!r}; its presets: {known}.")
-    names = list(option_names(spec.architecture))
+    names = list(option_names(spec.task, spec.architecture))
     for name in settings:
         if name not in names:
             raise UserError(f"{path}: unknown option {name!r}{nearest(name, names, prog)}")
@@ -67,13 +83,37 @@ def parse_run(arguments: Sequence[str], prog: str = "train.py") -> tuple[RunConf
     base: Any = read_flags(options, ["", *tokens], prog, names)
     base = dataclasses.replace(base, train=train or tyro.MISSING)
     parsed: Any = read_flags(options, arguments, prog, [*names, "config", "resume"], base, _of_other_models(spec))
-    values = {group: getattr(parsed, group) for group in (*OPTION_GROUPS, "architecture")}
-    config = RunConfig(train=parsed.train, model=spec.name, preset=preset, **values)
+    kind = CONFIGS[spec.task]
+    values = {group: getattr(parsed, group) for group in (*kind.groups(), "architecture")}
+    config = kind(train=parsed.train, model=spec.name, preset=preset, **values)
     _check(config)
     return config, False
 
 
-def _resume(folder: str, arguments: list[str], prog: str) -> RunConfig:
+def _data_file(arguments: Sequence[str]) -> str | None:
+    """The data file among arguments whose model is not known yet: the first that is no flag and no flag's value."""
+    switches, takes_several = {"--traceback", "--help", "-h"}, set()
+    for spec in registry.available():
+        for group in (*CONFIGS[spec.task].groups().values(), spec.architecture):
+            for field in dataclasses.fields(group):
+                flag = flag_of(field.name)
+                if isinstance(field.default, bool):
+                    switches |= {flag, flag.replace("--", "--no-", 1)}
+                elif isinstance(field.default, tuple):
+                    takes_several.add(flag)
+    waiting = iter(arguments)
+    swallows = False
+    for argument in waiting:
+        if argument.startswith("-") and argument != "-":
+            swallows = argument in takes_several
+            if "=" not in argument and argument not in switches | takes_several:
+                next(waiting, None)
+        elif not swallows:
+            return argument
+    return None
+
+
+def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
     """The options of the unfinished run ``folder``."""
     if len(arguments) > 2 or (len(arguments) == 2 and arguments[0] != "--resume"):
         raise UserError("--resume MODEL takes everything from the unfinished run: give no other option with it.")
@@ -83,6 +123,7 @@ def _resume(folder: str, arguments: list[str], prog: str) -> RunConfig:
     if not (path / "run.json").is_file():
         raise UserError(f"There is no unfinished run {path} to resume.")
     config, _ = parse_run(["--config", str(path / "run.json")], prog)
+    assert isinstance(config, (RunConfig, PairConfig))
     output = dataclasses.replace(
         config.output,
         name=path.name.removesuffix(UNFINISHED),
@@ -101,11 +142,11 @@ def _earlier(folder: str | None) -> dict[str, Any]:
         raise UserError(f"There is no model folder {folder} to start from (run.json is missing).")
     options = read_config(str(path))
     model = str(options.get("model"))
-    if registry.find(model).kind != "build":
-        names = ", ".join(spec.name for spec in registry.networks())
+    if registry.find(model).kind != "build" or registry.find(model).task != "classification":
+        names = ", ".join(spec.name for spec in registry.networks("classification"))
         raise UserError(f"--from {folder}: {model} is no single network to start from; these are: {names}.")
     architecture = {field.name for field in dataclasses.fields(registry.find(model).architecture)}
-    shared = architecture | {field.name for field in dataclasses.fields(OPTION_GROUPS["text"])} - {"vectors"}
+    shared = architecture | {field.name for field in dataclasses.fields(RunConfig.groups()["text"])} - {"vectors"}
     return {"model": model, **{name: value for name, value in options.items() if name in shared}}
 
 
@@ -153,10 +194,10 @@ def read_config(path: str) -> dict[str, Any]:
 
 def _of_other_models(spec: registry.ModelSpec) -> dict[str, str]:
     """Options that only other models have, and what to say to whoever gives one."""
-    own = set(option_names(spec.architecture))
+    own = set(option_names(spec.task, spec.architecture))
     owners: dict[str, list[str]] = {}
     for other in registry.available():
-        for name in set(option_names(other.architecture)) - own:
+        for name in set(option_names(other.task, other.architecture)) - own:
             owners.setdefault(name, []).append(other.name)
     return {name: f"is no option of {spec.name}, but of --model {' or '.join(owners[name])}." for name in owners}
 
@@ -170,7 +211,7 @@ def _parser_class(spec: registry.ModelSpec) -> type:
     ]
     fields: list[Any] = [
         ("train", positional),
-        ("model", Annotated[str, tyro.conf.arg(metavar="NAME", help=GENERAL_HELP["model"])], DEFAULT_MODEL),
+        ("model", Annotated[str, tyro.conf.arg(metavar="NAME", help=GENERAL_HELP["model"])], spec.name),
     ]
     presets = f"{GENERAL_HELP['preset']} {spec.name} has: {', '.join(spec.presets) or 'none'}."
     for name, metavar, text in (
@@ -180,45 +221,76 @@ def _parser_class(spec: registry.ModelSpec) -> type:
     ):
         shown = tyro.conf.arg(metavar=metavar, help=text, help_behavior_hint="")
         fields.append((name, Annotated[str | None, shown], None))
-    for name, group in (*OPTION_GROUPS.items(), ("architecture", spec.architecture)):
+    for name, group in (*CONFIGS[spec.task].groups().items(), ("architecture", spec.architecture)):
         fields.append((name, group, dataclasses.field(default_factory=group)))
     options = dataclasses.make_dataclass("Options", fields, frozen=True)
-    options.__doc__ = f"Trains {spec.name} (another one: --model NAME) on labelled texts and exports a SavedModel."
+    what = {"classification": "labelled texts", "seq2seq": "pairs of source and target"}[spec.task]
+    options.__doc__ = f"Trains {spec.name} (another one: --model NAME) on {what} and exports a SavedModel."
     return options
 
 
-def _check(config: RunConfig) -> None:
-    precision = config.decision.min_precision
-    rules = {
-        "dev_fraction": (0 < config.data.dev_fraction < 1, "between 0 and 1"),
-        "vocabulary": (config.text.vocabulary >= 3, "3 or more"),
-        "max_length": (config.text.max_length is None or config.text.max_length >= 1, "1 or more"),
-        "epochs": (config.training.epochs >= 1, "1 or more"),
-        "batch_size": (config.training.batch_size >= 1, "1 or more"),
-        "learning_rate": (config.training.learning_rate > 0, "above 0"),
-        "warmup": (0 <= config.training.warmup < 1, "from 0 to below 1"),
-        "weight_decay": (config.training.weight_decay >= 0, "0 or more"),
-        "clip_norm": (config.training.clip_norm >= 0, "0 or more"),
-        "label_smoothing": (0 <= config.training.label_smoothing < 1, "from 0 to below 1"),
-        "patience": (config.training.patience >= 1, "1 or more"),
-        "min_precision": (precision is None or 0 < precision <= 1, "above 0 and at most 1"),
-        "seed": (0 <= config.training.seed < 2**32, "from 0 to 4294967295"),
-        "checkpoint_seconds": (config.training.checkpoint_seconds >= 0, "0 or more"),
-        "devices": (config.device.devices is None or config.device.devices >= 1, "1 or more"),
-    }
-    # What a model counts must be there; dropout is a share, and other numbers are sizes.
-    for field in dataclasses.fields(config.architecture):
-        value = getattr(config.architecture, field.name)
-        for number in value if isinstance(value, tuple) else (value,):
-            if isinstance(number, float) and field.name.endswith("dropout"):
-                rules[field.name] = (0 <= number < 1, "from 0 to below 1")
-            elif isinstance(number, float) and not number > 0:
-                rules[field.name] = (False, "above 0")
-            elif isinstance(number, int) and number < 1 and not isinstance(number, bool):
-                rules[field.name] = (False, "1 or more")
-        if value == ():
-            rules[field.name] = (False, "one name or several" if field.name == "rungs" else "one number or several")
+Rules = Iterator[tuple[str, bool, str]]  # name of an option, whether its rule holds, the rule
+
+
+def _check(config: BaseConfig) -> None:
+    assert isinstance(config, (RunConfig, PairConfig))
+    checked = [*_common_rules(config.training), *_architecture_rules(config.architecture)]
+    checked += _classifier_rules(config) if isinstance(config, RunConfig) else _pair_rules(config)
+    devices = config.device.devices
+    checked += [
+        ("dev_fraction", 0 < config.data.dev_fraction < 1, "between 0 and 1"),
+        ("devices", devices is None or devices >= 1, "1 or more"),
+    ]
     values = config.flat()
-    for name, (holds, rule) in rules.items():
+    for name, holds, rule in checked:
         if not holds:
             raise UserError(f"{flag_of(name)} must be {rule}. Received: {values[name]}")
+
+
+def _common_rules(training: OptimizationOptions) -> Rules:
+    yield "epochs", training.epochs >= 1, "1 or more"
+    yield "learning_rate", training.learning_rate > 0, "above 0"
+    yield "warmup", 0 <= training.warmup < 1, "from 0 to below 1"
+    yield "weight_decay", training.weight_decay >= 0, "0 or more"
+    yield "clip_norm", training.clip_norm >= 0, "0 or more"
+    yield "label_smoothing", 0 <= training.label_smoothing < 1, "from 0 to below 1"
+    yield "patience", training.patience >= 1, "1 or more"
+    yield "seed", 0 <= training.seed < 2**32, "from 0 to 4294967295"
+    yield "checkpoint_seconds", training.checkpoint_seconds >= 0, "0 or more"
+
+
+def _classifier_rules(config: RunConfig) -> Rules:
+    precision, longest = config.decision.min_precision, config.text.max_length
+    yield "vocabulary", config.text.vocabulary >= 3, "3 or more"
+    yield "max_length", longest is None or longest >= 1, "1 or more"
+    yield "batch_size", config.training.batch_size >= 1, "1 or more"
+    yield "min_precision", precision is None or 0 < precision <= 1, "above 0 and at most 1"
+
+
+def _pair_rules(config: PairConfig) -> Rules:
+    vocabulary, longest, minutes = config.text.vocabulary, config.text.max_length, config.training.minutes
+    yield "vocabulary", vocabulary is None or vocabulary >= 10, "10 or more"
+    yield "max_length", longest is None or longest >= 1, "1 or more"
+    yield "minutes", minutes is None or minutes > 0, "above 0"
+    yield "batch_tokens", config.training.batch_tokens >= 1, "1 or more"
+    yield "accumulate", config.training.accumulate >= 1, "1 or more"
+    yield "average_epochs", config.training.average_epochs >= 0, "0 or more"
+    yield "dev_rows", config.training.dev_rows >= 1, "1 or more"
+    yield "beam", 1 <= config.writing.beam <= 64, "from 1 to 64"
+    yield "length_penalty", config.writing.length_penalty >= 0, "0 or more"
+    yield "devices", config.device.devices in (None, 1), "1: several are for classifiers"
+
+
+def _architecture_rules(architecture: Any) -> Rules:
+    """What a model counts must be there; dropout and the like are shares, and other numbers are sizes."""
+    for field in dataclasses.fields(architecture):
+        value = getattr(architecture, field.name)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, float) and field.name.endswith(("dropout", "sampling")):
+                yield field.name, 0 <= number < 1, "from 0 to below 1"
+            elif isinstance(number, float):
+                yield field.name, number > 0, "above 0"
+            elif isinstance(number, int) and not isinstance(number, bool):
+                yield field.name, number >= 1, "1 or more"
+        if value == ():
+            yield field.name, False, "one name or several" if field.name == "rungs" else "one number or several"

@@ -48,7 +48,7 @@ class ModelSpec:
     architecture: type
     """Frozen dataclass of the model's own options. What it is shows in its methods:
 
-    - a network: ``build(sizes: Sizes) -> keras.Model``;
+    - a network: ``build(sizes) -> keras.Model``, of `Sizes` or, for seq2seq, `PairSizes`;
     - a linear model over n-grams: ``rules(lower) -> NgramRules``, and the fields of `NgramLinear`;
     - a mixture: ``parts() -> {model name: its architecture}``;
     - a choice of the best: ``rungs``, names of models to try in turn.
@@ -106,9 +106,9 @@ def available(task: str | None = None) -> tuple[ModelSpec, ...]:
     return tuple(spec for _, spec in sorted(_specs.items()) if task in (None, spec.task))
 
 
-def networks() -> tuple[ModelSpec, ...]:
-    """All models that are one network."""
-    return tuple(spec for spec in available() if spec.kind == "build")
+def networks(task: str | None = None) -> tuple[ModelSpec, ...]:
+    """All models that are one network, or those of a task."""
+    return tuple(spec for spec in available(task) if spec.kind == "build")
 
 
 def find(name: str) -> ModelSpec:

@@ -102,7 +102,7 @@ def test_every_command_of_a_document_runs_as_it_stands(place, name):
 
 
 def all_flags() -> set[str]:
-    names = {name for spec in registry.available() for name in option_names(spec.architecture)}
+    names = {name for spec in registry.available() for name in option_names(spec.task, spec.architecture)}
     names |= {
         field.name
         for options in (doctor.Options, evaluate.Options, predict.Options)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.cli.parsing import parse
-from kerasnlp_kit.config import DEFAULT_MODEL
+from kerasnlp_kit.config import DEFAULT_MODELS
 from kerasnlp_kit.options import to_arguments
 
 
@@ -18,7 +18,7 @@ def main(arguments: list[str], prog: str) -> int:
     """Prints the list."""
     parse(Options, arguments, prog)
     for spec in registry.available():
-        default = " (default)" if spec.name == DEFAULT_MODEL else ""
+        default = " (default)" if spec.name in DEFAULT_MODELS.values() else ""
         print(f"{spec.name}{default}, {spec.task}: {spec.summary}")
         defaults = [to_arguments({field.name: field.default}) for field in dataclasses.fields(spec.architecture)]
         print(_wrapped([" ".join(words) for words in defaults]))

@@ -91,7 +91,9 @@ def allowed(log_probabilities: Any, position: Any, limits: Any, unknown: bool, p
         possible = ops.logical_and(possible, ops.not_equal(vocabulary, UNK)[None, :])
     if prefix is not None:
         # Behind its end the prefix is padding, which forces nothing.
-        here = ops.sum(ops.where(ops.arange(ops.shape(prefix)[1], dtype="int32")[None] == position, prefix, PAD), axis=1)
+        here = ops.sum(
+            ops.where(ops.arange(ops.shape(prefix)[1], dtype="int32")[None] == position, prefix, PAD), axis=1
+        )
         forced = ops.equal(vocabulary[None, :], here[:, None])
         possible = ops.where(ops.equal(here, PAD)[:, None], possible, forced)
     return ops.where(possible[:, None, :], log_probabilities, LOWEST)

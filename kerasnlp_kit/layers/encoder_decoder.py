@@ -12,7 +12,7 @@ class EncoderDecoder(keras.Model):
     """An encoder that reads the source and a decoder that writes the target (Sutskever et al. 2014).
 
     The decoder is a layer with three ways in: ``remember(encoded, mask)``, once for a source; ``call``, for all target
-    positions; ``start`` and ``step``, for one after the other. Both ways give the same.
+    positions; ``start`` and ``step``, for one after the other. The two ways give the same, logits and attention.
 
     Args:
         encoder: ids (batch, source time) and mask to encoded (batch, source time, features) or a structure of them.
@@ -36,10 +36,17 @@ class EncoderDecoder(keras.Model):
 
     def call(self, inputs: Any, training: bool = False) -> Any:
         """Logits of all positions, each from what is before it."""
-        source, target = inputs["source"], inputs["target"]
+        return self.attend(inputs["source"], inputs["target"], training)[0]
+
+    def attend(self, source: Any, target: Any, training: bool = False) -> tuple[Any, Any]:
+        """Logits as `call`, and how much each target position attends to each of the source.
+
+        Returns:
+            float32 (batch, time, target vocabulary); float32 (batch, time, source time), zeros without attention.
+        """
         memory = self.remember(source, training)
         if training and self.sampling:
-            target = self._with_own(target, self.decoder(target, memory, training=training))
+            target = self._with_own(target, self.decoder(target, memory, training=training)[0])
         return self.decoder(target, memory, training=training)
 
     def remember(self, source: Any, training: bool = False) -> Any:

@@ -105,7 +105,7 @@ class TransformerDecoder(_Block):
         memory: from `remember`
         source_bias: float (batch, 1, 1, source time)
         rotation: see `attention.SelfAttention`
-        returns: float (batch, time, features)
+        returns: float (batch, time, features), and the attention to the source, float (batch, heads, time, source time)
     """
 
     def __init__(self, heads: int, feed_forward: int, *, attention_dropout: float = 0.1, **options: Any) -> None:
@@ -123,10 +123,10 @@ class TransformerDecoder(_Block):
 
     def call(
         self, hidden: Any, bias: Any, memory: Any, source_bias: Any, rotation: Any = None, training: bool = False
-    ) -> Any:
+    ) -> tuple[Any, Any]:
         """Runs the block for all positions."""
         attended = self.attention(self.attention_norm(hidden), bias, rotation, training=training)
-        return self._after(self._add(hidden, attended, training), memory, source_bias, training)[0]
+        return self._after(self._add(hidden, attended, training), memory, source_bias, training)
 
     def step(
         self, hidden: Any, cache: Any, position: Any, bias: Any, memory: Any, source_bias: Any, rotation: Any = None

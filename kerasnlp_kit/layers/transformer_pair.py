@@ -145,15 +145,15 @@ class TransformerTargetDecoder(_Stack):
             "bias": attention_bias(mask)[:, None, None, :],
         }
 
-    def call(self, ids: Any, memory: dict[str, Any], training: bool = False) -> Any:
-        """Logits of all positions: int32 (batch, time) to float32 (batch, time, vocabulary)."""
+    def call(self, ids: Any, memory: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
+        """All positions; see `step`."""
         places = ops.arange(ops.shape(ids)[1], dtype="int32")
         hidden = self.dropout(self._embedded(ids, places), training=training)
         bias = attention_bias(places[None, :] <= places[:, None])[None, None]  # also hides padding, which is last
-        turned = self._rotation(places)
+        turned, weights = self._rotation(places), None
         for block, remembered in zip(self.blocks, memory["blocks"], strict=True):
-            hidden = block(hidden, bias, remembered, memory["bias"], turned, training=training)
-        return self._logits(self.norm(hidden))
+            hidden, weights = block(hidden, bias, remembered, memory["bias"], turned, training=training)
+        return self._logits(self.norm(hidden)), _mean_of_heads(weights)
 
     def start(self, memory: dict[str, Any], beam: Any, length: Any) -> list[dict[str, Any]]:
         """An empty cache for each block."""
@@ -172,7 +172,12 @@ class TransformerTargetDecoder(_Stack):
         for block, own, remembered in zip(self.blocks, cache, memory["blocks"], strict=True):
             hidden, own, weights = block.step(hidden, own, position, bias, remembered, memory["bias"], turned)
             caches.append(own)
-        return self._logits(self.norm(hidden)), caches, ops.cast(ops.mean(weights, axis=1), "float32")
+        return self._logits(self.norm(hidden)), caches, _mean_of_heads(weights)
 
     def _logits(self, hidden: Any) -> Any:
         return self.embedding.logits(hidden) if self.head is None else self.head(hidden)
+
+
+def _mean_of_heads(weights: Any) -> Any:
+    """(batch, heads, time, source time) to float32 (batch, time, source time)."""
+    return ops.cast(ops.mean(weights, axis=1), "float32")

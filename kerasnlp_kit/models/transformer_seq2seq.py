@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from kerasnlp_kit.config import OptionalInt
 from kerasnlp_kit.registry import PairSizes, register
 
 
@@ -23,7 +24,7 @@ class TransformerSeq2Seq:
 
     layers: int = 3
     """Blocks of the encoder, and of the decoder unless --decoder-layers says otherwise."""
-    decoder_layers: int | None = None
+    decoder_layers: OptionalInt = None
     """Blocks of the decoder: few make it faster, a deep encoder makes up for it."""
     d_model: int = 256
     """Dimensions of a token's vector and of all blocks."""

@@ -224,4 +224,4 @@ def _portions(texts: Iterable[str | bytes]) -> Iterator[list[bytes]]:
         yield portion
 
 
-assert (PAD, UNK, BOS, EOS) == tuple(range(FIRST_PIECE)) and len(SPECIAL) == FIRST_PIECE
+assert tuple(range(FIRST_PIECE)) == (PAD, UNK, BOS, EOS) and len(SPECIAL) == FIRST_PIECE

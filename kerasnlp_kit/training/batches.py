@@ -120,31 +120,35 @@ class Batches:
             batch = (pad_rows(self.ids, rows, width), self.labels[rows].astype("int32"))
             yield batch if self.weights is None else (*batch, self.weights[rows])
 
+    def specification(self) -> Any:
+        """Types and shapes of a batch, for tf.data."""
+        import tensorflow as tf
+
+        ids, labels = tf.TensorSpec([None, None], tf.int32), tf.TensorSpec([None, *self.labels.shape[1:]], tf.int32)
+        return (ids, labels) if self.weights is None else (ids, labels, tf.TensorSpec([None], tf.float32))
+
 
 class EpochDataset:
     """The tf.data pipeline of one ``fit``: reads its epoch anew each time it is iterated.
 
     tf.data serves every Keras backend, fixes nothing about the width, and prefetches while the device computes.
+
+    Args:
+        batches: `Batches`, or what else has its methods ``epoch``, ``specification`` and ``__len__``.
+        start: batches to leave out.
     """
 
-    def __init__(self, batches: Batches, start: int = 0) -> None:
+    def __init__(self, batches: Any, start: int = 0) -> None:
         self.batches = batches
         self.start = start
         self.number = 0  # set by the training loop before each epoch
 
     def dataset(self) -> Any:
-        """tf.data.Dataset of (ids, labels[, weights])."""
+        """tf.data.Dataset of what the batches yield."""
         import tensorflow as tf
 
-        labels = self.batches.labels
-        specs: tuple[Any, ...] = (
-            tf.TensorSpec([None, None], tf.int32),
-            tf.TensorSpec([None, *labels.shape[1:]], tf.int32),
-        )
-        if self.batches.weights is not None:
-            specs = (*specs, tf.TensorSpec([None], tf.float32))
         generated = tf.data.Dataset.from_generator(
-            lambda: self.batches.epoch(self.number, self.start), output_signature=specs
+            lambda: self.batches.epoch(self.number, self.start), output_signature=self.batches.specification()
         )
         count = len(self.batches) - self.start
         return generated.apply(tf.data.experimental.assert_cardinality(count)).prefetch(4)

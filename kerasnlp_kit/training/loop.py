@@ -6,7 +6,7 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,10 +14,12 @@ from typing import Any
 import keras
 import numpy as np
 
-from kerasnlp_kit.config import TrainingOptions
-from kerasnlp_kit.training.batches import Batches, EpochDataset
+from kerasnlp_kit.config import OptimizationOptions
+from kerasnlp_kit.training.batches import EpochDataset
 from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from kerasnlp_kit.training.optimization import make_optimizer
+from kerasnlp_kit.training.optimization import make_optimizer, weights_to_keep
+
+Measures = Callable[[Sequence[np.ndarray]], Mapping[str, float]]
 
 
 @dataclass(frozen=True)
@@ -30,46 +32,68 @@ class Outcome:
     interrupted: bool
 
 
+@dataclass(frozen=True)
+class Extras:
+    """What only some trainings have.
+
+    Attributes:
+        measures: maps the model's weights to ``val_score``, the higher the better, and ``val_loss``, after each epoch;
+            in place of a metric over dev batches.
+        accumulate: see `make_optimizer`.
+        average: see `make_optimizer`; then the averages are measured and kept.
+        seconds: of training, after which it ends with the best weights so far.
+    """
+
+    measures: Measures | None = None
+    accumulate: int = 1
+    average: float | None = None
+    seconds: float | None = None
+
+
 def train(
     model: keras.Model,
-    train_batches: Batches,
-    dev_batches: Batches | None,
+    train_batches: Any,
+    dev_batches: Any | None,
     loss: keras.losses.Loss,
-    metric: keras.metrics.Metric,
-    options: TrainingOptions,
+    metric: keras.metrics.Metric | None,
+    options: OptimizationOptions,
     checkpoints: Path,
     *,
     history: Path | None = None,
     until: int | None = None,
+    extras: Extras | None = None,
 ) -> Outcome:
-    """Trains a classifier and leaves the weights of the best epoch in it.
+    """Trains a network and leaves the weights of the best epoch in it.
 
-    The best epoch has the highest value of the metric on dev; among equals, the lowest dev loss. Without dev rows it is
-    the last one. If ``checkpoints`` holds a state, training continues from there, to the same weights as if it had
-    never stopped.
+    The best epoch has the highest score on dev: the value of the metric, or what ``extras.measures`` says; among
+    equals, the lowest dev loss. Without either it is the last one. If ``checkpoints`` holds a state, training continues
+    from there, to the same weights as if it had never stopped.
 
     Args:
-        model: ids (batch, time) to logits (batch, classes), not compiled.
-        train_batches: with a seed.
-        dev_batches: without one; None where nothing is left to choose.
-        loss: of labels and logits.
-        metric: of labels and logits, the higher the better; made, like the model, within the scope of the devices.
-        options: see TrainingOptions; the learning rate takes its course over all epochs of these.
+        model: from what the batches yield first to logits, not compiled.
+        train_batches: `batches.Batches` or `pair_batches.PairBatches`, with a seed.
+        dev_batches: without one; None where nothing is left to choose, or ``extras.measures`` chooses.
+        loss: of what the batches yield second, and logits.
+        metric: likewise, the higher the better; made, like the model, within the scope of the devices.
+        options: see OptimizationOptions; the learning rate takes its course over all epochs of these.
         checkpoints: folder for the state of the run.
         history: CSV file to write, a line an epoch.
         until: epochs after which to end; by default all of the options.
+        extras: what only some trainings have.
 
     Returns:
         History, best epoch (from 1), seconds of training over all starts, whether Ctrl-C ended it.
     """
     steps = len(train_batches) * options.epochs
-    optimizer = make_optimizer(options, steps)
+    extras = extras or Extras()
+    optimizer = make_optimizer(options, steps, accumulate=extras.accumulate, average=extras.average)
     compile_model(model, optimizer, loss, metric, options)
     # That of the model: with float16, Keras wraps the optimizer to scale the loss, with variables of its own.
     model.optimizer.build(model.trainable_variables)
     until = until or options.epochs
-    limits = _Limits(until, options.patience, f"val_{metric.name}" if dev_batches else None)
-    keeper = _Keeper(model, options, limits, checkpoints, history)
+    measure = "val_score" if extras.measures else f"val_{metric.name}" if metric and dev_batches else None
+    limits = _Limits(until, options.patience, measure, extras.seconds)
+    keeper = _Keeper(model, options, limits, checkpoints, history, extras.measures)
     train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches) if dev_batches else None
     callbacks: list[Any] = [keeper]
     if options.tensorboard:
@@ -93,12 +117,12 @@ def compile_model(
     model: keras.Model,
     optimizer: keras.optimizers.Optimizer,
     loss: keras.losses.Loss,
-    metric: keras.metrics.Metric,
-    options: TrainingOptions,
+    metric: keras.metrics.Metric | None,
+    options: OptimizationOptions,
 ) -> None:
     """Compiles the model as `train` needs it."""
     jit = options.jit or keras.backend.backend() == "jax"
-    model.compile(optimizer, loss, weighted_metrics=[], metrics=[metric], jit_compile=jit)
+    model.compile(optimizer, loss, weighted_metrics=[], metrics=[metric] if metric else [], jit_compile=jit)
 
 
 def _fit(
@@ -140,17 +164,25 @@ class _Limits:
     epochs: int
     patience: int
     measure: str | None
+    seconds: float | None = None
 
 
 class _Keeper(keras.callbacks.Callback):
     """Keeps the best weights, the history and the state; decides when to stop."""
 
     def __init__(
-        self, model: keras.Model, options: TrainingOptions, limits: _Limits, checkpoints: Path, history: Path | None
+        self,
+        model: keras.Model,
+        options: OptimizationOptions,
+        limits: _Limits,
+        checkpoints: Path,
+        history: Path | None,
+        measures: Measures | None,
     ) -> None:
         super().__init__()
         self.options = options
         self.limits = limits
+        self.measures = measures
         self.checkpoints = checkpoints
         self.history_file = history
         self.interrupted = False
@@ -180,7 +212,7 @@ class _Keeper(keras.callbacks.Callback):
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         assert self.train_set is not None
-        if self.interrupted:
+        if self.interrupted or self._out_of_time():
             self.model.stop_training = True
             return
         every = self.options.checkpoint_seconds
@@ -192,6 +224,10 @@ class _Keeper(keras.callbacks.Callback):
     def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
         logs = dict(logs or {})
         progress = self.progress
+        values = weights_to_keep(self.model)
+        if self.measures:
+            logs |= self.measures(values)
+            print(" - ".join(f"{name}: {logs[name]:.4f}" for name in ("val_loss", "val_score")), flush=True)
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         for name, value in logs.items():
             progress.history.setdefault(name, []).append(float(value))
@@ -202,12 +238,13 @@ class _Keeper(keras.callbacks.Callback):
         if better or self.best is None or not limits.measure:
             progress.best_epoch, progress.best_score, progress.best_loss = epoch + 1, score, loss
             progress.waited = 0
-            self.best = [np.asarray(value) for value in map(keras.ops.convert_to_numpy, self.model.weights)]
+            self.best = values
         else:
             progress.waited += 1
         progress.interrupted = self.interrupted
         # An interrupted epoch is not whole: a run that is resumed after it exports and does not train on.
-        if self.interrupted or progress.waited >= limits.patience or progress.epoch >= limits.epochs:
+        over = progress.waited >= limits.patience or progress.epoch >= limits.epochs or self._out_of_time()
+        if self.interrupted or over:
             progress.ended = True
             self.model.stop_training = True
         self._write_history()
@@ -221,6 +258,10 @@ class _Keeper(keras.callbacks.Callback):
             for variable, value in zip(model.weights, self.best, strict=True):
                 variable.assign(value)
         model.optimizer = None
+
+    def _out_of_time(self) -> bool:
+        spent = self.progress.seconds + time.monotonic() - self._clock
+        return self.limits.seconds is not None and spent >= self.limits.seconds
 
     def _put_state_back(self) -> None:
         if self._state_to_restore is not None:

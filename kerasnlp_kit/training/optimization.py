@@ -7,17 +7,18 @@ import keras
 import numpy as np
 from keras import ops
 
-from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.config import OptimizationOptions
 
 
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
-    """Rises in a line from zero, then stays, falls in a line, or falls along a cosine to zero.
+    """Rises in a line from zero, then stays, or falls in a line, along a cosine or with the root of the steps.
 
     Args:
         highest: learning rate at the end of the warm-up.
         steps: all steps of the training.
         warmup: share of the steps for the rise.
-        course: constant, linear or cosine (Loshchilov & Hutter 2017, "SGDR", equation 5 without restarts).
+        course: constant, linear, cosine (Loshchilov & Hutter 2017, "SGDR", equation 5 without restarts), or
+            inverse_sqrt (Vaswani et al. 2017, equation 3).
     """
 
     def __init__(self, highest: float, steps: int, warmup: float, course: str) -> None:
@@ -34,6 +35,8 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             factor = 1.0 - part
         elif self.course == "cosine":
             factor = 0.5 * (1.0 + ops.cos(math.pi * part))
+        elif self.course == "inverse_sqrt":
+            factor = ops.sqrt(max(1, self.rise) / ops.maximum(step + 1.0, max(1, self.rise)))
         else:
             factor = ops.ones_like(part)
         if self.rise:
@@ -78,17 +81,40 @@ class ExactAdamW(_WholeGradients, keras.optimizers.AdamW):
     """AdamW (Loshchilov & Hutter 2019), likewise."""
 
 
-def make_optimizer(options: TrainingOptions, steps: int) -> keras.optimizers.Optimizer:
-    """Adam, or AdamW where weight decay is asked for."""
-    common = {
+def make_optimizer(
+    options: OptimizationOptions, steps: int, *, accumulate: int = 1, average: float | None = None
+) -> keras.optimizers.Optimizer:
+    """Adam, or AdamW where weight decay is asked for.
+
+    Args:
+        options: learning rate, its course, clipping.
+        steps: all batches of the training.
+        accumulate: batches whose gradients are averaged before the weights change.
+        average: factor by which a moving average of the weights keeps its old value at each change; None for no average.
+    """
+    common: dict[str, Any] = {
         "learning_rate": WarmupDecay(options.learning_rate, steps, options.warmup, options.schedule),
         "global_clipnorm": options.clip_norm or None,
     }
+    if accumulate > 1:
+        common["gradient_accumulation_steps"] = accumulate
+    if average is not None:
+        common.update(use_ema=True, ema_momentum=average)
     if not options.weight_decay:
         return ExactAdam(**common)
     optimizer = ExactAdamW(weight_decay=options.weight_decay, **common)
     optimizer.exclude_from_weight_decay(var_names=["embedding", "positions", "bias", "gamma", "beta"])
     return optimizer
+
+
+def weights_to_keep(model: keras.Model) -> list[np.ndarray]:
+    """The model's weights; where the optimizer averages them, the averages."""
+    optimizer = model.optimizer
+    averages: dict[int, Any] = {}
+    if optimizer.use_ema:
+        pairs = zip(model.trainable_variables, optimizer._model_variables_moving_average, strict=True)
+        averages = {id(variable): average for variable, average in pairs}
+    return [np.asarray(ops.convert_to_numpy(averages.get(id(weight), weight))) for weight in model.weights]
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

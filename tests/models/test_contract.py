@@ -18,7 +18,7 @@ from tensorflow.core.protobuf import saved_model_pb2
 from tensorflow.python.framework import op_def_registry
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.config import OPTION_GROUPS, TrainingOptions, option_names
+from kerasnlp_kit.config import CONFIGS, TrainingOptions, option_names
 from kerasnlp_kit.export.folder import ModelFolder, build_network
 from kerasnlp_kit.options import parse_run, to_arguments
 from kerasnlp_kit.registry import Sizes
@@ -29,7 +29,7 @@ from kerasnlp_kit.training.optimization import make_optimizer
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 MODELS = {spec.name: spec for spec in registry.available()}
-NETWORKS = {spec.name: spec for spec in registry.networks()}
+NETWORKS = {spec.name: spec for spec in registry.networks("classification")}
 # Options whose code differs from that of the defaults; a model without an entry is tested with its defaults.
 VARIANTS = {
     "lstm_classifier": [
@@ -55,7 +55,7 @@ every_case = pytest.mark.parametrize(("name", "options"), CASES, ids=NAMES)
 every_network = pytest.mark.parametrize("name", NETWORKS)
 every_model = pytest.mark.parametrize("name", MODELS)
 # Those that are no single network; a network's own way is what all tests of training and export take.
-every_composite = pytest.mark.parametrize("name", [name for name in MODELS if name not in NETWORKS])
+every_composite = pytest.mark.parametrize("name", [name for name, spec in MODELS.items() if spec.kind != "build"])
 
 
 def build(name, options=None, classes=3):
@@ -275,7 +275,8 @@ def test_it_and_its_options_are_described_and_have_defaults(name):
     assert spec.summary[0].isupper() and spec.summary.endswith(".")
     assert all(own_fields(spec.architecture).values())
     assert dataclasses.is_dataclass(spec.architecture()), "each option has a default"
-    general = {option.name for group in OPTION_GROUPS.values() for option in dataclasses.fields(group)}
+    groups = CONFIGS[spec.task].groups().values()
+    general = {option.name for group in groups for option in dataclasses.fields(group)}
     assert not general & {field.name for field in dataclasses.fields(spec.architecture)}
 
 
@@ -284,7 +285,7 @@ def test_its_defaults_and_presets_are_values_that_the_command_line_takes(name):
     spec = MODELS[name]
     for preset in (None, *spec.presets):
         chosen = {**spec.defaults, **(spec.presets[preset] if preset else {})}
-        assert set(chosen) <= set(option_names(spec.architecture))
+        assert set(chosen) <= set(option_names(spec.task, spec.architecture))
         config, _ = parse_run(["a.csv", "--model", name, *(["--preset", preset] if preset else [])])
         found = config.flat()
         assert {option: found[option] for option in chosen} == chosen

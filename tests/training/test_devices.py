@@ -14,7 +14,7 @@ from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.training import devices
 
 PROGRAM = Path(__file__).with_name("train_tiny.py")
-NAMES = [spec.name for spec in registry.networks()]
+NAMES = [spec.name for spec in registry.networks("classification")]
 
 
 @functools.cache

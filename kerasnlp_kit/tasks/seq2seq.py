@@ -1,0 +1,174 @@
+"""Text to text: the loss, and what a network in memory writes, on any backend."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import keras
+import numpy as np
+from keras import ops
+
+from kerasnlp_kit.constants import PAD
+from kerasnlp_kit.decoding.one import greedy
+from kerasnlp_kit.decoding.protocol import Decoded, Limits, log_probabilities
+
+MARGIN = 10  # tokens that an output may be longer than what the training pairs allow for
+
+
+class TokenCrossEntropy(keras.losses.Loss):
+    """Cross-entropy of the next token with label smoothing, the mean over all tokens of a batch; padding counts nothing.
+
+    The target is ``1 - s`` for the token and ``s / V`` for each of the vocabulary (Szegedy et al. 2016, "Rethinking the
+    Inception Architecture", section 7). With ``ce`` that of the token alone, the loss is
+    ``ce + s * (logit[token] - mean(logits))``: no second log-softmax.
+
+    Args:
+        smoothing: s, from 0 to below 1.
+
+    Call:
+        y_true: int (batch, time), padded
+        y_pred: float (batch, time, vocabulary), logits
+    """
+
+    def __init__(self, smoothing: float = 0.0, **options: Any) -> None:
+        super().__init__(name="token_cross_entropy", **options)
+        self.smoothing = smoothing
+
+    def call(self, y_true: Any, y_pred: Any) -> Any:
+        """Losses whose mean over all positions is that over the tokens: float (batch, time)."""
+        y_true = ops.cast(y_true, "int32")
+        losses = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
+        if self.smoothing:
+            chosen = ops.take_along_axis(y_pred, y_true[:, :, None], axis=-1)[:, :, 0]
+            losses = losses + self.smoothing * (chosen - ops.mean(y_pred, axis=-1))
+        counts = ops.cast(ops.not_equal(y_true, PAD), losses.dtype)
+        return losses * counts / ops.maximum(ops.mean(counts), 1e-9)
+
+
+def limits_of(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Limits:
+    """How long an output may become: as long as all but one in a thousand of the training targets, and some more.
+
+    Args:
+        source_lengths: int (rows,), tokens.
+        target_lengths: int (rows,), tokens without the end.
+    """
+    ratios = target_lengths / np.maximum(source_lengths, 1)
+    ratio = round(float(np.quantile(ratios, 0.999)), 3) if len(ratios) else 1.0
+    return Limits(ratio, MARGIN, int(target_lengths.max(initial=0)) + MARGIN)
+
+
+class Writer(keras.Model):
+    """Greedy decoding as a model, so that Keras compiles it on each backend.
+
+    Args:
+        network: an `EncoderDecoder`.
+        limits: of the outputs.
+        unknown: whether the unknown token may be written.
+
+    Call:
+        source: int32 (batch, source time)
+        returns: tokens and alignments int32 (batch, time), log-probabilities float32 (batch,)
+    """
+
+    def __init__(self, network: Any, limits: Limits, unknown: bool, **options: Any) -> None:
+        super().__init__(**options)
+        self.network = network
+        self.limits = limits
+        self.unknown = unknown
+        self.built = True
+
+    def call(self, source: Any) -> dict[str, Any]:
+        """Writes."""
+        return first_of(write_greedily(self.network, source, self.limits, self.unknown))
+
+
+class TargetScorer(keras.Model):
+    """How probable given targets are, as a model.
+
+    Args:
+        network: an `EncoderDecoder`.
+
+    Call:
+        inputs: ``source``, ``target`` behind BOS and ``after``, the target before EOS, all int32 and padded
+        returns: float32 (batch,), log-probabilities
+    """
+
+    def __init__(self, network: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.network = network
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Scores."""
+        return score_targets(self.network, inputs["source"], inputs["target"], inputs["after"])
+
+
+def write_greedily(network: Any, source: Any, limits: Limits, unknown: bool, prefix: Any = None) -> Decoded:
+    """Greedy outputs for ids int32 (batch, source time)."""
+    most = limits.of(source)
+    # On TensorFlow a loop may be as long as it needs; other backends compile it for a width.
+    dynamic = keras.backend.backend() == "tensorflow"
+    length = ops.max(most) if dynamic else limits.most(source.shape[1])
+    return greedy(network, network.remember(source), most, length, unknown=unknown, prefix=prefix)
+
+
+def first_of(decoded: Decoded) -> dict[str, Any]:
+    """The best output of each row."""
+    return {
+        "tokens": decoded.tokens[:, 0],
+        "alignments": decoded.alignments[:, 0],
+        "log_probabilities": decoded.log_probabilities[:, 0],
+    }
+
+
+def score_targets(network: Any, source: Any, target: Any, after: Any) -> Any:
+    """Log-probability of each target, its end included: float32 (batch,); see `TargetScorer`."""
+    found = log_probabilities(network({"source": source, "target": target}, training=False))
+    gained = ops.take_along_axis(found, after[:, :, None], axis=-1)[:, :, 0]
+    return ops.sum(ops.where(ops.equal(after, PAD), 0.0, gained), axis=1)
+
+
+@dataclass(frozen=True)
+class Written:
+    """Outputs of a network in memory.
+
+    Attributes:
+        tokens: of each row, int32 (tokens,), without the end.
+        alignments: of each row, int32 (tokens,): the source position that was attended to most.
+        log_probabilities: float32 (rows,), the end included.
+    """
+
+    tokens: Sequence[np.ndarray]
+    alignments: Sequence[np.ndarray]
+    log_probabilities: np.ndarray
+
+
+def write(writer: Writer, batches: Any, plan: Iterable[np.ndarray]) -> Written:
+    """Outputs of all rows.
+
+    Args:
+        writer: of the network.
+        batches: `training.pair_batches.PairBatches`.
+        plan: the rows of each batch; every row once.
+    """
+    from kerasnlp_kit.text.pieces import without_ends
+
+    rows = len(batches.source)
+    tokens: list[Any] = [None] * rows
+    alignments: list[Any] = [None] * rows
+    totals = np.zeros(rows, "float32")
+    for members in plan:
+        found = writer.predict_on_batch(batches.batch(members)[0]["source"])
+        for row, ids, places in zip(members, without_ends(found["tokens"]), found["alignments"], strict=True):
+            tokens[row], alignments[row] = ids, places[: len(ids)]
+        totals[members] = found["log_probabilities"]
+    return Written(tokens, alignments, totals)
+
+
+def score(scorer: TargetScorer, batches: Any, plan: Iterable[np.ndarray]) -> np.ndarray:
+    """Log-probabilities of all targets: float32 (rows,); arguments as in `write`."""
+    totals = np.zeros(len(batches.source), "float32")
+    for members in plan:
+        inputs, after = batches.batch(members)
+        totals[members] = scorer.predict_on_batch({**inputs, "after": after})
+    return totals

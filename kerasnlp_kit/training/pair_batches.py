@@ -1,0 +1,102 @@
+"""Batches of pairs of like lengths, filled up to a number of tokens, shuffled by seed and epoch."""
+
+import functools
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.text.padding import pad_rows
+from kerasnlp_kit.text.token_ids import TokenIds
+
+
+@dataclass(frozen=True)
+class PairBatches:
+    """Pairs in batches.
+
+    Attributes:
+        source: tokens of all sources.
+        target: tokens of all targets, without begin and end.
+        batch_tokens: most tokens of a batch on the side that has more, padding among them.
+        seed: of the order; None keeps the rows in order of length, for evaluation.
+        multiple: widths are multiples of this: many shapes cost time where each is compiled.
+        rows: the pairs that take part; None for all.
+    """
+
+    source: TokenIds
+    target: TokenIds
+    batch_tokens: int
+    seed: int | None = None
+    multiple: int = 1
+    rows: np.ndarray | None = None
+
+    def __len__(self) -> int:
+        """Batches in an epoch; the same for each, as they are cut by lengths alone."""
+        return self._count
+
+    @functools.cached_property
+    def _count(self) -> int:
+        return len(self.plan(0))
+
+    @functools.cached_property
+    def target_tokens(self) -> int:
+        """Target tokens of an epoch, the ends among them."""
+        lengths = self.target.lengths if self.rows is None else self.target.lengths[self.rows]
+        return int(lengths.sum()) + len(lengths)
+
+    def plan(self, epoch: int) -> list[np.ndarray]:
+        """The rows of each batch of an epoch; depends on nothing but seed and epoch."""
+        rows = np.arange(len(self.source)) if self.rows is None else self.rows
+        random = None if self.seed is None else np.random.default_rng((self.seed, epoch))
+        if random is not None:
+            rows = random.permutation(rows)
+        source, target = np.maximum(self.source.lengths, 1)[rows], self.target.lengths[rows] + 1
+        # By the longer side, which the number of tokens goes by; then by the target, where each position costs more.
+        rows = rows[np.lexsort((source, target, np.maximum(source, target)))]
+        widths = np.maximum(self.source.lengths[rows], self.target.lengths[rows] + 1)
+        widths = -(-widths // self.multiple) * self.multiple
+        batches, start = [], 0
+        while start < len(rows):
+            # Widths rise: the last row that fits is the one where (rows so far) * (its width) is still small enough.
+            fits = (np.arange(1, len(rows) - start + 1) * widths[start:]) <= self.batch_tokens
+            size = max(1, int(fits.argmin()) if not fits.all() else len(fits))
+            batches.append(rows[start : start + size])
+            start += size
+        return batches if random is None else [batches[index] for index in random.permutation(len(batches))]
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Yields ``source`` (batch, source time) and ``target`` (batch, time), and what is to follow each position.
+
+        Args:
+            epoch: number of the epoch.
+            start: batches to leave out.
+        """
+        return self.batches(self.plan(epoch)[start:])
+
+    def batches(self, plan: Iterable[np.ndarray]) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
+        """Yields, likewise, the batches of a plan or a part of it."""
+        for rows in plan:
+            yield self.batch(rows)
+
+    def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
+        """Source and target of some rows, the latter behind BOS, and the target before EOS: int32, padded."""
+        source = pad_rows(self.source, rows, self._width(self.source.lengths[rows], 0))
+        lengths = self.target.lengths[rows]
+        after = pad_rows(self.target, rows, self._width(lengths, 1))
+        before = np.full_like(after, PAD)
+        before[:, 0] = BOS
+        before[:, 1:] = after[:, :-1]
+        after[np.arange(len(rows)), lengths] = EOS
+        return {"source": source, "target": before}, after
+
+    def specification(self) -> Any:
+        """Types and shapes of a batch, for tf.data."""
+        import tensorflow as tf
+
+        ids = tf.TensorSpec([None, None], tf.int32)
+        return {"source": ids, "target": ids}, ids
+
+    def _width(self, lengths: np.ndarray, more: int) -> int:
+        return -(-max(1, int(lengths.max(initial=0)) + more) // self.multiple) * self.multiple
