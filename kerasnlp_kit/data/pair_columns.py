@@ -86,7 +86,11 @@ def _by_name(
 ) -> tuple[str | None, str | None]:
     """Returns the columns that are given or have a usual name; None where there is none."""
     if source is None or (target is None and need_target):
-        source, target = find_pair(columns, source, target) or (source, target)
+        pair = find_pair(columns, source, target)
+        if pair is not None:
+            source, target = pair
+        elif (source or target) and (pair := find_pair(columns, target, source)):
+            target, source = pair  # the other way round
     if source is None and target is not None:
         source = find_source([column for column in columns if column != target])
     elif source is None and not need_target:

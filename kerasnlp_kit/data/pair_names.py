@@ -53,7 +53,9 @@ _LANGUAGES = _words(
 _REGION = re.compile(r"[-_][a-z]{2,4}$")
 
 
-def find_pair(columns: Sequence[str], source: str | None = None, target: str | None = None) -> tuple[str, str] | None:
+def find_pair(
+    columns: Sequence[str], source: str | None = None, target: str | None = None, *, whole: bool = False
+) -> tuple[str, str] | None:
     """Returns the columns of sources and targets by their names, or None.
 
     They are called by the earliest pair of `PAIR_NAMES`, whole names before parts of them; or after two languages, as
@@ -63,11 +65,12 @@ def find_pair(columns: Sequence[str], source: str | None = None, target: str | N
         columns: The names of the columns.
         source: The column of sources, if it is known.
         target: The column of targets, if it is known.
+        whole: Whether whole names alone count.
     """
-    for whole in (True, False):
+    for exact in (True,) if whole else (True, False):
         for sources, targets in PAIR_NAMES:
-            for found in _called(columns if target is None else [target], targets, whole):
-                for other in _called(columns if source is None else [source], sources, whole):
+            for found in _called(columns if target is None else [target], targets, exact):
+                for other in _called(columns if source is None else [source], sources, exact):
                     if other != found:
                         return other, found
     languages = [column for column in columns if is_language(column)]
