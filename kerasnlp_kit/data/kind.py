@@ -18,8 +18,9 @@ def looks_like_pairs(path: str | os.PathLike[str]) -> bool:
     """Whether a local file holds sources and targets, as far as its header and its first rows tell.
 
     It does if two of its columns are called so (see `find_pair`), the targets do not look like classes, and no other
-    column is a label by its name (where the two have usual names only in part: any name) and content. What cannot be read does not: the reader proper says why. Neither do a URL
-    and standard input, which cannot be looked at for nothing.
+    column is a label by its name (where the two have usual names only in part: whatever its name) and its content.
+    What cannot be read does not: the reader proper says why. Neither do a URL and standard input, which cannot be
+    looked at for nothing.
     """
     if not Path(path).expanduser().is_file():
         return False

@@ -108,6 +108,11 @@ def _by_content(
     if len(texts) > 1 + need_target:  # otherwise it does not matter what they hold
         texts = [column for column in texts if not is_bookkeeping(column) and _holds_texts(table.data[column])]
     rest = [column for column in texts if column not in (source, target)]
+    if len(table.columns) <= need_target:
+        raise UserError(
+            f'{table.source}: expected a column of sources and one of targets, found "{table.columns[0]}" alone. Write '
+            "each pair as two columns with a header, such as source,target."
+        )
     lacking = (source is None) + (target is None and need_target)
     if len(rest) < lacking or (need_target and len(rest) > lacking):
         expected = "two columns, such as source and target or en and de" if need_target else "a column of sources"
@@ -132,7 +137,9 @@ def _why(column: str | None, given: str | None, named: str | None, columns: int)
 
 
 def looks_like_classes(cells: pa.ChunkedArray) -> bool:
-    """Whether cells are short and repeat so often that they rather name classes than answer their rows."""
+    """Whether cells are short and repeat so often that they rather name classes than answer their rows; lists do."""
+    if cells.type == LISTS:
+        return True
     filled = [cell for cell in cells.to_pylist() if cell and cell.strip()]
     distinct = set(filled)
     return (

@@ -78,6 +78,13 @@ def test_compressed_files_and_other_formats_are_looked_into(write, tmp_path):
     )
 
 
+@pytest.mark.parametrize("lists", ["target", "tags"])
+def test_lists_are_several_labels_a_row(write, lists):
+    row = {"source": '"text {0}"', "target": '"Text {0}"', lists: '["a", "b"]'}
+    line = "{{" + ", ".join(f'"{name}": {cell}' for name, cell in row.items()) + "}}"
+    assert not looks_like_pairs(write(line.format(0), line.format, name="data.jsonl"))
+
+
 def test_what_cannot_be_read_is_no_pairs(tmp_path, monkeypatch):
     monkeypatch.setattr("sys.stdin", None)  # not read either
     for name, content in {

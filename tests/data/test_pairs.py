@@ -107,8 +107,13 @@ def test_the_two_columns_of_texts_are_told_from_numbers_and_classes(write):
 def test_columns_that_cannot_be_told_are_listed_with_the_flags_that_name_them(write):
     with pytest.raises(UserError, match=r"one, two, three.*--source-column and --target-column"):
         read_pairs(write("one,two,three\nsome text,other text,more text\n"))
-    with pytest.raises(UserError, match=r"column_1|texts.*--source-column"):
-        read_pairs(write("a b c\nd e f\n"))
+    with pytest.raises(UserError, match=r"cannot tell.*n, m, o\. Name them with --source-column\."):
+        read_pairs(write("n,m,o\n1,2,3\n4,5,6\n"), need_target=False)
+
+
+def test_a_single_column_is_refused(write):
+    with pytest.raises(UserError, match='found "text" alone'):
+        read_pairs(write("text\nd e f\n"))
 
 
 def test_usual_names_of_a_header_are_seen_though_the_cells_are_as_short(write):
