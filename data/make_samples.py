@@ -1,11 +1,11 @@
 #!/usr/bin/env python3
-"""Write the sample data beside this file: `support_tickets.csv` and `hotel_reviews_zh.csv`.
+"""Write the sample data beside this file: tickets and reviews with their labels, and dates with the same in ISO 8601.
 
-Every text is made up by the small grammars below; nothing is taken from a data set. In a pattern, `[a|b|]` picks one
-alternative (the last one here is empty), `{name}` puts in a pattern of SLOTS, `~` stands for a digit and `^` for one
-of 1 to 9.
+Every text is made up by the small grammars below, every date by make_dates.py; nothing is taken from a data set. In a
+pattern, `[a|b|]` picks one alternative (the last one here is empty), `{name}` puts in a pattern of SLOTS, `~` stands
+for a digit and `^` for one of 1 to 9.
 
-    python data/make_samples.py             write both files
+    python data/make_samples.py             write the files
     python data/make_samples.py --check     exit 1 if a file differs from what would be written
 """
 
@@ -19,13 +19,18 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-Row = tuple[str, str]  # text, label
+from make_dates import date_pairs
+
+Row = tuple[str, str]  # text and label, source and target
 Item = TypeVar("Item")
 
 TICKETS_FILE = "support_tickets.csv"
 TICKETS_TEST_FILE = "support_tickets_test.csv"
 REVIEWS_FILE = "hotel_reviews_zh.csv"
+DATES_FILE = "dates.csv"
+DATES_TEST_FILE = "dates_test.csv"
 SEED = 20240517
+LABEL_HEADER, PAIR_HEADER = ("text", "label"), ("source", "target")
 NOISE = 0.02  # share of rows with a wrong label, as people who label by hand leave them
 RESENT = 0.003  # share of tickets that a customer sent twice
 
@@ -58,10 +63,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
         TICKETS_FILE: support_tickets(),
         TICKETS_TEST_FILE: support_tickets_test(),
         REVIEWS_FILE: hotel_reviews(),
+        DATES_FILE: dates(),
+        DATES_TEST_FILE: dates_test(),
     }
     for name, rows in files.items():
         path = Path(__file__).with_name(name)
-        content = to_csv(rows)
+        content = to_csv(rows, PAIR_HEADER if name in (DATES_FILE, DATES_TEST_FILE) else LABEL_HEADER)
         if not check:
             path.write_bytes(content)
             print(f"wrote {path} ({len(rows)} rows)")
@@ -90,11 +97,21 @@ def hotel_reviews(seed: int = SEED, noise: float = NOISE) -> list[Row]:
     return _with_noise(_rows(REVIEW_COUNTS, _review, 0.0, Dice(seed)), noise, Dice(seed + 1))
 
 
-def to_csv(rows: Sequence[Row]) -> bytes:
+def dates(seed: int = SEED, count: int = 4000) -> list[Row]:
+    """Dates written in many ways, English and Chinese, and the same in ISO 8601."""
+    return date_pairs(count, Dice(seed))
+
+
+def dates_test(seed: int = SEED + 100, count: int = 600) -> list[Row]:
+    """Other dates, to score a model on; none stands in `dates`, in whatever way it is written."""
+    return date_pairs(count, Dice(seed), without={date for _, date in dates()})
+
+
+def to_csv(rows: Sequence[Row], header: Row = LABEL_HEADER) -> bytes:
     """The rows as CSV in UTF-8 with a header line; line breaks within a text stand inside quotes."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
-    writer.writerow(("text", "label"))
+    writer.writerow(header)
     writer.writerows(rows)
     return buffer.getvalue().encode("utf-8")
 

@@ -1,7 +1,9 @@
 """The sample files are what their script writes, and as difficult as data/README.md says."""
 
 import csv
-import importlib.util
+import datetime
+import re
+import sys
 from collections import Counter
 from pathlib import Path
 
@@ -9,9 +11,9 @@ import pytest
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 
-spec = importlib.util.spec_from_file_location("make_samples", DATA / "make_samples.py")
-make_samples = importlib.util.module_from_spec(spec)
-spec.loader.exec_module(make_samples)
+sys.path.insert(0, str(DATA))  # as for a script that stands there
+import make_dates  # noqa: E402
+import make_samples  # noqa: E402
 
 SAMPLES = {
     "support_tickets.csv": make_samples.support_tickets,
@@ -127,3 +129,127 @@ def test_no_test_ticket_stands_in_the_training_file():
     assert not training & {text for text, _ in test}
     assert 590 <= len(test) <= 600
     assert len({label for _, label in test}) == 12
+
+
+# Dates
+
+
+@pytest.fixture(scope="module", params=[("dates.csv", 4000), ("dates_test.csv", 600)], ids=["train", "test"])
+def dates(request):
+    """The pairs on disk; as many as documented."""
+    name, count = request.param
+    with (DATA / name).open(encoding="utf-8", newline="") as file:
+        header, *rows = csv.reader(file)
+    assert header == ["source", "target"] and len(rows) == count
+    return rows
+
+
+def test_every_written_date_has_one_right_answer(dates):
+    assert len({source for source, _ in dates}) == len(dates)
+    # Not even two sources that differ in case and blanks alone have two answers.
+    folded = {(" ".join(source.casefold().split()), target) for source, target in dates}
+    assert len(folded) == len({source for source, _ in folded})
+
+
+def test_targets_are_iso_dates_of_1900_to_2099(dates):
+    years = [datetime.date.fromisoformat(target).year for _, target in dates]
+    assert all(re.fullmatch(r"\d{4}-\d\d-\d\d", target) for _, target in dates)
+    assert 1900 <= min(years) < 1905 and 2095 < max(years) <= 2099
+
+
+def test_dates_that_python_can_read_are_what_the_target_says(dates):
+    formats = {
+        r"\d+\.\d+\.\d{4}": "%d.%m.%Y",  # day first
+        r"\d+/\d+/\d{4}": "%d/%m/%Y",
+        r"\d{4}-\d+-\d+": "%Y-%m-%d",
+        r"\d{8}": "%Y%m%d",
+        r"\d{4}年\d+月\d+日": "%Y年%m月%d日",
+        r"\d+ [A-Za-z]{3} \d{4}": "%d %b %Y",
+        r"[A-Za-z]{3} \d+, \d{4}": "%b %d, %Y",
+        r"[A-Z][a-z]+day, [A-Z][a-z]{2} \d+, \d{4}": "%A, %b %d, %Y",
+    }
+    read = []
+    for pattern, form in formats.items():
+        read += [
+            (datetime.datetime.strptime(source, form).date().isoformat(), target)
+            for source, target in dates
+            if re.fullmatch(pattern, source, re.ASCII)
+        ]
+    assert all(found == target for found, target in read)
+    assert len(read) > len(dates) / 10
+
+
+def test_weekdays_are_right(dates):
+    english = {name[:3].lower(): place for place, name in enumerate(make_dates.WEEKDAYS)}
+    chinese = {name: place for place, name in enumerate("一二三四五六日")}
+    named = 0
+    for source, target in dates:
+        found = re.match(r"\s*(?:on |dated )?\s*(mon|tue|wed|thu|fri|sat|sun)", source.lower())
+        place = english[found[1]] if found else None
+        if found := re.search("(?:星期|周)(.)", source):
+            place = chinese[found[1]]
+        if place is not None:
+            named += 1
+            assert datetime.date.fromisoformat(target).weekday() == place, source
+    assert named > len(dates) / 10
+
+
+@pytest.mark.parametrize(
+    ("number", "english", "ordinal", "chinese"),
+    [
+        (3, "three", "third", "三"),
+        (10, "ten", "tenth", "十"),
+        (12, "twelve", "twelfth", "十二"),
+        (20, "twenty", "twentieth", "二十"),
+        (21, "twenty-one", "twenty-first", "二十一"),
+        (31, "thirty-one", "thirty-first", "三十一"),
+    ],
+)
+def test_days_are_spelled_in_english_and_chinese(number, english, ordinal, chinese):
+    assert make_dates._words(number) == english
+    assert make_dates._ordinal_word(number) == ordinal
+    assert make_dates._chinese_number(number) == chinese
+
+
+@pytest.mark.parametrize(
+    ("year", "words"),
+    [
+        (1900, "nineteen hundred"),
+        (1905, "nineteen oh five"),
+        (1998, "nineteen ninety-eight"),
+        (2000, "two thousand"),
+        (2005, "two thousand five"),
+        (2015, "twenty fifteen"),
+        (2099, "twenty ninety-nine"),
+    ],
+)
+def test_years_are_spelled_as_they_are_spoken(year, words):
+    assert make_dates._year_words(year) == words
+
+
+def test_no_two_months_share_a_spelling():
+    spellings = [wrong.lower() for months in make_dates.MISSPELT for wrong in months]
+    names = [name.lower() for name in make_dates.MONTHS]
+    assert (
+        len({*spellings, *names, *(name[:3] for name in names)}) == len(spellings) + 12 + 11
+    )  # "may" is its own short
+
+
+def test_dates_have_the_awkward_features_that_are_documented(dates):
+    sources = [source for source, _ in dates]
+    for pattern in (
+        "年",
+        "[〇零]",
+        "[０-９]",
+        "Febuary|Feburary|Februray",
+        r"\b[A-Z]{4,}\b",
+        "oh|hundred|thousand",
+        "  ",
+    ):
+        assert any(re.search(pattern, source) for source in sources), pattern
+    # About a third is Chinese.
+    assert 0.2 < sum("年" in source for source in sources) / len(sources) < 0.4
+
+
+def test_no_test_date_stands_in_the_training_file():
+    assert not {date for _, date in make_samples.dates()} & {date for _, date in make_samples.dates_test()}

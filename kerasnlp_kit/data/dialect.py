@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kerasnlp_kit.data.names import is_known_name, is_number, looks_like_name
+from kerasnlp_kit.data.pair_names import find_pair
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 # A file of one column is split at a character that cannot occur: lines with a NUL are refused before.
@@ -87,13 +88,17 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
     if not complete and len(rows) > 1 and last == len(lines):
         rows.pop()
     first = [cell.strip() for cell in rows[0]] if rows else []
-    named = any(cell in wanted for cell in first) or (
-        all(map(looks_like_name, first))
-        and any(
-            # A list of texts may well begin with one that holds the word "label".
-            is_known_name(cell, whole=len(first) == 1)
-            and not any(len(row) > place and row[place].strip() == cell for row in rows[1:])
-            for place, cell in enumerate(first)
+    named = (
+        _is_asked(first, wanted)
+        or _is_pair(first, rows)
+        or (
+            all(map(looks_like_name, first))
+            and any(
+                # A list of texts may well begin with one that holds the word "label".
+                is_known_name(cell, whole=len(first) == 1)
+                and not any(len(row) > place and row[place].strip() == cell for row in rows[1:])
+                for place, cell in enumerate(first)
+            )
         )
     )
     return _Trial(delimiter, rows, named, agreeing / max(1, len([line for line in lines if line.strip()])))
@@ -102,7 +107,7 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
 def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
     """Judges the first row by the names in it or, failing that, by how it differs from those below."""
     first = [cell.strip() for cell in rows[0]]
-    if any(cell in wanted for cell in first):
+    if _is_asked(first, wanted) or _is_pair(first, rows):
         return True
     if not all(map(looks_like_name, first)) or not any(first):
         return False
@@ -120,6 +125,20 @@ def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
         if is_known_name(cell) and cell not in below:
             evidence = True
     return evidence
+
+
+def _is_asked(first: Sequence[str], wanted: Collection[str]) -> bool:
+    return any(cell in wanted for cell in first)
+
+
+def _is_pair(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether the first row calls two columns as sources and targets are called, and no row below repeats that."""
+    pair = find_pair(first, whole=True)
+    # Codes of languages are words as well: "is" and "no". What stands below tells.
+    if pair is None or all(len(name) == 2 and name.isascii() for name in pair):
+        return False
+    places = [first.index(name) for name in pair]
+    return not any(row[place].strip() in pair for row in rows[1:] for place in places if place < len(row))
 
 
 def _is_prose(rows: list[list[str]]) -> bool:

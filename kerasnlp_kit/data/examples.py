@@ -22,11 +22,9 @@ from kerasnlp_kit.data.label_sets import (
 from kerasnlp_kit.data.labels import class_notes, coded
 from kerasnlp_kit.data.names import LABEL_NAMES, find_name
 from kerasnlp_kit.data.preferred import Wanted, as_trained, label_by_values, with_preferred
-from kerasnlp_kit.data.table import Table, TableFile, open_table
+from kerasnlp_kit.data.table import Table, TableFile, dropped_note, open_table
 from kerasnlp_kit.data.texts import Texts, is_blank, joined
 from kerasnlp_kit.errors import UserError
-
-_SHOWN_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -250,7 +248,7 @@ def _examples(table: Table, columns: Columns, need_label: bool, separator: str, 
     if dropped.any():
         for mask, what in ((missing_text, "text"), (missing_label & ~missing_text, "label")):
             if mask.any():
-                notes.append(_dropped(table, mask, what))
+                notes.append(dropped_note(table, mask, what))
         if dropped.all():
             raise UserError(
                 f"{table.source}: no row has both a text and a label ({columns.reason}). Check the columns."
@@ -294,10 +292,3 @@ def _require_text(texts: pa.ChunkedArray, columns: Columns, name: str) -> None:
         raise UserError(
             f"{name}: all texts in column {named} are empty. Name the column with texts, e.g. --text-column."
         )
-
-
-def _dropped(table: Table, mask: np.ndarray, what: str) -> str:
-    numbers = table.rows[mask]
-    shown_numbers = ", ".join(map(str, numbers[:_SHOWN_ROWS])) + (", ..." if len(numbers) > _SHOWN_ROWS else "")
-    plural = "rows" if len(numbers) > 1 else "row"
-    return f"{table.source}: dropped {len(numbers)} {plural} without a {what} (line {shown_numbers})."

@@ -1,7 +1,7 @@
 """Sets rows aside for development: stratified, shuffled, and never a text on both sides."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -63,11 +63,36 @@ def split_label_sets(
     return _sides(in_dev[groups])
 
 
+def split_pairs(sources: Sequence[str], dev_fraction: float = 0.1, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
+    """Splits the rows of source and target into train and dev, shuffled, so that neither is the file's tail.
+
+    Rows with equal sources (case and blanks aside) stay together, whatever their targets: a sentence with several
+    translations is on one side. Each side has one row or more.
+
+    Args:
+        sources: The sources, one a row.
+        dev_fraction: The share of rows for dev, between 0 and 1.
+        seed: Equal seeds give equal splits, on every machine.
+
+    Returns:
+        The sorted row indices of train and of dev: int64 each.
+
+    Raises:
+        UserError: the fraction is not between 0 and 1, or there are no two distinct sources.
+    """
+    return split_rows(sources, np.zeros(len(sources), np.int64), dev_fraction, seed)  # as one class
+
+
+def text_keys(texts: Iterable[str]) -> np.ndarray:
+    """Returns uint64 (rows,): equal for texts that differ only in case and blanks."""
+    return np.fromiter(map(_text_key, texts), np.uint64)
+
+
 def _groups(texts: Iterable[str], rows: int, dev_fraction: float) -> np.ndarray:
     """Returns int (rows,): a number from 0 on for each distinct text."""
     if not 0 < dev_fraction < 1:
         raise UserError(f"expected a dev fraction between 0 and 1, such as 0.1; received {dev_fraction}.")
-    keys = _text_keys(texts)
+    keys = text_keys(texts)
     if len(keys) != rows:
         raise ValueError(f"expected a label for each text, received {len(keys)} texts and {rows} labels")
     distinct, groups = np.unique(keys, return_inverse=True)
@@ -168,11 +193,6 @@ def _quotas(picker: _Picker, fraction: float) -> np.ndarray:
         quotas[label] -= 1
         lacking += 1
     return quotas
-
-
-def _text_keys(texts: Iterable[str]) -> np.ndarray:
-    """Returns uint64 (rows,): equal for texts that differ only in case and blanks."""
-    return np.fromiter(map(_text_key, texts), np.uint64)
 
 
 def _text_key(text: str) -> int:

@@ -18,6 +18,7 @@ from kerasnlp_kit.data.source import Source, open_source
 from kerasnlp_kit.errors import UserError
 
 _JSON_SUFFIXES = {".jsonl", ".ndjson", ".json", ".jl"}
+_SHOWN_ROWS = 5
 
 
 @dataclass(frozen=True)
@@ -137,6 +138,20 @@ def require_column(column: str, columns: Sequence[str], name: str) -> None:
     near = difflib.get_close_matches(column.casefold(), folded, n=1, cutoff=0.5)
     hint = f' Did you mean "{folded[near[0]]}"?' if near else ""
     raise UserError(f'{name}: there is no column "{column}". The columns are: {", ".join(columns)}.{hint}')
+
+
+def dropped_note(table: Table, dropped: np.ndarray, what: str) -> str:
+    """Says how many rows were dropped, where, and what they lack.
+
+    Args:
+        table: The table they were dropped from.
+        dropped: bool (rows,): which ones, at least one.
+        what: What they lack: "text".
+    """
+    lines = table.rows[dropped]
+    shown_lines = ", ".join(map(str, lines[:_SHOWN_ROWS])) + (", ..." if len(lines) > _SHOWN_ROWS else "")
+    plural = "rows" if len(lines) > 1 else "row"
+    return f"{table.source}: dropped {len(lines)} {plural} without a {what} (line {shown_lines})."
 
 
 def _format(source: Source) -> type[DelimitedFile] | type[JsonLinesFile] | type[ParquetFile]:

@@ -1,0 +1,46 @@
+"""Tells from the head of a file what it is for: sources and targets, or texts and their classes."""
+
+import os
+from pathlib import Path
+
+from kerasnlp_kit.data.hints import HEAD_ROWS
+from kerasnlp_kit.data.names import LABEL_NAMES, is_bookkeeping
+from kerasnlp_kit.data.pair_columns import looks_like_classes
+from kerasnlp_kit.data.pair_names import find_pair
+from kerasnlp_kit.data.table import open_table
+from kerasnlp_kit.errors import UserError
+
+_FEWEST_ROWS = 10  # with fewer the name of a column decides alone
+_NO_CLASSES = ("language", "lang")  # that of the texts, beside translations
+
+
+def looks_like_pairs(path: str | os.PathLike[str]) -> bool:
+    """Whether a local file holds sources and targets, as far as its header and its first rows tell.
+
+    It does if two of its columns are called so (see `find_pair`), the targets do not look like classes, and no other
+    column is a label by its name (where the two have usual names only in part: whatever its name) and its content.
+    What cannot be read does not: the reader proper says why. Neither do a URL and standard input, which cannot be
+    looked at for nothing.
+    """
+    if not Path(path).expanduser().is_file():
+        return False
+    try:
+        with open_table(path) as file:
+            pair = find_pair(file.columns)
+            if pair is None:
+                return False
+            # "reviewText" and "summary" are less clearly a pair than "text" and "summary": more may speak against it.
+            clear = find_pair(file.columns, whole=True) is not None
+            others = [column for column in file.columns if column not in pair and _may_be_label(column, by_name=clear)]
+            head = file.head((*pair, *others), HEAD_ROWS)
+    except UserError:
+        return False
+    if not set(pair) <= set(head.column_names) or looks_like_classes(head[pair[1]]):
+        return False
+    few = head.num_rows < _FEWEST_ROWS
+    return not any(few or looks_like_classes(head[column]) for column in others if column in head.column_names)
+
+
+def _may_be_label(column: str, by_name: bool) -> bool:
+    name = column.strip().casefold()
+    return name not in _NO_CLASSES and (name in LABEL_NAMES if by_name else not is_bookkeeping(column))
