@@ -137,7 +137,7 @@ def score_generation(
         UserError: there is no row.
         ValueError: the three are not of one length, or a row has no reference.
     """
-    check_rows(sources, references, predictions)
+    check_rows(references, sources, predictions)
     targets = [target for row in references for target in row]
     tokenizer = bleu_tokenizer(targets)
     unblanked = tokenizer != "13a"
@@ -187,14 +187,14 @@ def exact_matches(references: References, predictions: Sequence[str]) -> np.ndar
     return np.array([any(text.split() == target.split() for target in targets) for targets, text in pairs])
 
 
-def check_rows(sources: Sequence[str], references: References, predictions: Sequence[str]) -> None:
-    """Refuses rows that cannot be scored, as `score_generation` says."""
-    if not len(sources) == len(references) == len(predictions):
+def check_rows(references: References, *texts: Sequence[str]) -> None:
+    """Refuses rows that cannot be scored, as `score_generation` says; each of `texts` has one text a row."""
+    if any(len(one) != len(references) for one in texts):
         raise ValueError(
-            "Expected one source, one tuple of references and one prediction a row. "
-            f"Received: {len(sources)} sources, {len(references)} tuples and {len(predictions)} predictions"
+            "Expected one text of each kind and one tuple of references a row. "
+            f"Received: {len(references)} tuples; {' and '.join(str(len(one)) for one in texts)} texts"
         )
-    if not len(sources):
+    if not len(references):
         raise UserError("Expected at least one row with a target to evaluate. Received: none. Is the file empty?")
     for row, targets in enumerate(references):
         if isinstance(targets, str) or not len(targets):
