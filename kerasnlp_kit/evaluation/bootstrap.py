@@ -40,7 +40,7 @@ def bootstrap_interval(
         np.asarray(statistic(generator.multinomial(n, counts / n, size=min(chunk, resamples - start))))
         for start in range(0, resamples, chunk)
     ]
-    return _percentiles(np.concatenate(values), level)
+    return percentile_interval(np.concatenate(values), level)
 
 
 def accuracy_interval(
@@ -57,10 +57,33 @@ def accuracy_interval(
     if correct == 0:
         return 0.0, float(1 - tail ** (1 / n))
     draws = np.random.default_rng(seed).binomial(n, correct / n, size=resamples)
-    return _percentiles(draws / n, level)
+    return percentile_interval(draws / n, level)
 
 
-def _percentiles(values: np.ndarray, level: float) -> tuple[float, float]:
+def resampled_sums(statistics: np.ndarray, *, resamples: int = 1_000, seed: int = 0) -> np.ndarray:
+    """Returns the sums over the rows of data sets drawn with replacement: (resamples, columns).
+
+    For scores of a whole corpus, such as BLEU, which depend on the rows through sums only. With one seed the same rows
+    are drawn from the statistics of two systems: subtracting their scores, draw by draw, is a paired bootstrap.
+
+    Args:
+        statistics: (rows, columns), at least one row.
+        resamples: how many data sets to draw.
+        seed: the same seed and number of rows give the same draws.
+    """
+    n = len(statistics)
+    generator = np.random.default_rng(seed)
+    chunk = max(1, _CHUNK_CELLS // n)
+    sums = []
+    for start in range(0, resamples, chunk):
+        # How often each row is drawn, (chunk, rows): counting is faster than a multinomial draw over all rows.
+        times = [np.bincount(generator.integers(0, n, n), minlength=n) for _ in range(min(chunk, resamples - start))]
+        sums.append(np.asarray(times, dtype=np.float64) @ statistics)
+    return np.concatenate(sums)
+
+
+def percentile_interval(values: np.ndarray, level: float) -> tuple[float, float]:
+    """Returns the bounds between which the share `level` of the resampled values (resamples,) lies, NaN left out."""
     tail = (1 - level) / 2
     low, high = np.nanquantile(values, [tail, 1 - tail])
     return float(low), float(high)

@@ -59,13 +59,19 @@ class Comparison:
             return "not better"
         return "better" if self.difference > 0 else "worse"
 
-    def sentence(self, name: str) -> str:
-        """Returns what is to be said: `better than NAME by 1.1 points, p = 0.004`."""
+    def sentence(self, name: str, score: str = "") -> str:
+        """Returns what is to be said: `better than NAME by 1.1 points, p = 0.004`.
+
+        Args:
+            name: of the baseline, as it stands in a sentence.
+            score: what is counted in points, where it is not plain: `by 1.1 points exact match`.
+        """
         points, chance = 100 * self.difference, self.chance()
+        unit = f"points {score}".rstrip()
         digits = 2 if 0 < abs(points) < 0.1 else 1
         if self.verdict == "not better":
-            return f"not better than {name} ({points:+.{digits}f} points, {chance})"
-        return f"{self.verdict} than {name} by {abs(points):.{digits}f} points, {chance}"
+            return f"not better than {name} ({points:+.{digits}f} {unit}, {chance})"
+        return f"{self.verdict} than {name} by {abs(points):.{digits}f} {unit}, {chance}"
 
     def chance(self) -> str:
         """Returns the p-value to the digits worth reading: `p = 0.61`, `p = 0.004`, `p < 0.001`."""

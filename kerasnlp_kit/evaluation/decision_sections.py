@@ -13,10 +13,7 @@ def comparisons(named: Mapping[str, Comparison], score: str) -> str:
     """Returns how much better the model is than each baseline."""
     if not named:
         return ""
-    verdicts = "\n".join(
-        f'<li class="{one.verdict.replace(" ", "-")}">{page.escape(_capital(one.sentence(name)))}</li>'
-        for name, one in named.items()
-    )
+    verdicts = page.verdicts((one.verdict, one.sentence(name)) for name, one in named.items())
     rows = [
         (
             page.escape(name),
@@ -36,7 +33,7 @@ def comparisons(named: Mapping[str, Comparison], score: str) -> str:
         "test is the stricter of the two.</p>"
     )
     table = page.table(header, rows, numeric=range(1, 7))
-    return page.section("Beside the obvious", f'<ul class="verdicts">\n{verdicts}\n</ul>', table, note)
+    return page.section("Beside the obvious", verdicts, table, note)
 
 
 def ladder(rungs: Sequence[Rung], score: str) -> str:
@@ -167,7 +164,3 @@ def _range(rung: Rung, low: float, high: float) -> str:
         f'<span class="range"><i style="left: {begin:.1%}; width: {end - begin:.1%}"></i>'
         f'<b style="left: {point:.1%}"></b></span>'
     )
-
-
-def _capital(sentence: str) -> str:
-    return sentence[:1].upper() + sentence[1:] + "."

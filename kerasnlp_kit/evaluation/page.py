@@ -2,7 +2,7 @@
 
 import html
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 # Control characters are not allowed in HTML, and a lone surrogate cannot be written as UTF-8.
 _UNWRITABLE = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f\ud800-\udfff]")
@@ -68,6 +68,29 @@ def cards(figures: Iterable[tuple[str, str, str]]) -> str:
     return f'<div class="cards">\n{inner}\n</div>'
 
 
+def warnings(sentences: Iterable[str]) -> str:
+    """Returns what the reader should know before the figures, plain text, or nothing."""
+    items = "".join(f"<li>{escape(sentence)}</li>" for sentence in sentences)
+    return f'<ul class="warnings">{items}</ul>' if items else ""
+
+
+def verdicts(judged: Iterable[tuple[str, str]]) -> str:
+    """Returns sentences with a mark at their side, each as ("better", "worse" or "not better", plain text)."""
+    items = "\n".join(
+        f'<li class="{verdict.replace(" ", "-")}">{escape(sentence[:1].upper() + sentence[1:])}.</li>'
+        for verdict, sentence in judged
+    )
+    return f'<ul class="verdicts">\n{items}\n</ul>'
+
+
+def facts(named: Mapping[str, str]) -> str:
+    """Returns short facts side by side, plain text."""
+    rows = "\n".join(
+        f"<div><dt>{escape(str(name))}</dt><dd>{escape(str(value))}</dd></div>" for name, value in named.items()
+    )
+    return f'<dl class="facts">\n{rows}\n</dl>'
+
+
 def pictures(captioned: Iterable[tuple[str, str]]) -> str:
     """Returns pictures side by side, each as (caption, SVG)."""
     figures = (f"<figure>{svg}<figcaption>{escape(caption)}</figcaption></figure>" for caption, svg in captioned)
@@ -89,8 +112,14 @@ def section(title: str, *parts: str) -> str:
     return f"<section>\n<h2>{escape(title)}</h2>\n" + "\n".join(part for part in parts if part) + "\n</section>"
 
 
-def page(title: str, body: str) -> str:
-    """Returns the whole document. Its content policy forbids scripts and any request, whatever a text smuggles in."""
+def page(title: str, body: str, style: str = "") -> str:
+    """Returns the whole document. Its content policy forbids scripts and any request, whatever a text smuggles in.
+
+    Args:
+        title: plain text.
+        body: HTML.
+        style: CSS of this kind of page, after that of all pages.
+    """
     return f"""<!DOCTYPE html>
 <html lang="en">
 <head>
@@ -98,7 +127,7 @@ def page(title: str, body: str) -> str:
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'; img-src data:">
 <title>{escape(title)}</title>
-<style>{_STYLE}</style>
+<style>{_STYLE}{style}</style>
 </head>
 <body>
 <main>

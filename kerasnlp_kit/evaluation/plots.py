@@ -6,30 +6,26 @@ the page's own (`currentColor`), so that a picture fits a light and a dark page.
 
 import base64
 import io
-import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from kerasnlp_kit.evaluation import drawing
 from kerasnlp_kit.evaluation.calibration import ReliabilityBins
 from kerasnlp_kit.evaluation.decision import CoverageCurve
+from kerasnlp_kit.evaluation.drawing import BLUE, INK, ORANGE
 
 if TYPE_CHECKING:
-    from matplotlib.axes import Axes
-    from matplotlib.figure import Figure
     from matplotlib.ticker import MaxNLocator
 
-BLUE = "#3b76d6"
-ORANGE = "#e07b24"
-_INK = "#010203"  # replaced by currentColor; a colour no one else uses
 _MOST_CURVE_POINTS = 400  # more cannot be told apart
 _MOST_LABEL_COUNTS = 15
-_CURVES = {"loss": "loss", "accuracy": "accuracy", "f1": "micro F1", "learning_rate": "learning rate"}
+_CURVES = {"loss": "loss", "accuracy": "accuracy", "f1": "micro F1", "score": "score", "learning_rate": "learning rate"}
 
 
 def learning_curves(history: Mapping[str, Sequence[float]], best_epoch: int | None) -> list[tuple[str, str]]:
-    """Returns one (caption, SVG) for each of loss, accuracy, micro F1 and learning rate that the history has.
+    """Returns one (caption, SVG) for each of loss, accuracy, micro F1, score and learning rate that the history has.
 
     Args:
         history: one value an epoch; `val_loss` is drawn beside `loss`, `val_accuracy` beside `accuracy`.
@@ -58,13 +54,13 @@ def reliability_diagram(
         vertical: the mean of a bin, likewise.
         counted: what is in the bins, likewise.
     """
-    figure = _figure(4.4, 4.0)
+    figure = drawing.figure(4.4, 4.0)
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[3, 1])
     left = np.asarray(bins.edges[:-1])
     width = np.diff(bins.edges)
     count = np.asarray(bins.count)
     filled = count > 0
-    upper.plot([0, 1], [0, 1], color=_INK, linestyle="--", linewidth=1, zorder=3)
+    upper.plot([0, 1], [0, 1], color=INK, linestyle="--", linewidth=1, zorder=3)
     upper.bar(left[filled], np.asarray(bins.accuracy)[filled], width[filled] * 0.92, align="edge", color=BLUE)
     upper.plot(
         np.asarray(bins.confidence)[filled],
@@ -78,7 +74,7 @@ def reliability_diagram(
     lower.bar(left, count / count.sum(), width * 0.92, align="edge", color=BLUE, alpha=0.6)
     lower.set(xlabel=horizontal, ylabel=counted)
     lower.yaxis.set_major_formatter(_percent)
-    return _svg(figure, "reliability", f"{vertical} against {horizontal}")
+    return drawing.svg(figure, "reliability", f"{vertical} against {horizontal}")
 
 
 def coverage_curve(curve: CoverageCurve, points: Sequence[tuple[float, float]] = ()) -> str:
@@ -94,21 +90,21 @@ def coverage_curve(curve: CoverageCurve, points: Sequence[tuple[float, float]] =
         wanted = np.linspace(start, 1, _MOST_CURVE_POINTS)
         shown = np.unique(np.searchsorted(curve.coverage, wanted - 1e-9))
     coverage, accuracy = curve.coverage[shown], curve.accuracy[shown]
-    figure = _figure(4.4, 3.2)
+    figure = drawing.figure(4.4, 3.2)
     axes = figure.subplots()
     axes.plot(coverage, accuracy, color=BLUE, marker="o", markersize=4 if len(shown) <= 30 else 0)
     for number, (x, y) in enumerate(points, start=1):
         axes.plot([x], [y], "o", color=ORANGE, markersize=7, zorder=4, clip_on=False)
         if len(points) > 1:
             shift = (7, 5) if number % 2 else (-13, -11)  # neighbours' numbers do not cover each other
-            axes.annotate(str(number), (x, y), shift, textcoords="offset points", color=_INK)
+            axes.annotate(str(number), (x, y), shift, textcoords="offset points", color=INK)
     lowest = min([float(accuracy.min()), *(y for _, y in points)])
     axes.set(xlabel="answered", ylabel="accuracy of the answers", xlim=(0, 1))
     axes.set_ylim(max(0.0, lowest - 0.1 * (1 - lowest) - 0.005), 1 + 0.08 * (1 - lowest) + 0.001)
     axes.xaxis.set_major_formatter(_percent)
     axes.yaxis.set_major_locator(_steps())
     axes.yaxis.set_major_formatter(_short_percent)
-    return _svg(figure, "coverage", "accuracy against coverage")
+    return drawing.svg(figure, "coverage", "accuracy against coverage")
 
 
 def confidence_histograms(edges: Sequence[float], inside: Sequence[int], outside: Sequence[int]) -> str:
@@ -119,16 +115,16 @@ def confidence_histograms(edges: Sequence[float], inside: Sequence[int], outside
         inside: (bins,) rows in scope.
         outside: (bins,) rows out of scope.
     """
-    figure = _figure(4.4, 3.2)
+    figure = drawing.figure(4.4, 3.2)
     axes = figure.subplots()
     left, width = np.asarray(edges[:-1]), np.diff(edges) * 0.92
     axes.bar(left, np.asarray(inside) / sum(inside), width, align="edge", color=BLUE, label="in scope")
     axes.bar(left, -np.asarray(outside) / sum(outside), width, align="edge", color=ORANGE, label="out of scope")
-    axes.axhline(0, color=_INK, linewidth=0.8)
+    axes.axhline(0, color=INK, linewidth=0.8)
     axes.set(xlabel="confidence", ylabel="texts", xlim=(edges[0], edges[-1]))
     axes.yaxis.set_major_formatter(_percent_both_ways)
-    axes.legend(frameon=False, labelcolor=_INK)
-    return _svg(figure, "scope", "confidence of texts in and out of scope")
+    axes.legend(frameon=False, labelcolor=INK)
+    return drawing.svg(figure, "scope", "confidence of texts in and out of scope")
 
 
 def label_count_histogram(true: Sequence[int], selected: Sequence[int]) -> str:
@@ -138,7 +134,7 @@ def label_count_histogram(true: Sequence[int], selected: Sequence[int]) -> str:
         true: (most + 1,) rows by number of labels; more than 15 labels are counted in the last bar.
         selected: (most + 1,) rows by number of selected labels.
     """
-    figure = _figure(4.4, 3.0)
+    figure = drawing.figure(4.4, 3.0)
     axes = figure.subplots()
     last = min(len(true) - 1, _MOST_LABEL_COUNTS)
     for shift, counts, color, name in ((-0.2, true, BLUE, "true"), (0.2, selected, ORANGE, "selected")):
@@ -147,9 +143,9 @@ def label_count_histogram(true: Sequence[int], selected: Sequence[int]) -> str:
     axes.set(xlabel="labels of a text", ylabel="texts")
     ticks = np.arange(last + 1)
     axes.set_xticks(ticks, [*map(str, ticks[:-1]), f"{last}+" if len(true) - 1 > last else str(last)])
-    axes.yaxis.set_major_locator(_whole_numbers())
-    axes.legend(frameon=False, labelcolor=_INK)
-    return _svg(figure, "label-counts", "how many labels texts have")
+    axes.yaxis.set_major_locator(drawing.whole_numbers())
+    axes.legend(frameon=False, labelcolor=INK)
+    return drawing.svg(figure, "label-counts", "how many labels texts have")
 
 
 def token_length_histogram(lengths: np.ndarray, max_length: int | None) -> str:
@@ -167,16 +163,16 @@ def token_length_histogram(lengths: np.ndarray, max_length: int | None) -> str:
     step = max(1, -(-(end + 1) // 40))  # whole numbers of tokens in a bar, at most 40 bars
     edges = np.arange(0, end + step + 1, step)
     count, _ = np.histogram(np.minimum(lengths, edges[-1] - 1), bins=edges)
-    figure = _figure(4.4, 3.0)
+    figure = drawing.figure(4.4, 3.0)
     axes = figure.subplots()
     axes.bar(edges[:-1], count, step * 0.92, align="edge", color=BLUE)
     if max_length is not None and max_length <= edges[-1]:
         axes.axvline(max_length, color=ORANGE, linewidth=1.8, label=f"cut at {max_length}")
-        axes.legend(frameon=False, labelcolor=_INK)
+        axes.legend(frameon=False, labelcolor=INK)
     axes.set(xlabel="tokens", ylabel="texts", xlim=(0, edges[-1]))
-    axes.xaxis.set_major_locator(_whole_numbers())
-    axes.yaxis.set_major_locator(_whole_numbers())
-    return _svg(figure, "lengths", "histogram of token lengths")
+    axes.xaxis.set_major_locator(drawing.whole_numbers())
+    axes.yaxis.set_major_locator(drawing.whole_numbers())
+    return drawing.svg(figure, "lengths", "histogram of token lengths")
 
 
 def confusion_heat_map(shares: np.ndarray) -> str:
@@ -198,7 +194,7 @@ def confusion_heat_map(shares: np.ndarray) -> str:
 
 
 def _curve(caption: str, series: Mapping[str, np.ndarray], best_epoch: int | None) -> str:
-    figure = _figure(3.9, 2.8)
+    figure = drawing.figure(3.9, 2.8)
     axes = figure.subplots()
     for (name, values), color in zip(series.items(), (BLUE, ORANGE), strict=False):
         epochs = np.arange(1, len(values) + 1)
@@ -206,54 +202,13 @@ def _curve(caption: str, series: Mapping[str, np.ndarray], best_epoch: int | Non
         axes.plot(epochs, values, color=color, label=name, marker="o", markersize=4 if len(values) <= 30 else 0)
     last = max(len(values) for values in series.values())
     if best_epoch is not None and last > 1:
-        axes.axvline(best_epoch, color=_INK, linestyle=":", linewidth=1.2, label=f"kept: epoch {best_epoch}")
+        axes.axvline(best_epoch, color=INK, linestyle=":", linewidth=1.2, label=f"kept: epoch {best_epoch}")
     axes.set(xlabel="epoch")
     axes.set_xlim(0.5, last + 0.5)
-    axes.xaxis.set_major_locator(_whole_numbers())
+    axes.xaxis.set_major_locator(drawing.whole_numbers())
     if caption != "learning rate":
-        axes.legend(frameon=False, labelcolor=_INK)
-    return _svg(figure, caption.replace(" ", "-"), f"{caption} by epoch")
-
-
-def _figure(width: float, height: float) -> "Figure":
-    # Not pyplot: it keeps figures in global state and picks a window system.
-    from matplotlib.figure import Figure
-
-    return Figure(figsize=(width, height), layout="constrained")
-
-
-def _style(axes: "Axes") -> None:
-    axes.set_facecolor("none")
-    axes.spines[["top", "right"]].set_visible(False)
-    axes.spines[["left", "bottom"]].set_color(_INK)
-    axes.tick_params(colors=_INK)
-    axes.xaxis.label.set_color(_INK)
-    axes.yaxis.label.set_color(_INK)
-    axes.grid(axis="y", color=_INK, alpha=0.12)
-    axes.set_axisbelow(True)
-
-
-def _svg(figure: "Figure", name: str, description: str) -> str:
-    """Returns the figure as one SVG element without fixed size, date, metadata or outside address."""
-    import matplotlib
-
-    for axes in figure.axes:
-        _style(axes)
-    buffer = io.StringIO()
-    # Text stays text (small, selectable); the salt makes ids repeat from run to run.
-    with matplotlib.rc_context({"svg.fonttype": "none", "svg.hashsalt": name}):
-        figure.savefig(buffer, format="svg", transparent=True, metadata={"Date": None})
-    svg = buffer.getvalue()
-    svg = svg[svg.index("<svg") :]
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    view_box = re.search(r'viewBox="[^"]*"', svg)
-    opening = f'<svg {view_box.group() if view_box else ""} role="img" aria-label="{description}">'
-    svg = re.sub(r"<svg[^>]*>", opening, svg, count=1)
-    # Ids must differ between the pictures of one page, for else one picture borrows shapes from another.
-    svg = re.sub(r'\bid="', f'id="{name}-', svg)
-    svg = re.sub(r'xlink:href="#', f'href="#{name}-', svg)
-    svg = svg.replace("url(#", f"url(#{name}-")
-    return svg.replace(_INK, "currentColor").strip()
+        axes.legend(frameon=False, labelcolor=INK)
+    return drawing.svg(figure, caption.replace(" ", "-"), f"{caption} by epoch")
 
 
 def _rgb(color: str) -> tuple[float, ...]:
@@ -276,9 +231,3 @@ def _steps() -> "MaxNLocator":
     from matplotlib.ticker import MaxNLocator
 
     return MaxNLocator(6, steps=[1, 2, 5, 10])
-
-
-def _whole_numbers() -> "MaxNLocator":
-    from matplotlib.ticker import MaxNLocator
-
-    return MaxNLocator(integer=True, min_n_ticks=1)

@@ -88,10 +88,10 @@ def report_html(data: ReportData) -> str:
     parts = [
         f"<h1>{page.escape(data.title)}</h1>",
         f'<p class="subtitle">{page.escape(data.subtitle)}</p>',
-        _warnings(data.warnings),
+        page.warnings(data.warnings),
         cards,
         decision_sections.comparisons(data.comparisons, "exact match" if multilabel else "accuracy"),
-        _facts(data.facts),
+        page.section("The model", page.facts(data.facts)) if data.facts else "",
         decision_sections.ladder(data.ladder, "micro F1" if multilabel else "accuracy"),
         _curves(data),
         answers,
@@ -105,22 +105,6 @@ def report_html(data: ReportData) -> str:
         else "",
     ]
     return page.page(data.title, "\n".join(part for part in parts if part))
-
-
-def _warnings(warnings: Sequence[str]) -> str:
-    if not warnings:
-        return ""
-    return '<ul class="warnings">' + "".join(f"<li>{page.escape(warning)}</li>" for warning in warnings) + "</ul>"
-
-
-def _facts(facts: Mapping[str, str]) -> str:
-    if not facts:
-        return ""
-    rows = "\n".join(
-        f"<div><dt>{page.escape(str(name))}</dt><dd>{page.escape(str(value))}</dd></div>"
-        for name, value in facts.items()
-    )
-    return page.section("The model", f'<dl class="facts">\n{rows}\n</dl>')
 
 
 def _curves(data: ReportData) -> str:

@@ -4,6 +4,7 @@ import unicodedata
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
+    from kerasnlp_kit.evaluation.generation import GenerationMetrics
     from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, ClassMetrics
     from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
 
@@ -50,6 +51,32 @@ def multilabel_table(metrics: "MultiLabelMetrics") -> str:
     if metrics.unseen_labels:
         lines += ["", "labels the model has never seen, missed in every row that has them:"]
         lines += _unseen_lines(metrics.unseen_labels)
+    return "\n".join(lines)
+
+
+def generation_table(metrics: "GenerationMetrics") -> str:
+    """Returns the text of `GenerationMetrics.table`."""
+    scores = [
+        ("BLEU", f"{metrics.bleu:.2f}", metrics.bleu_interval, 2, metrics.bleu_signature),
+        ("chrF", f"{metrics.chrf:.2f}", metrics.chrf_interval, 2, metrics.chrf_signature),
+        ("token error rate", f"{metrics.token_error_rate:.4f}", metrics.token_error_interval, 4, ""),
+        ("character error rate", f"{metrics.character_error_rate:.4f}", metrics.character_error_interval, 4, ""),
+        ("sequence error rate", f"{metrics.sequence_error_rate:.4f}", None, 4, ""),
+    ]
+    if metrics.rouge_l is not None:
+        scores.append(("ROUGE-L F1", f"{metrics.rouge_l:.4f}", None, 4, ""))
+    scores.append(("output per reference", f"{metrics.length_ratio:.4f}", None, 4, ""))
+    lines = [metrics.first_line()]
+    for name, value, interval, digits, note in scores:
+        bounds = f"[{interval[0]:.{digits}f}, {interval[1]:.{digits}f}]" if interval else ""
+        lines.append(f"{name:<20}  {value:>7}  {bounds:<16}  {note}".rstrip())
+    header = f"source {metrics.source_unit}s"
+    lines += ["", f"{header:<17}  {'rows':>7}  exact match    chrF  {metrics.unit} error rate"]
+    for one in metrics.length_bins:
+        rate = f"{one.error_rate:>{len(metrics.unit) + 11}.4f}"
+        lines.append(f"{one.name:<17}  {one.rows:>7}  {one.exact_match:>11.4f}  {one.chrf:>6.2f}  {rate}")
+    if metrics.warnings:
+        lines += ["", *metrics.warnings]
     return "\n".join(lines)
 
 
