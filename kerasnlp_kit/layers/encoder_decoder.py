@@ -21,8 +21,8 @@ class EncoderDecoder(keras.Model):
             there; in two passes, as Mihaylova & Martins 2019, "Scheduled Sampling for Transformers", section 3.
 
     Call:
-        inputs: ``source`` int32 (batch, source time) and ``target`` int32 (batch, time), beginning with BOS; both padded
-            on the right.
+        inputs: ``source`` int32 (batch, source time) and ``target`` int32 (batch, time), which begins with BOS; both
+            padded on the right
         returns: float32 (batch, time, target vocabulary), logits of the next token
     """
 

@@ -16,7 +16,7 @@ MARGIN = 10  # tokens that an output may be longer than what the training pairs 
 
 
 class TokenCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of the next token with label smoothing, the mean over all tokens of a batch; padding counts nothing.
+    """Cross-entropy of the next token with label smoothing, the mean over all tokens of a batch, without padding.
 
     The target is ``1 - s`` for the token and ``s / V`` for each of the vocabulary (Szegedy et al. 2016, "Rethinking the
     Inception Architecture", section 7). With ``ce`` that of the token alone, the loss is

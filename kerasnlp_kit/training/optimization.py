@@ -90,7 +90,7 @@ def make_optimizer(
         options: learning rate, its course, clipping.
         steps: all batches of the training.
         accumulate: batches whose gradients are averaged before the weights change.
-        average: factor by which a moving average of the weights keeps its old value at each change; None for no average.
+        average: what a moving average of the weights keeps of its old value at each step; None for no average.
     """
     common: dict[str, Any] = {
         "learning_rate": WarmupDecay(options.learning_rate, steps, options.warmup, options.schedule),
