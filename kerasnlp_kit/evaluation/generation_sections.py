@@ -18,6 +18,7 @@ _SHOWN_REFERENCES = 3
 _MOST_ATTENTION = 80  # tokens a side; more are no picture
 
 STYLE = """.pairs .text { min-width: 170px; }
+.scroll + .pictures { margin-top: 16px; }
 .gap { border-left: 3px solid rgb(var(--orange-cells)); margin: 0 1px; }
 .attention td { min-width: 22px; height: 26px; padding: 0; }
 .attention .label { white-space: pre; }
