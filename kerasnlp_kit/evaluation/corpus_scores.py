@@ -152,10 +152,13 @@ _SCRIPTS = (
 
 def _statistics(metric: Any, references: References, predictions: Sequence[str]) -> CorpusStatistics:
     """sacreBLEU's own numbers, before and after the sum over rows, as it uses them for its tests of significance."""
-    most = max(map(len, references))
-    # The first reference of every row, the second of every row, ...; None where there are no more.
-    streams = [[targets[index] if index < len(targets) else None for targets in references] for index in range(most)]
-    rows = metric._extract_corpus_statistics(predictions, streams)
+    # Row by row: all at once every row would be filled up to the most references that any row has.
+    rows = [
+        metric._extract_corpus_statistics([text], [[target] for target in targets])[0]
+        for targets, text in zip(references, predictions, strict=True)
+    ]
+    numbers = set(map(len, references))
+    metric.num_refs = numbers.pop() if len(numbers) == 1 else -1  # -1 becomes "var" in the signature
     return CorpusStatistics(
         np.asarray(rows, dtype=np.float64),
         lambda sums: float(metric._compute_score_from_stats(sums).score),

@@ -45,11 +45,11 @@ def svg(figure: "Figure", name: str, description: str) -> str:
     return element.replace(INK, "currentColor").strip()
 
 
-def whole_numbers() -> "MaxNLocator":
-    """Returns ticks for an axis that counts."""
+def whole_numbers(most: int = 10) -> "MaxNLocator":
+    """Returns ticks for an axis that counts, in so many steps at most."""
     from matplotlib.ticker import MaxNLocator
 
-    return MaxNLocator(integer=True, min_n_ticks=1)
+    return MaxNLocator(most, integer=True, min_n_ticks=1)
 
 
 def _style(axes: "Axes") -> None:

@@ -25,7 +25,7 @@ def length_scores(bins: Sequence[LengthBin], unit: str, source_unit: str) -> str
     axes.plot(places, rates, color=ORANGE, marker="o", label=f"{unit} error rate")
     axes.set_xticks(places, [one.name for one in bins])
     axes.set(xlabel=f"{source_unit}s of the source", ylim=(0, max(1.0, *rates) * 1.05))
-    axes.legend(frameon=False, labelcolor=INK, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2)
+    axes.legend(frameon=False, labelcolor=INK, loc="lower center", bbox_to_anchor=(0.5, 1), ncols=2, reverse=True)
     return drawing.svg(figure, "length-scores", "scores by length of the source")
 
 
@@ -43,14 +43,8 @@ def length_ratio_histogram(ratios: np.ndarray) -> str:
     # Most outputs have the right length; the root of the axis lets the others be seen.
     axes.set_yscale("function", functions=(np.sqrt, np.square))
     axes.bar(middle, count, 0.092, color=BLUE)
-    axes.axvline(1, color=ORANGE, linewidth=1.4, linestyle=":")
     axes.set_xticks([0, 0.5, 1, 1.5, 2], ["0", "0.5", "1", "1.5", "2+"])
     axes.set(xlabel="length of the output / of the reference", ylabel="texts", xlim=(-0.08, 2.08))
     axes.set_ylim(0, count.max() * 1.05)
-    axes.set_yticks(_root_ticks(int(count.max())))
+    axes.yaxis.set_major_locator(drawing.whole_numbers(5))
     return drawing.svg(figure, "length-ratio", "histogram of length ratios")
-
-
-def _root_ticks(most: int) -> list[int]:
-    """Whole numbers at about even distances on an axis of roots."""
-    return sorted({round(most * share**2) for share in (0, 0.25, 0.5, 0.75, 1)})

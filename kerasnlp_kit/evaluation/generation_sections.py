@@ -18,6 +18,7 @@ _SHOWN_REFERENCES = 3
 _MOST_ATTENTION = 80  # tokens a side; more are no picture
 
 STYLE = """.pairs .text { min-width: 170px; }
+.scroll + .pictures { margin-top: 16px; }
 .gap { border-left: 3px solid rgb(var(--orange-cells)); margin: 0 1px; }
 .attention td { min-width: 22px; height: 26px; padding: 0; }
 .attention .label { white-space: pre; }
@@ -165,7 +166,7 @@ def attention(source: Sequence[str], target: Sequence[str], weights: np.ndarray)
         f"<tr><th>{page.label(token, 24)}</th>{''.join(map(_attention_cell, row))}</tr>"
         for token, row in zip(names, shares.tolist(), strict=True)
     )
-    note = "Rows are the tokens of the output, from the top; darker cells are source tokens it looked at."
+    note = "Rows are the tokens of the output, from the top; the bluer a cell, the more it looked at that source token."
     if len(columns) < len(source) or len(names) < len(target):
         note += f" Only the first {_MOST_ATTENTION} tokens are shown."
     table = (
