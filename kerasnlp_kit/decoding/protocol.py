@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, NamedTuple, Protocol
 
+import numpy as np
 from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
@@ -36,13 +37,17 @@ class Limits:
 
     def of(self, source: Any) -> Any:
         """Most tokens of each row, the end among them: int32 (batch, source time), padded, to int32 (batch,)."""
-        lengths = ops.sum(ops.cast(ops.not_equal(source, PAD), "float32"), axis=1)
-        limits = ops.cast(ops.ceil(lengths * self.ratio), "int32") + self.extra
+        return self.of_lengths(ops.sum(ops.cast(ops.not_equal(source, PAD), "int32"), axis=1))
+
+    def of_lengths(self, lengths: Any) -> Any:
+        """Likewise, of sources of so many tokens: int32, any shape."""
+        limits = ops.cast(ops.ceil(ops.cast(lengths, "float32") * self.ratio), "int32") + self.extra
         return ops.minimum(limits, self.longest) + 1
 
-    def most(self, width: int) -> int:
-        """Likewise, of a row of ``width`` tokens."""
-        return min(-int(-width * self.ratio // 1) + self.extra, self.longest) + 1
+    def of_length(self, length: int) -> int:
+        """Likewise, of one source, as a plain number; rounded as `of_lengths` does it."""
+        limit = int(np.ceil(np.float32(length) * np.float32(self.ratio))) + self.extra
+        return min(limit, self.longest) + 1
 
 
 class Decoded(NamedTuple):
@@ -91,9 +96,8 @@ def allowed(log_probabilities: Any, position: Any, limits: Any, unknown: bool, p
         possible = ops.logical_and(possible, ops.not_equal(vocabulary, UNK)[None, :])
     if prefix is not None:
         # Behind its end the prefix is padding, which forces nothing.
-        here = ops.sum(
-            ops.where(ops.arange(ops.shape(prefix)[1], dtype="int32")[None] == position, prefix, PAD), axis=1
-        )
+        places = ops.equal(ops.arange(ops.shape(prefix)[1], dtype="int32"), position)
+        here = ops.sum(ops.where(places[None, :], prefix, PAD), axis=1)
         forced = ops.equal(vocabulary[None, :], here[:, None])
         possible = ops.where(ops.equal(here, PAD)[:, None], possible, forced)
     return ops.where(possible[:, None, :], log_probabilities, LOWEST)

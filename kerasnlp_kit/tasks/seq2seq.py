@@ -9,8 +9,10 @@ import numpy as np
 from keras import ops
 
 from kerasnlp_kit.constants import PAD
-from kerasnlp_kit.decoding.one import greedy
+from kerasnlp_kit.decoding.beam import beam
+from kerasnlp_kit.decoding.one import greedy, sample
 from kerasnlp_kit.decoding.protocol import Decoded, Limits, log_probabilities
+from kerasnlp_kit.layers.encoder_decoder import source_mask
 
 MARGIN = 10  # tokens that an output may be longer than what the training pairs allow for
 
@@ -58,28 +60,31 @@ def limits_of(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Limits:
 
 
 class Writer(keras.Model):
-    """Greedy decoding as a model, so that Keras compiles it on each backend.
+    """Decoding as a model, so that Keras compiles it on each backend.
 
     Args:
         network: an `EncoderDecoder`.
-        limits: of the outputs.
-        unknown: whether the unknown token may be written.
+        search: how to write, one of `Search`.
 
     Call:
         source: int32 (batch, source time)
         returns: tokens and alignments int32 (batch, time), log-probabilities float32 (batch,)
     """
 
-    def __init__(self, network: Any, limits: Limits, unknown: bool, **options: Any) -> None:
+    def __init__(self, network: Any, search: "Search", **options: Any) -> None:
         super().__init__(**options)
         self.network = network
-        self.limits = limits
-        self.unknown = unknown
+        self.search = search
         self.built = True
 
     def call(self, source: Any) -> dict[str, Any]:
         """Writes."""
-        return first_of(write_greedily(self.network, source, self.limits, self.unknown))
+        decoded = self.search(self.network, source)
+        return {
+            "tokens": decoded.tokens[:, 0],
+            "alignments": decoded.alignments[:, 0],
+            "log_probabilities": decoded.log_probabilities[:, 0],
+        }
 
 
 class TargetScorer(keras.Model):
@@ -103,22 +108,49 @@ class TargetScorer(keras.Model):
         return score_targets(self.network, inputs["source"], inputs["target"], inputs["after"])
 
 
-def write_greedily(network: Any, source: Any, limits: Limits, unknown: bool, prefix: Any = None) -> Decoded:
-    """Greedy outputs for ids int32 (batch, source time)."""
-    most = limits.of(source)
-    # On TensorFlow a loop may be as long as it needs; other backends compile it for a width.
-    dynamic = keras.backend.backend() == "tensorflow"
-    length = ops.max(most) if dynamic else limits.most(source.shape[1])
-    return greedy(network, network.remember(source), most, length, unknown=unknown, prefix=prefix)
+@dataclass(frozen=True)
+class Search:
+    """Ways to write for sources: int32 (batch, source time), padded, by an `EncoderDecoder`.
 
+    Attributes:
+        limits: of the outputs.
+        unknown: whether the unknown token may be written.
+        fixed: whether the loop is as long as the width of the sources may need, and not as these rows need; for XLA
+            and JAX, which compile it for a shape.
+    """
 
-def first_of(decoded: Decoded) -> dict[str, Any]:
-    """The best output of each row."""
-    return {
-        "tokens": decoded.tokens[:, 0],
-        "alignments": decoded.alignments[:, 0],
-        "log_probabilities": decoded.log_probabilities[:, 0],
-    }
+    limits: Limits
+    unknown: bool
+    fixed: bool
+
+    def __call__(self, network: Any, source: Any) -> Decoded:
+        """Greedily."""
+        return self.greedy(network, source)
+
+    def greedy(self, network: Any, source: Any, prefix: Any = None, rows: Any = None) -> Decoded:
+        """The most probable token at each step; ``rows``: how many of the batch are wanted, by default all."""
+        return greedy(network, *self._ends(network, source, rows), unknown=self.unknown, prefix=prefix)
+
+    def beam(self, network: Any, source: Any, rows: Any = None, **options: Any) -> Decoded:
+        """Several outputs; see `decoding.beam`."""
+        ends = self._ends(network, source, rows)
+        return beam(network, *ends, source_mask=source_mask(source), unknown=self.unknown, **options)
+
+    def sample(self, network: Any, source: Any, seed: Any, **options: Any) -> Decoded:
+        """Drawn; see `decoding.one.sample`. Row n has the seed ``seed + n``."""
+        seeds = seed + ops.arange(ops.shape(source)[0], dtype="int32")
+        return sample(network, *self._ends(network, source, None), seed=seeds, unknown=self.unknown, **options)
+
+    def _ends(self, network: Any, source: Any, rows: Any) -> tuple[Any, Any, Any]:
+        """Memory, limits of the rows, length of the loop."""
+        limits = self.limits.of(source)
+        if rows is not None:
+            limits = ops.where(ops.arange(ops.shape(source)[0], dtype="int32") < rows, limits, 1)
+        if not self.fixed:
+            return network.remember(source), limits, ops.max(limits)
+        width = ops.shape(source)[1]
+        length = self.limits.of_length(width) if isinstance(width, int) else self.limits.of_lengths(width)
+        return network.remember(source), limits, length
 
 
 def score_targets(network: Any, source: Any, target: Any, after: Any) -> Any:
