@@ -51,7 +51,7 @@ class _Attention(keras.layers.Layer):
         return ops.transpose(ops.reshape(hidden, (batch, time, self.heads, self.size)), (0, 2, 1, 3))
 
     def _weigh(self, scores: Any, bias: Any, training: bool) -> Any:
-        weights = keras.activations.softmax(scores + ops.cast(bias, scores.dtype))  # ops.softmax warns about one key
+        weights = ops.exp(ops.log_softmax(scores + ops.cast(bias, scores.dtype)))  # ops.softmax warns about one key
         return self.dropout(weights, training=training) if self.dropout_rate else weights
 
     def _joined(self, context: Any) -> Any:
