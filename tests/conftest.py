@@ -77,6 +77,16 @@ class ProverHere(verify.Prover):
         self._probe["main"](str(saved_model), str(questions), str(answers))
 
 
+@pytest.fixture(autouse=True)
+def deterministic_only_in_training():
+    """Training makes the operations of its process deterministic, which forbids XLA to the tests that come after it."""
+    yield
+    if "tensorflow" in sys.modules:
+        from tensorflow.python.framework.config import disable_op_determinism
+
+        disable_op_determinism()
+
+
 @pytest.fixture(scope="module")
 def proven_here():
     """The export is proven in this process; runs in a process of their own have the real proof."""
