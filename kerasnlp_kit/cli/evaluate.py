@@ -4,6 +4,7 @@ import json
 from dataclasses import dataclass
 
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse
+from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 
 
@@ -41,14 +42,15 @@ def main(arguments: list[str], prog: str) -> int:
 
     if options.predictions:
         require_table_name(options.predictions)
-    result = evaluate(
-        options.model,
-        options.data,
-        text_columns=options.text_column,
-        label_columns=options.label_column,
-        label_separator=options.label_separator,
-        out_of_scope=options.out_of_scope,
-    )
+    with without_keras():
+        result = evaluate(
+            options.model,
+            options.data,
+            text_columns=options.text_column,
+            label_columns=options.label_column,
+            label_separator=options.label_separator,
+            out_of_scope=options.out_of_scope,
+        )
     if options.json:
         print(json.dumps(result.scores.to_json(), ensure_ascii=False, indent=2))
     else:

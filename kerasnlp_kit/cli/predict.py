@@ -4,6 +4,7 @@ import sys
 from dataclasses import dataclass
 
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse
+from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names
 
 
@@ -26,14 +27,15 @@ def main(arguments: list[str], prog: str) -> int:
     options = parse(Options, arguments, prog)
     from kerasnlp_kit.api.evaluate import label_file
 
-    rows = label_file(
-        options.model,
-        options.data,
-        options.output,
-        text_columns=options.text_column,
-        spreadsheet_safe=options.spreadsheet_safe,
-        say=lambda line: print(line, file=sys.stderr),
-    )
+    with without_keras():
+        rows = label_file(
+            options.model,
+            options.data,
+            options.output,
+            text_columns=options.text_column,
+            spreadsheet_safe=options.spreadsheet_safe,
+            say=lambda line: print(line, file=sys.stderr),
+        )
     if options.output != "-":
         print(f"{rows:,} rows written to {options.output}", file=sys.stderr)
     return 0
