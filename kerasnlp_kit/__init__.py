@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from kerasnlp_kit.api.estimator import TextClassifier
     from kerasnlp_kit.api.evaluate import Evaluation, evaluate
     from kerasnlp_kit.api.load import LoadedModel, load
+    from kerasnlp_kit.api.pair_evaluate import PairEvaluation, evaluate_writer
     from kerasnlp_kit.api.run import TrainedModel
+    from kerasnlp_kit.api.writer import LoadedWriter
     from kerasnlp_kit.errors import UserError
 
 __version__ = "0.1.0"
@@ -19,11 +21,14 @@ __all__ = [
     "Diagnosis",
     "Evaluation",
     "LoadedModel",
+    "LoadedWriter",
+    "PairEvaluation",
     "TextClassifier",
     "TrainedModel",
     "UserError",
     "doctor",
     "evaluate",
+    "evaluate_writer",
     "load",
     "train",
 ]
@@ -37,6 +42,9 @@ _PLACES = {
     "UserError": "kerasnlp_kit.errors",
     "doctor": "kerasnlp_kit.api.doctor",
     "evaluate": "kerasnlp_kit.api.evaluate",
+    "LoadedWriter": "kerasnlp_kit.api.writer",
+    "PairEvaluation": "kerasnlp_kit.api.pair_evaluate",
+    "evaluate_writer": "kerasnlp_kit.api.pair_evaluate",
     "load": "kerasnlp_kit.api.load",
 }
 

@@ -10,7 +10,7 @@ int64, how many texts each batch takes, in order; ``ids`` and ``ngrams`` int32 (
 
 QUESTIONS.npz of a model that writes: ``source``, ``source_offsets`` and ``sizes``, likewise; ``some``, how many of the
 first sources the other signatures are asked about; ``beam_size``, ``length_penalty``, ``seed``, ``ids``;
-``tensorflow_text`` if that must be imported. ANSWERS.npz: ``target``, ``target_offsets`` and ``score`` of all sources,
+``library``, uint8, the path of operations that must be loaded, if any. ANSWERS.npz: ``target``, ``target_offsets`` and ``score`` of all sources,
 the same of the other signatures, with their names before these.
 """
 
@@ -35,8 +35,8 @@ def main(saved_model: str, questions: str, answers: str) -> None:
     """Answers each batch and writes all answers."""
     with np.load(questions, allow_pickle=False) as file:
         asked = {name: file[name] for name in file.files}
-    if "tensorflow_text" in asked:
-        import tensorflow_text  # noqa: F401  # its operations
+    if "library" in asked:
+        tf.load_op_library(asked["library"].tobytes().decode())
     loaded = tf.saved_model.load(saved_model)
     answer = _write if "source" in asked else _classify
     np.savez(answers, **answer(loaded, asked))  # type: ignore[arg-type]

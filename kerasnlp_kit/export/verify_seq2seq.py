@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.verify import Prover, batch_sizes, packed, unpacked
+from kerasnlp_kit.text.operations import subword_operations
 
 SCORE_TOLERANCE = 1e-3  # of a log-probability, the sum over a whole text
 NEAR = 1e-4  # how much less probable than the best token one may be that rounding puts before it
@@ -61,7 +62,7 @@ def prove_seq2seq(
         beam_size: outputs in sight.
         length_penalty: of the beam search.
         seed: of what is drawn.
-        library: what the process must import beside TensorFlow.
+        library: what the process needs beside TensorFlow, if anything: tensorflow_text.
 
     Returns:
         The SavedModel's own texts, and their log-probabilities, float32 (sources,).
@@ -83,7 +84,7 @@ def prove_seq2seq(
         "ids": memory.ids,
     }
     if library:
-        questions[library] = np.array(1)
+        questions["library"] = np.frombuffer(str(subword_operations()).encode(), "uint8")
     found = prover.answers(saved_model, questions)
     texts, scores = _read("target", found), found["score"]
     start = 0
