@@ -15,7 +15,7 @@ OF_TASK = {
 
 @dataclass(frozen=True)
 class Options:
-    """Writes all columns of a file and what the model says: predicted_label, probability; or predicted_target, score."""
+    """Writes all columns of a file and what the model answers: predicted_label, probability; or predicted_target."""
 
     model: ModelArgument
     data: DataArgument

@@ -10,8 +10,8 @@ int64, how many texts each batch takes, in order; ``ids`` and ``ngrams`` int32 (
 
 QUESTIONS.npz of a model that writes: ``source``, ``source_offsets`` and ``sizes``, likewise; ``some``, how many of the
 first sources the other signatures are asked about; ``beam_size``, ``length_penalty``, ``seed``, ``ids``;
-``library``, uint8, the path of operations that must be loaded, if any. ANSWERS.npz: ``target``, ``target_offsets`` and ``score`` of all sources,
-the same of the other signatures, with their names before these.
+``library``, uint8, the path of operations that must be loaded, if any. ANSWERS.npz: ``target``, ``target_offsets`` and
+``score`` of all sources, the same of the other signatures, with their names before these.
 """
 
 import itertools
