@@ -15,6 +15,13 @@ def attention_bias(mask: Any) -> Any:
     return ops.where(mask, 0.0, LOWEST)
 
 
+def attention_weights(scores: Any, bias: Any) -> Any:
+    """Softmax over the last axis, that of the keys, of what may be attended to: float, the shape of ``scores``."""
+    if scores.shape[-1] == 1:
+        return ops.ones_like(scores)  # Keras warns about a softmax of one number
+    return ops.softmax(scores + ops.cast(bias, scores.dtype))
+
+
 class _Attention(keras.layers.Layer):
     """What both kinds share: heads, softmax, the layer that joins the heads.
 
@@ -51,7 +58,7 @@ class _Attention(keras.layers.Layer):
         return ops.transpose(ops.reshape(hidden, (batch, time, self.heads, self.size)), (0, 2, 1, 3))
 
     def _weigh(self, scores: Any, bias: Any, training: bool) -> Any:
-        weights = ops.exp(ops.log_softmax(scores + ops.cast(bias, scores.dtype)))  # ops.softmax warns about one key
+        weights = attention_weights(scores, bias)
         return self.dropout(weights, training=training) if self.dropout_rate else weights
 
     def _joined(self, context: Any) -> Any:
@@ -70,7 +77,7 @@ class SelfAttention(_Attention):
     Call:
         hidden: float (batch, time, features)
         bias: float, broadcast to (batch, heads, time, time); see `attention_bias`
-        rotation: pair of float (time, size / 2), see `positions.rotation`; None for none
+        rotation: pair of float (time, size // 2), see `positions.rotation`; None for none
         returns: float (batch, time, features)
     """
 
@@ -103,7 +110,7 @@ class SelfAttention(_Attention):
             cache: of the earlier ones.
             position: int32 (), from 0 on.
             bias: float (length,), lowest behind ``position``.
-            rotation: pair of float (1, size / 2), that of ``position``.
+            rotation: pair of float (1, size // 2), that of ``position``.
 
         Returns:
             float (batch, beam, features), and the cache with the new position.
@@ -156,12 +163,13 @@ class CrossAttention(_Attention):
 def rotate(vectors: Any, rotation: Any) -> Any:
     """Turns each pair of features by an angle that its position gives.
 
-    Su et al. 2021, "RoFormer", equation 34; feature i is paired with i + half.
+    Su et al. 2021, "RoFormer", equation 34; feature i is paired with i + half. The last of an odd number stays as it is.
 
     Args:
         vectors: float (..., time, features)
-        rotation: cosines and sines, each float (time, features / 2)
+        rotation: cosines and sines, each float (time, features // 2)
     """
     cosine, sine = (ops.cast(part, vectors.dtype) for part in rotation)
-    first, second = ops.split(vectors, 2, axis=-1)
-    return ops.concatenate([first * cosine - second * sine, second * cosine + first * sine], axis=-1)
+    half = vectors.shape[-1] // 2
+    first, second, left = vectors[..., :half], vectors[..., half : 2 * half], vectors[..., 2 * half :]
+    return ops.concatenate([first * cosine - second * sine, second * cosine + first * sine, left], axis=-1)

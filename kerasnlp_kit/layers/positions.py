@@ -20,16 +20,16 @@ def sinusoidal(positions: Any, features: int) -> Any:
 
     Args:
         positions: int32 (time,)
-        features: even.
+        features: of a vector; of an odd number the last cosine is left out.
 
     Returns:
         float32 (time, features)
     """
-    angle = angles(positions, features // 2)
-    return ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)
+    angle = angles(positions, (features + 1) // 2)
+    return ops.concatenate([ops.sin(angle), ops.cos(angle)], axis=-1)[:, :features]
 
 
 def rotation(positions: Any, features: int) -> tuple[Any, Any]:
-    """Cosines and sines for `attention.rotate`: int32 (time,) to two float32 (time, features / 2)."""
+    """Cosines and sines for `attention.rotate`: int32 (time,) to two float32 (time, features // 2)."""
     angle = angles(positions, features // 2)
     return ops.cos(angle), ops.sin(angle)

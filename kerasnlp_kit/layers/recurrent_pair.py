@@ -6,7 +6,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from kerasnlp_kit.layers.attention import attention_bias
+from kerasnlp_kit.layers.attention import attention_bias, attention_weights
 from kerasnlp_kit.layers.transformer_pair import TokenEmbedding
 
 Cell = Literal["lstm", "gru"]
@@ -231,7 +231,7 @@ class RecurrentTargetDecoder(keras.layers.Layer):
         else:
             summed = self.project_query(hidden)[:, :, None] + memory["key"][:, None]
             scores = self.score(ops.tanh(summed))[:, :, :, 0]
-        weights = keras.activations.softmax(scores + ops.cast(memory["bias"], scores.dtype))
+        weights = attention_weights(scores, memory["bias"])
         return self.combine(ops.concatenate([ops.matmul(weights, memory["value"]), hidden], axis=-1)), weights
 
     def _logits(self, vectors: Any) -> Any:
