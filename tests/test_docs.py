@@ -54,11 +54,14 @@ def place(tmp_path_factory) -> Path:
     (place / ".venv").symlink_to(sys.prefix)
     (place / "data").mkdir()
     samples = {}
-    for name in ("support_tickets.csv", "hotel_reviews_zh.csv"):
+    for name in ("support_tickets.csv", "hotel_reviews_zh.csv", "dates.csv"):
         with (CHECKOUT / "data" / name).open(encoding="utf-8", newline="") as file:
             header, *samples[name] = itertools.islice(csv.reader(file), 201)
         write_csv(place / "data" / name, tuple(header), samples[name])
-    tickets = samples["support_tickets.csv"]
+    tickets, dates = samples["support_tickets.csv"], samples["dates.csv"]
+    for name, part in (("pairs", dates[:150]), ("pairs_test", dates[150:])):
+        write_csv(place / f"{name}.csv", ("source", "target"), part)
+    write_csv(place / "new_pairs.csv", ("source",), ((source,) for source, _ in dates[:5]))
     write_csv(place / "reviews.csv", ("text", "label"), tickets[:120])
     for name, part in (("train", tickets[:120]), ("dev", tickets[120:150]), ("test", tickets[150:])):
         write_csv(place / f"{name}.csv", ("id", "body", "topic"), ((str(i), *row) for i, row in enumerate(part)))
@@ -143,7 +146,10 @@ def test_every_command_of_a_document_runs_as_it_stands(place, name, proven_here)
             "careful",
             "tags",
             "columns",
+            "dates",
+            "pairs",
         }
+        assert (place / "written.csv").read_text().splitlines()[0] == "source,predicted_target,score"
         assert (place / "labelled.csv").read_text().splitlines()[0] == "id,text,predicted_label,probability"
         assert len((place / "labelled.jsonl").read_text().splitlines()) == 5
         assert (place / "report.html").exists()
