@@ -17,9 +17,11 @@ import pytest
 
 from kerasnlp_kit.cli.main import main
 from kerasnlp_kit.export import verify
+from kerasnlp_kit.options import to_arguments
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SAMPLE = CHECKOUT / "data" / "support_tickets.csv"
+DATES = CHECKOUT / "data" / "dates.csv"
 # Also of the processes that tests start: compiling is what takes the time there, not what is compiled.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
@@ -42,6 +44,55 @@ def trained(tickets, tmp_path_factory, run_in) -> Path:
     ran = run_in(folder, "train", tickets, *options)
     assert ran.code == 0, ran.out + ran.err
     return folder / "models" / "tickets"
+
+
+def small_writer(**further) -> list[str]:
+    """Flags of a small model that writes; what is named here wins."""
+    options = {"model": "transformer_seq2seq", "layers": 1, "d_model": 16, "heads": 2, "feed_forward": 32}
+    options |= {"dropout": 0.0, "attention_dropout": 0.0, "learning_rate": 0.02, "batch_tokens": 512, "xla": False}
+    return to_arguments(options | further)
+
+
+@pytest.fixture(scope="session")
+def dates(tmp_path_factory) -> Path:
+    """The first 150 rows of the sample of dates: columns source and target, short texts."""
+    path = tmp_path_factory.mktemp("data") / "dates.csv"
+    with DATES.open(encoding="utf-8") as file:
+        path.write_text("".join(itertools.islice(file, 151)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_writer(dates, tmp_path_factory, run_in) -> Path:
+    """The finished folder of a small model that writes dates by characters, far from perfect; not to be changed."""
+    folder = tmp_path_factory.mktemp("trained_writer")
+    ran = run_in(folder, "train", dates, *small_writer(epochs=12, patience=12))
+    assert ran.code == 0, ran.out + ran.err
+    return folder / "models" / "dates"
+
+
+@pytest.fixture(scope="session")
+def sentences(tmp_path_factory) -> Path:
+    """Sentences of a few words and the same with the words the other way round: columns source and target."""
+    path = tmp_path_factory.mktemp("data") / "sentences.csv"
+    source = random.Random(0)
+    kinds = (["the", "a", "every"], ["small", "old", "green"], ["dog", "house", "teacher"], ["sees", "likes", "finds"])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "target"])
+        for _ in range(80):
+            words = [source.choice(kind) for kind in (*kinds, *kinds[:3])]
+            writer.writerow([" ".join(words), " ".join(words[::-1])])
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_subword_writer(sentences, tmp_path_factory, run_in) -> Path:
+    """Likewise, of a model whose tokens are subwords, with one vocabulary for both sides."""
+    folder = tmp_path_factory.mktemp("trained_subword_writer")
+    ran = run_in(folder, "train", sentences, *small_writer(epochs=3, vocabulary=60))
+    assert ran.code == 0, ran.out + ran.err
+    return folder / "models" / "sentences"
 
 
 @pytest.fixture(scope="session")
