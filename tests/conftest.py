@@ -13,6 +13,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from kerasnlp_kit.cli.main import main
@@ -46,10 +47,13 @@ def trained(tickets, tmp_path_factory, run_in) -> Path:
     return folder / "models" / "tickets"
 
 
-def small_writer(**further) -> list[str]:
+def small_writer(model="transformer_seq2seq", **further) -> list[str]:
     """Flags of a small model that writes; what is named here wins."""
-    options = {"model": "transformer_seq2seq", "layers": 1, "d_model": 16, "heads": 2, "feed_forward": 32}
-    options |= {"dropout": 0.0, "attention_dropout": 0.0, "learning_rate": 0.02, "batch_tokens": 512, "xla": False}
+    options = {"model": model, "learning_rate": 0.02, "batch_tokens": 512, "xla": False, "dropout": 0.0}
+    if model == "transformer_seq2seq":
+        options |= {"layers": 1, "d_model": 16, "heads": 2, "feed_forward": 32, "attention_dropout": 0.0}
+    else:  # half the time to trace
+        options |= {"units": 8, "embedding_dim": 8, "bidirectional": False, "input_feeding": False}
     return to_arguments(options | further)
 
 
@@ -64,11 +68,35 @@ def dates(tmp_path_factory) -> Path:
 
 @pytest.fixture(scope="session")
 def trained_writer(dates, tmp_path_factory, run_in) -> Path:
-    """The finished folder of a small model that writes dates by characters, far from perfect; not to be changed."""
+    """The finished folder of a small model that writes dates by characters, far from perfect; not to be changed.
+
+    What the run said is in output.txt beside models/.
+    """
     folder = tmp_path_factory.mktemp("trained_writer")
-    ran = run_in(folder, "train", dates, *small_writer(epochs=12, patience=12))
+    # With all that a run which is broken off and resumed must put back.
+    ran = run_in(folder, "train", dates, *small_writer(epochs=12, patience=12, accumulate=2, dropout=0.05))
     assert ran.code == 0, ran.out + ran.err
+    (folder / "output.txt").write_text(ran.out, encoding="utf-8")
     return folder / "models" / "dates"
+
+
+@pytest.fixture
+def without_export(monkeypatch):
+    """Nothing is exported and proven where a model writes, which takes most of the time: the training is tested."""
+
+    def export(folder, version):
+        saved_model = folder.path / "saved_model" / str(version)
+        saved_model.mkdir(parents=True)
+        (saved_model / "saved_model.pb").write_text(f"version {version}")
+        return saved_model
+
+    def prove(prover, saved_model, sources, memory, **_):
+        return [source.decode("utf-8", "replace")[:9] for source in sources], np.full(len(sources), -1, "float32")
+
+    picture = (["a"], ["b"], np.ones((1, 1), "float32"))
+    monkeypatch.setattr("kerasnlp_kit.export.saved_model.export_saved_model", export)
+    monkeypatch.setattr("kerasnlp_kit.export.verify_seq2seq.prove_seq2seq", prove)
+    monkeypatch.setattr("kerasnlp_kit.api.memory_writer.MemoryWriter.attention", lambda *_: picture)
 
 
 @pytest.fixture(scope="session")
@@ -90,7 +118,7 @@ def sentences(tmp_path_factory) -> Path:
 def trained_subword_writer(sentences, tmp_path_factory, run_in) -> Path:
     """Likewise, of a model whose tokens are subwords, with one vocabulary for both sides."""
     folder = tmp_path_factory.mktemp("trained_subword_writer")
-    ran = run_in(folder, "train", sentences, *small_writer(epochs=3, vocabulary=60))
+    ran = run_in(folder, "train", sentences, *small_writer("lstm_seq2seq", epochs=3, vocabulary=60))
     assert ran.code == 0, ran.out + ran.err
     return folder / "models" / "sentences"
 
