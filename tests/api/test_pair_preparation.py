@@ -32,7 +32,9 @@ PHONEMES = ["K AE T", "D AO G", "AE K T", "G AO D"] * 5
         pytest.param(SHORT, "characters", "short texts, 13 characters on the mean", id="dates"),
         pytest.param(PHONEMES, "words", "6 different symbols", id="phonemes"),
         # One symbol a row says nothing of order: a name, rather than a row of tags.
-        pytest.param(["K", "AE", "T"] * 9, "characters", "short texts, 1 characters on the mean", id="one symbol a row"),
+        pytest.param(
+            ["K", "AE", "T"] * 9, "characters", "short texts, 1 characters on the mean", id="one symbol a row"
+        ),
         # Each of 8 Chinese characters counts for 3 of Latin script, 24 in all; of 9 for 27.
         pytest.param(["这家酒店很好服务"], "characters", "short texts, 24 characters on the mean", id="8 of Chinese"),
         pytest.param(["这家酒店很好服务热"], "subwords", "sentences, 27 characters on the mean", id="9 of Chinese"),
@@ -101,7 +103,7 @@ def test_the_vocabulary_of_subwords_grows_with_the_root_of_the_words():
 
 def test_shortened_rows_are_the_beginnings_of_the_rows():
     rows = [[5, 6, 7, 8], [], [9], [4, 4, 4]]
-    ids = TokenIds(np.array(sum(rows, []), "int32"), np.cumsum([0, *map(len, rows)]))
+    ids = TokenIds(np.concatenate([np.array(row, "int32") for row in rows]), np.cumsum([0, *map(len, rows)]))
     for limit in (1, 2, 3, 4, 99):
         found = shortened(ids, limit)
         assert [found.row(row).tolist() for row in range(4)] == [row[:limit] for row in rows]
