@@ -22,11 +22,10 @@ PAIRS = "".join(f"May {day},1998-05-{day:02d}\n" for day in range(1, 21))
         pytest.param(b"source\nMay 3\nMay 4\n", ["source", "alone", "two columns"], id="one column"),
         pytest.param(HEADER + b",x\ny,\n" * 3, ["no row has both", "--target-column"], id="a side always empty"),
         pytest.param(HEADER + b"same,same\nother,other\n" * 3, ["every row"], id="source equal to target"),
-        pytest.param(b"source,target\na b,c\n", ["too few rows", "--dev"], id="one pair"),
         pytest.param(b"source,target\na,b\ncaf\xe9,c\nd,e\n", ["UTF-8", "line 3", "0xe9"], id="latin-1"),
         pytest.param(HEADER + b"a\0b,x\nc d,y\n" * 3, ["NUL", "line 2"], id="NUL bytes"),
         pytest.param(b'source,target\n"never closed,x\n' + b"a b,y\n" * 9, ["quot", "line 2"], id="an unclosed quote"),
-        pytest.param(b"id,n\n" + b"1,2\n2,3\n" * 9, ["--source-column"], id="no column of texts"),
+        pytest.param(b"a,b,c\n" + b"x y,z,so it is\nu,v w,no\n", ["a, b, c", "--source-column"], id="three columns"),
     ],
 )
 def test_a_bad_file_is_told_in_one_line(here, refused, content, words):
@@ -35,6 +34,11 @@ def test_a_bad_file_is_told_in_one_line(here, refused, content, words):
     assert "pairs.csv" in message
     for word in words:
         assert word in message
+
+
+def test_one_pair_leaves_none_to_choose_by(here, refused):
+    (here / "pairs.csv").write_text("source,target\nMay 3,1998-05-03\n")
+    assert "two or more distinct texts" in refused("train", "pairs.csv", *WRITER)
 
 
 def test_a_missing_file_is_told_with_the_likely_one(here, refused):

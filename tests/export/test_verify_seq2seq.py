@@ -150,7 +150,7 @@ def test_other_weights_are_noticed(model, found):
     # Of one bias, that of the last layer or the like: 1-D, and read for every token.
     model.writer.network.set_weights([weight + 0.05 * (weight.ndim == 1) for weight in before])
     try:
-        with pytest.raises(ExportMismatch, match="serving_default scores text|another text"):
+        with pytest.raises(ExportMismatch, match=r"serving_default scores text|another text"):
             model.prove(Remembered(found))
     finally:
         model.writer.network.set_weights(before)
@@ -165,7 +165,7 @@ def test_another_tokenizer_is_noticed(model, found, monkeypatch):
     monkeypatch.undo()
     source = list(model.writer.source.pieces)
     monkeypatch.setattr(model.writer, "source", PieceTokenizer("characters", source[::-1]))
-    with pytest.raises(ExportMismatch, match="serving_default scores text|another text"):
+    with pytest.raises(ExportMismatch, match=r"serving_default scores text|another text"):
         model.prove(Remembered(found))
 
 
