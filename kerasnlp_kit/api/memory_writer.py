@@ -96,12 +96,13 @@ class MemoryWriter:
             source = self._padded(ids, np.array([row]))
             (tokens,) = loaded().signatures["ids"](ids=tf.constant(source))["tokens"].numpy()
             written = without_ends(tokens[None])
-            if not self.copies and self.target.decode(written) != [text]:
-                return False
             before = np.concatenate([[BOS], tokens[:-1]]).astype("int32")[None]
             with devices.exact():
-                logits = self.network({"source": keras.ops.convert_to_tensor(source), "target": before}, training=False)
-            found = np.asarray(keras.ops.convert_to_numpy(logits))[0]
+                logits, weights = self.network.attend(*map(keras.ops.convert_to_tensor, (source, before)))
+            found = np.array(keras.ops.convert_to_numpy(logits))[0]
+            aligned = np.asarray(keras.ops.convert_to_numpy(weights))[:, : len(written[0])].argmax(axis=2)
+            if joined(self.target, written, aligned, self._pieces([texts[row]])) != [text]:
+                return False
             found[:, [PAD, BOS] if self.copies else [PAD, BOS, UNK]] = -np.inf
             steps = np.arange(min(len(written[0]) + 1, len(tokens)))
             # The last one may be an end that the limit forced.
@@ -119,14 +120,15 @@ class MemoryWriter:
         tokens = without_ends(found["tokens"].reshape(len(rows) * beams, -1))
         places = found["alignments"].reshape(len(rows) * beams, -1)
         aligned = [row[: len(written)] for row, written in zip(places, tokens, strict=True)]
-        pieces = None
-        if self.copies:
-            split = self.source.graph().split(tf.constant([texts[row] for row in rows])).to_list()
-            pieces = [one for one in split for _ in range(beams)]
+        pieces = self._pieces([texts[row] for row in rows for _ in range(beams)])
         scores = np.asarray(found[score], "float64")
         return joined(self.target, tokens, aligned, pieces), scores[
             :, 0
         ] if beams == 1 and score != "scores" else scores
+
+    def _pieces(self, texts: Sequence[bytes]) -> list[list[bytes]] | None:
+        """Of each source, to copy unknown ones from; None where nothing is copied."""
+        return self.source.graph().split(tf.constant(list(texts))).to_list() if self.copies else None
 
     def _padded(self, ids: TokenIds, rows: np.ndarray) -> np.ndarray:
         width = max(1, int(ids.lengths[rows].max(initial=0)))
