@@ -74,7 +74,9 @@ def trained_writer(dates, tmp_path_factory, run_in) -> Path:
     """
     folder = tmp_path_factory.mktemp("trained_writer")
     # With all that a run which is broken off and resumed must put back.
-    ran = run_in(folder, "train", dates, *small_writer(epochs=12, patience=12, accumulate=2, dropout=0.05))
+    ran = run_in(
+        folder, "train", dates, *small_writer(epochs=16, patience=16, batch_tokens=256, accumulate=2, dropout=0.05)
+    )
     assert ran.code == 0, ran.out + ran.err
     (folder / "output.txt").write_text(ran.out, encoding="utf-8")
     return folder / "models" / "dates"
