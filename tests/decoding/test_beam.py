@@ -107,6 +107,4 @@ def test_a_forced_prefix_begins_every_text_and_its_probability_counts(table, row
         }
         expected = sorted(scores, key=scores.get, reverse=True)
         assert rows_of(np.asarray(found.tokens)[row, : len(expected)]) == expected
-        np.testing.assert_allclose(
-            found.scores[row, : len(expected)], [scores[text] for text in expected], atol=1e-4
-        )
+        np.testing.assert_allclose(found.scores[row, : len(expected)], [scores[text] for text in expected], atol=1e-4)
