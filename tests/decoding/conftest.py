@@ -43,7 +43,7 @@ class Table:
         return logits, {"history": history}, ops.take(flat, rows * vocabulary + tokens, axis=0)
 
     def walk(self, row, text):
-        """Log-probabilities before each token of a text, and the attention: float (tokens, vocabulary), (tokens, source)."""
+        """Log-probabilities at each token of a text, (tokens, vocabulary), and the attention, (tokens, source)."""
         history, last, found, seen = 0, BOS, [], []
         for token in text:
             history = (history * 2 + last) % HISTORIES
