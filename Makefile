@@ -26,7 +26,7 @@ demo: .venv/.installed
 	$(BIN)/python evaluate.py models/demo data/support_tickets_test.csv
 
 test: .venv/.test
-	$(BIN)/python -m pytest -n 2 --dist worksteal
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2 --dist worksteal
 
 lint: .venv/.lint
 	$(BIN)/ruff check .

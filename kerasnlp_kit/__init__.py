@@ -11,7 +11,9 @@ if TYPE_CHECKING:
     from kerasnlp_kit.api.estimator import TextClassifier
     from kerasnlp_kit.api.evaluate import Evaluation, evaluate
     from kerasnlp_kit.api.load import LoadedModel, load
-    from kerasnlp_kit.api.train import TrainedModel
+    from kerasnlp_kit.api.pair_evaluate import PairEvaluation, evaluate_writer
+    from kerasnlp_kit.api.run import TrainedModel
+    from kerasnlp_kit.api.writer import LoadedWriter
     from kerasnlp_kit.errors import UserError
 
 __version__ = "0.1.0"
@@ -19,11 +21,14 @@ __all__ = [
     "Diagnosis",
     "Evaluation",
     "LoadedModel",
+    "LoadedWriter",
+    "PairEvaluation",
     "TextClassifier",
     "TrainedModel",
     "UserError",
     "doctor",
     "evaluate",
+    "evaluate_writer",
     "load",
     "train",
 ]
@@ -33,10 +38,13 @@ _PLACES = {
     "Evaluation": "kerasnlp_kit.api.evaluate",
     "LoadedModel": "kerasnlp_kit.api.load",
     "TextClassifier": "kerasnlp_kit.api.estimator",
-    "TrainedModel": "kerasnlp_kit.api.train",
+    "TrainedModel": "kerasnlp_kit.api.run",
     "UserError": "kerasnlp_kit.errors",
     "doctor": "kerasnlp_kit.api.doctor",
     "evaluate": "kerasnlp_kit.api.evaluate",
+    "LoadedWriter": "kerasnlp_kit.api.writer",
+    "PairEvaluation": "kerasnlp_kit.api.pair_evaluate",
+    "evaluate_writer": "kerasnlp_kit.api.pair_evaluate",
     "load": "kerasnlp_kit.api.load",
 }
 
@@ -69,9 +77,9 @@ def train(
 
     given = [] if data is None else [os.fspath(data)]
     given += [] if resume is None else ["--resume", os.fspath(resume)]
-    config, resumed = parse_run([*given, *to_arguments(options)])
-    from kerasnlp_kit.api.train import run_training
+    from kerasnlp_kit.api.dispatch import run_training, task_of_data
 
+    config, resumed = parse_run([*given, *to_arguments(options)], find_task=task_of_data)
     return run_training(config, resume=resumed, say=say)
 
 

@@ -39,6 +39,9 @@ class PairSizes:
     """Whether both share one vocabulary."""
 
 
+SIZES: Mapping[str, type] = {"classification": Sizes, "seq2seq": PairSizes}  # by task
+
+
 @dataclass(frozen=True)
 class ModelSpec:
     """One entry of the registry."""

@@ -9,7 +9,11 @@ from pathlib import Path
 from kerasnlp_kit.api.documents import PACKAGES
 
 CHECKOUT = Path(__file__).resolve().parent.parent
-MODULES = {"PyYAML": "yaml", "scikit-learn": "sklearn"}  # where the package has another name than its module
+MODULES = {
+    "PyYAML": "yaml",
+    "scikit-learn": "sklearn",
+    "tensorflow-text": "tensorflow_text",
+}  # where the package has another name than its module
 OPTIONAL = {"jax", "torch", "tensorboard"}
 
 

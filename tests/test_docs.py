@@ -1,13 +1,18 @@
 """The documentation against the code: what is marked sh or python is run, what is named exists."""
 
+import contextlib
 import csv
 import dataclasses
+import io
 import itertools
 import os
 import re
+import runpy
 import shlex
 import subprocess
 import sys
+import warnings
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -23,6 +28,7 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md",
 RUN = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
 # Flags of other programs.
 FOREIGN = {"--check", "--keep", "--help", "--version", "--traceback"}
+MINUTES = "--minutes 0.1"  # without a model, training takes all that it is given
 
 
 def text_of(name: str) -> str:
@@ -48,11 +54,14 @@ def place(tmp_path_factory) -> Path:
     (place / ".venv").symlink_to(sys.prefix)
     (place / "data").mkdir()
     samples = {}
-    for name in ("support_tickets.csv", "hotel_reviews_zh.csv"):
+    for name in ("support_tickets.csv", "hotel_reviews_zh.csv", "dates.csv"):
         with (CHECKOUT / "data" / name).open(encoding="utf-8", newline="") as file:
             header, *samples[name] = itertools.islice(csv.reader(file), 201)
         write_csv(place / "data" / name, tuple(header), samples[name])
-    tickets = samples["support_tickets.csv"]
+    tickets, dates = samples["support_tickets.csv"], samples["dates.csv"]
+    for name, part in (("pairs", dates[:150]), ("pairs_test", dates[150:])):
+        write_csv(place / f"{name}.csv", ("source", "target"), part)
+    write_csv(place / "new_pairs.csv", ("source",), ((source,) for source, _ in dates[:5]))
     write_csv(place / "reviews.csv", ("text", "label"), tickets[:120])
     for name, part in (("train", tickets[:120]), ("dev", tickets[120:150]), ("test", tickets[150:])):
         write_csv(place / f"{name}.csv", ("id", "body", "topic"), ((str(i), *row) for i, row in enumerate(part)))
@@ -64,11 +73,18 @@ def place(tmp_path_factory) -> Path:
     return place
 
 
+def steps(language: str, content: str) -> Iterator[str]:
+    """A block of Python; the commands of a block of shell, training with less time than it would take."""
+    if language == "python":
+        yield content
+        return
+    for line in filter(None, content.splitlines()):
+        quick = re.sub(r"--minutes [\d.]+", MINUTES, line)
+        yield re.sub(rf"^python train\.py (?!.*({MINUTES}|--model|--config|--from)).*$", rf"\g<0> {MINUTES}", quick)
+
+
 def run(place: Path, language: str, content: str) -> None:
-    # The same command with less time: without a model, training takes all that it is given.
-    content = re.sub(
-        r"^python train\.py (?!.*--(model|minutes|config|from)).*$", r"\g<0> --minutes 0.3", content, flags=re.M
-    )
+    """As a reader does, in a process of its own."""
     command = ["bash", "-euo", "pipefail", "-c", content] if language == "sh" else [sys.executable, "-c", content]
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     environment = os.environ | {"PATH": path, "PYTEST_ADDOPTS": "-p no:cacheprovider"}
@@ -76,13 +92,48 @@ def run(place: Path, language: str, content: str) -> None:
     assert done.returncode == 0, f"{content}\n{done.stdout[-2000:]}\n{done.stderr[-4000:]}"
 
 
+def program_of(language: str, step: str) -> str:
+    """What runs a step: "python", a script, "-m", or "sh" for what only a shell understands."""
+    if language == "python":
+        return language
+    words = shlex.split(step)
+    alone = not re.search(r"[|<>&;$*]", re.sub(r'"[^"]*"', "", step))
+    return words[1] if alone and words[0] == "python" else "sh"
+
+
+def run_here(place: Path, program: str, step: str) -> None:
+    """In this process, which has TensorFlow already."""
+    said = io.StringIO()
+    with pytest.MonkeyPatch.context() as patch, warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # they end no program outside of tests
+        patch.setenv("TF_CPP_MIN_LOG_LEVEL", "2")
+        patch.chdir(place)
+        with contextlib.redirect_stdout(said), contextlib.redirect_stderr(said):
+            if program == "python":
+                exec(compile(step, "block", "exec"), {"__name__": "__main__"})
+                return
+            _, script, *arguments = shlex.split(step)
+            module, arguments = (arguments[0], arguments[1:]) if script == "-m" else (None, arguments)
+            patch.setattr("sys.argv", [script, *arguments])
+            try:
+                runpy.run_module(module, run_name="__main__") if module else runpy.run_path(script, run_name="__main__")
+            except SystemExit as end:
+                assert not end.code, f"{step}\n{said.getvalue()[-4000:]}"
+
+
 @pytest.mark.parametrize("name", RUN)
-def test_every_command_of_a_document_runs_as_it_stands(place, name):
+def test_every_command_of_a_document_runs_as_it_stands(place, name, proven_here):
+    started: set[str] = set()  # programs that ran in a process of their own once; they start alike each time
     for language, content in blocks(name):
         if language == "yaml":
             (place / "options.yaml").write_text(content)
-        if language in ("sh", "python"):
-            run(place, language, content)
+        for step in steps(language, content) if language in ("sh", "python") else ():
+            program = program_of(language, step)
+            if program in started:
+                run_here(place, program, step)
+            else:
+                run(place, language, step)
+                started |= {program} - {"sh"}
     if name == "README.md":
         models = {path.name for path in (place / "models").iterdir()}
         assert models == {
@@ -95,7 +146,10 @@ def test_every_command_of_a_document_runs_as_it_stands(place, name):
             "careful",
             "tags",
             "columns",
+            "dates",
+            "pairs",
         }
+        assert (place / "written.csv").read_text().splitlines()[0] == "source,predicted_target,score"
         assert (place / "labelled.csv").read_text().splitlines()[0] == "id,text,predicted_label,probability"
         assert len((place / "labelled.jsonl").read_text().splitlines()) == 5
         assert (place / "report.html").exists()

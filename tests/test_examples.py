@@ -42,9 +42,15 @@ def label_program(tmp_path_factory):
     if compiler is None or shutil.which("make") is None:
         pytest.skip("no C compiler or no make here")
     folder = tmp_path_factory.mktemp("c")
-    for name in ("label.c", "Makefile"):
+    for name in ("label.c", "signature.h", "Makefile"):
         shutil.copy(EXAMPLES / "c" / name, folder)
-    command = ["make", f"PYTHON={sys.executable}", f"CC={compiler}", "CFLAGS=-O1 -Werror -std=c11 -Wall -Wextra"]
+    command = [
+        "make",
+        "label",
+        f"PYTHON={sys.executable}",
+        f"CC={compiler}",
+        "CFLAGS=-O1 -Werror -std=c11 -Wall -Wextra",
+    ]
     build = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert build.returncode == 0, build.stderr
     assert "warning" not in build.stderr
@@ -107,7 +113,7 @@ def test_c_program_says_what_is_wrong_with_the_folder(label_program, tmp_path):
     result = run(label_program, tmp_path, "text")
     assert result.returncode == 1
     assert result.stdout == ""
-    assert f"label: {tmp_path}: " in result.stderr
+    assert f"error: {tmp_path}: " in result.stderr
 
 
 def test_c_program_says_which_output_is_missing(label_program, tmp_path):
@@ -120,7 +126,7 @@ def test_c_program_says_which_output_is_missing(label_program, tmp_path):
     tf.saved_model.save(module, str(tmp_path / "1"), signatures={"serving_default": module.serve})
     result = run(label_program, tmp_path / "1", "text")
     assert result.returncode == 1
-    assert "label: probability: not in this model" in result.stderr
+    assert "error: probability: not in this model" in result.stderr
 
 
 def test_c_program_without_a_text_shows_its_usage(label_program):

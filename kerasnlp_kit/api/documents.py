@@ -13,7 +13,7 @@ import numpy as np
 
 import kerasnlp_kit
 from kerasnlp_kit.api.preparation import Part, Prepared, Tokens
-from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.config import BaseConfig, RunConfig
 from kerasnlp_kit.data.source import shown_name
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics
 from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
@@ -42,8 +42,8 @@ def how_to_load(saved_model: Path, multi_label: bool = False) -> str:
     return f"import tensorflow as tf\nmodel = tf.saved_model.load({shown})\nprint({wanted})"
 
 
-def closing_lines(data: str, saved_model: Path, report: str | Path, multi_label: bool = False) -> list[str]:
-    """Where everything is, for the end of a command's output."""
+def closing_lines(data: str, saved_model: Path, report: str | Path, load: str) -> list[str]:
+    """Where everything is, and how to load it, for the end of a command's output."""
     return [
         f"data        {data}",
         f"SavedModel  {saved_model}",
@@ -51,7 +51,7 @@ def closing_lines(data: str, saved_model: Path, report: str | Path, multi_label:
         "",
         "Load it anywhere:",
         "",
-        how_to_load(saved_model, multi_label),
+        load,
     ]
 
 
@@ -105,9 +105,7 @@ def run_record(
         "format": FORMAT,
         "model": spec.name,
         "task": spec.task,
-        "options": {
-            name: shown_name(value) if value and name in _SOURCES else value for name, value in config.flat().items()
-        },
+        "options": shown_options(config),
         "parts": [],
         "decision": {},
         "seed": config.training.seed,
@@ -126,11 +124,23 @@ def run_record(
             "classes": prepared.class_counts(),
         },
         "ancestry": ancestors,
+        **surroundings(),
+        "finished": None,
+    }
+
+
+def surroundings() -> dict[str, Any]:
+    """Packages, machine and commit, for run.json."""
+    return {
         "versions": {"kerasnlp_kit": kerasnlp_kit.__version__, "python": platform.python_version(), **_versions()},
         "platform": platform.platform(),
         "git": _git_commit(),
-        "finished": None,
     }
+
+
+def shown_options(config: BaseConfig) -> dict[str, Any]:
+    """All options, for run.json; addresses without what may be secret."""
+    return {name: shown_name(value) if value and name in _SOURCES else value for name, value in config.flat().items()}
 
 
 def trained_on_dev(parts: Sequence[Mapping[str, Any]]) -> list[str]:
@@ -147,9 +157,9 @@ def model_card(
 ) -> str:
     """MODEL_CARD.md (Mitchell et al. 2019, "Model Cards for Model Reporting"); no text of the data."""
     classes, train, decision = run["data"]["classes"], run["data"]["train"], run["decision"]
-    rows = "\n".join(f"| {key} | {_cell(value)} |" for key, value in facts.items())
-    counts = "\n".join(f"| {_cell(label)} | {count:,} |" for label, count in classes.items())
-    ancestors = "\n".join(f"- {_cell(entry['model'])} ({entry['manifest']})" for entry in run["ancestry"])
+    rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in facts.items())
+    counts = "\n".join(f"| {cell(label)} | {count:,} |" for label, count in classes.items())
+    ancestors = "\n".join(f"- {cell(entry['model'])} ({entry['manifest']})" for entry in run["ancestry"])
     lengths = [part["sizes"]["max_length"] for part in run["parts"] if "sizes" in part]
     reads = f" Its network reads the first {max(lengths)} tokens of a text." if lengths else ""
     if decision["multi_label"]:
@@ -173,7 +183,7 @@ def model_card(
         if decision.get("refit")
         else ""
     )
-    return f"""# {_cell(name)}
+    return f"""# {cell(name)}
 
 A text classifier: {what} for a text. Made with kerasnlp_kit {run["versions"]["kerasnlp_kit"]}.
 
@@ -203,7 +213,7 @@ Of the SavedModel itself, which a fresh process loaded without this package.
 {"Fine-tuned from:" + chr(10) + chr(10) + ancestors + chr(10) if ancestors else ""}
 ## Training data
 
-{train["rows"]:,} rows of {_cell(train["source"])} ({train["fingerprint"]}).
+{train["rows"]:,} rows of {cell(train["source"])} ({train["fingerprint"]}).
 
 | label | rows |
 | --- | --- |
@@ -228,7 +238,7 @@ def _results(scores: Mapping[str, ClassificationMetrics | MultiLabelMetrics]) ->
             last = score.majority_accuracy
         first, (low, high), third, fourth = cells
         lines.append(
-            f"| {_cell(data)} | {score.n:,} | {first:.4f} | {low:.4f} to {high:.4f} | {third:.4f} | {fourth:.4f} | "
+            f"| {cell(data)} | {score.n:,} | {first:.4f} | {low:.4f} to {high:.4f} | {third:.4f} | {fourth:.4f} | "
             f"{last:.4f} |"
         )
     return "\n".join([header, "| --- | --- | --- | --- | --- | --- | --- |", *lines])
@@ -263,6 +273,6 @@ def _git_commit() -> str | None:
     return done.stdout.strip() if done.returncode == 0 else None
 
 
-def _cell(text: str) -> str:
+def cell(text: str) -> str:
     """Text that Markdown and HTML show as it is, in one line."""
     return html.escape(printable(text)).translate(_MARKDOWN)

@@ -17,6 +17,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.train import TrainedModel, run_training
+from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.options import parse_run, to_arguments
 
@@ -86,6 +87,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         given = {**(self.options or {}), "model": self.model, "preset": self.preset, "seed": self.random_state or 0}
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
         config, _ = parse_run([str(path), *to_arguments(given)], "TextClassifier")
+        assert isinstance(config, RunConfig)
         with contextlib.ExitStack() as stack:
             if not self.verbose:
                 silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))

@@ -1,20 +1,21 @@
 """Scores the SavedModel of a folder on labelled texts, and labels texts that have none."""
 
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
+from kerasnlp_kit.api.documents import how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
 from kerasnlp_kit.data.columns import Columns, find_columns
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.table import read_table
-from kerasnlp_kit.data.writing import require_table_name, write_table
+from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, LINEAR, ModelFolder
 
@@ -38,6 +39,20 @@ class Evaluation:
     examples: Examples
     probabilities: np.ndarray
     model: LoadedModel
+
+    @property
+    def data(self) -> str:
+        """What was evaluated on."""
+        return self.examples.source
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should hear."""
+        return self.examples.notes
+
+    def how_to_load(self) -> str:
+        """Python that loads the model."""
+        return how_to_load(self.model.saved_model, multi_label=self.model.multi_label)
 
     @property
     def metrics(self) -> Metrics:
@@ -175,7 +190,7 @@ def label_file(
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
     columns = {name: table.data.column(name) for name in table.columns}
     usual = predicted_names(model)
-    names = _free_names(usual, table.columns)
+    names = free_names(usual, table.columns)
     if names != usual:
         say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")
     columns.update(zip(names, predicted_cells(model, probabilities), strict=True))
@@ -212,14 +227,6 @@ def predicted_cells(model: LoadedModel, probabilities: np.ndarray) -> tuple[pa.C
         pieces.append([pa.array(cells, pa.string()) for cells in (answers, shares, abstains)])
     columns = [pa.chunked_array([piece[number] for piece in pieces], pa.string()) for number in range(3)]
     return tuple(columns[: len(predicted_names(model))])
-
-
-def _free_names(usual: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
-    """The names of the new columns, numbered alike if the file has one of them: an earlier answer stays as it is."""
-    names, number = usual, 2
-    while not set(names).isdisjoint(taken):
-        names, number = tuple(f"{name}_{number}" for name in usual), number + 1
-    return names
 
 
 def _columns(run: Mapping[str, Any]) -> Columns:

@@ -14,7 +14,7 @@ from kerasnlp_kit.api import start
 from kerasnlp_kit.api.documents import linear_line, network_lines
 from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.api.run import Run
-from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.config import RunConfig, TrainingOptions
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.decision import fit_scales, fit_scales_binary
 from kerasnlp_kit.evaluation.terminal import fit
@@ -99,7 +99,7 @@ def stack(prepared: Prepared, scores: Sequence[np.ndarray]) -> tuple[np.ndarray,
 # Linear
 
 
-def fit_linear(run: Run, prepared: Prepared, model_name: str, architecture: Any, path: Path) -> Fitted:
+def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, architecture: Any, path: Path) -> Fitted:
     """Solves the linear model for each strength, keeps what fits dev best, and writes it to ``path``."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
@@ -198,7 +198,7 @@ def weights_effect(prepared: Prepared, without: np.ndarray, weighted: np.ndarray
     )
 
 
-def refit_linear(run: Run, prepared: Prepared, fitted: Fitted, architecture: Any, path: Path) -> None:
+def refit_linear(run: Run[RunConfig], prepared: Prepared, fitted: Fitted, architecture: Any, path: Path) -> None:
     """Solves it once more, on training and dev rows, with the strength that was best on dev."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
@@ -245,7 +245,7 @@ def _describe_solution(fitted: Fitted, model: "LinearModel", left_out: int) -> N
     fitted.facts["n-grams"] = f"{features:,}, C {record['strength']:g}, {record['training']['seconds']:.0f} s"
 
 
-def _row_weights(run: Run, labels: np.ndarray, classes: int) -> np.ndarray | None:
+def _row_weights(run: Run[RunConfig], labels: np.ndarray, classes: int) -> np.ndarray | None:
     from kerasnlp_kit.training.optimization import balanced_weights
 
     if not run.config.training.class_weights:
@@ -257,7 +257,7 @@ def _row_weights(run: Run, labels: np.ndarray, classes: int) -> np.ndarray | Non
 
 
 def fit_network(
-    run: Run,
+    run: Run[RunConfig],
     prepared: Prepared,
     tokens: Tokens,
     model: str,
@@ -305,7 +305,7 @@ def fit_network(
         run.say("")
         history = work.path / ("history.csv" if model == run.spec.name else f"history-{model}.csv")
         outcome = _train(run, prepared, network, train_batches, dev_batches, options, states, history)
-        _save_weights(network, work.weights(record))
+        save_weights(network, work.weights(record))
         values = network.get_weights()
     # By a copy as it is exported: several devices would each answer every batch, and 16 bits round.
     with devices.exact():
@@ -330,7 +330,7 @@ def fit_network(
 
 
 def seconds_an_epoch(
-    run: Run, prepared: Prepared, tokens: Tokens, model: str, architecture: Any, options: TrainingOptions
+    run: Run[RunConfig], prepared: Prepared, tokens: Tokens, model: str, architecture: Any, options: TrainingOptions
 ) -> float:
     """How long an epoch will take: a few steps of each width are timed, with a network that is thrown away."""
     from kerasnlp_kit.training.loop import compile_model
@@ -361,7 +361,7 @@ def seconds_an_epoch(
     return total * EVALUATION_COST
 
 
-def refit_network(run: Run, prepared: Prepared, tokens: Tokens, fitted: Fitted) -> bool:
+def refit_network(run: Run[RunConfig], prepared: Prepared, tokens: Tokens, fitted: Fitted) -> bool:
     """Trains it once more from the start, on training and dev rows, up to the epoch that was best on dev.
 
     Returns:
@@ -385,7 +385,7 @@ def refit_network(run: Run, prepared: Prepared, tokens: Tokens, fitted: Fitted) 
         outcome = _train(run, prepared, network, batches, None, options, states, until=epochs)
         if outcome.interrupted:
             return False
-        _save_weights(network, run.places.work.weights(record))
+        save_weights(network, run.places.work.weights(record))
     record["training"]["refit_seconds"] = round(outcome.seconds, 1)
     return True
 
@@ -401,7 +401,7 @@ def predict(network: Any, ids: TokenIds, widths: tuple[int, ...]) -> np.ndarray:
 
 
 def _batches(
-    run: Run, ids: TokenIds, labels: np.ndarray, tokens: Tokens, options: TrainingOptions, device_count: int
+    run: Run[RunConfig], ids: TokenIds, labels: np.ndarray, tokens: Tokens, options: TrainingOptions, device_count: int
 ) -> "Batches":
     from kerasnlp_kit.training.batches import Batches
 
@@ -417,7 +417,7 @@ def _batches(
 
 
 def _network(
-    run: Run,
+    run: Run[RunConfig],
     prepared: Prepared,
     record: Mapping[str, Any],
     options: TrainingOptions,
@@ -435,7 +435,7 @@ def _network(
 
 
 def _train(
-    run: Run,
+    run: Run[RunConfig],
     prepared: Prepared,
     network: Any,
     train_batches: "Batches",
@@ -469,7 +469,7 @@ def _loss_and_metric(prepared: Prepared, options: TrainingOptions) -> tuple[Any,
     return SmoothedCrossEntropy(options.label_smoothing), keras.metrics.SparseCategoricalAccuracy(name="accuracy")
 
 
-def _save_weights(network: Any, path: Path) -> None:
+def save_weights(network: Any, path: Path) -> None:
     """Saves the weights once there is room for them: on a full disk HDF5 brings the process down."""
     block = bytes(2**20)
     size = 4 * network.count_params()

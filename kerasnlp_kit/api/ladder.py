@@ -12,7 +12,7 @@ from kerasnlp_kit.api.fitting import Fitted, fit_linear, fit_network, seconds_an
 from kerasnlp_kit.api.mixture import Mixture, mix
 from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.api.run import Run
-from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.config import RunConfig, TrainingOptions
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval
 from kerasnlp_kit.evaluation.ladder import Rung
@@ -33,7 +33,7 @@ OWN = tuple(
 
 
 def climb(
-    run: Run, prepared: Prepared, tokenize: Callable[[], Tokens], begin: float
+    run: Run[RunConfig], prepared: Prepared, tokenize: Callable[[], Tokens], begin: float
 ) -> tuple[Mixture, list[Rung], list[str]]:
     """Fits model after model and chooses what explains the dev rows best.
 
@@ -98,7 +98,7 @@ def climb(
     return best, table, plan["repeat"]
 
 
-def rung_options(run: Run, spec: registry.ModelSpec) -> tuple[Any, TrainingOptions]:
+def rung_options(run: Run[RunConfig], spec: registry.ModelSpec) -> tuple[Any, TrainingOptions]:
     """Architecture and training options of a network on the ladder: those of its preset."""
     values = spec.presets.get("strong", {})
     own = {field.name for field in dataclasses.fields(spec.architecture)}
@@ -107,7 +107,7 @@ def rung_options(run: Run, spec: registry.ModelSpec) -> tuple[Any, TrainingOptio
     return architecture, dataclasses.replace(run.config.training, **training)
 
 
-def rungs(run: Run) -> list[registry.ModelSpec]:
+def rungs(run: Run[RunConfig]) -> list[registry.ModelSpec]:
     """The models to try, in this order.
 
     Raises:
@@ -135,7 +135,7 @@ def rungs(run: Run) -> list[registry.ModelSpec]:
 
 
 def _affordable(
-    run: Run,
+    run: Run[RunConfig],
     prepared: Prepared,
     tokens: Tokens,
     spec: registry.ModelSpec,
@@ -175,7 +175,7 @@ def _repeated(prepared: Prepared, mixture: Mixture, left: float) -> list[str]:
     return names
 
 
-def _rung(run: Run, prepared: Prepared, mixture: Mixture) -> Rung:
+def _rung(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> Rung:
     labels = prepared.dev.labels
     if prepared.multi_label:
         interval = micro_f1_interval(labels, mixture.dev_scores > 0)
@@ -193,7 +193,7 @@ def _rung(run: Run, prepared: Prepared, mixture: Mixture) -> Rung:
     )
 
 
-def _latency(run: Run, prepared: Prepared, mixture: Mixture) -> float | None:
+def _latency(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> float | None:
     """Milliseconds for one text, by the graph as it is exported; None where Keras does not run on TensorFlow."""
     import keras
 

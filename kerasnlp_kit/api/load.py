@@ -1,22 +1,25 @@
-"""Loads a model folder and labels texts with its SavedModel."""
+"""Loads a model folder, and labels texts with its SavedModel."""
 
 import itertools
 import os
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
 
+if TYPE_CHECKING:
+    from kerasnlp_kit.api.writer import LoadedWriter
+
 BATCH = 256
 SORTED = 64 * BATCH  # texts that are read at once and sorted by length
 
 
-class LoadedModel:
-    """A trained classifier, ready to label texts.
+class LoadedFolder:
+    """A model folder whose SavedModel is loaded.
 
     Only TensorFlow is needed for it: neither Keras nor the model's Python code runs.
 
@@ -25,39 +28,65 @@ class LoadedModel:
 
     Attributes:
         folder: the path.
-        labels: names of the classes, in the order of the probabilities.
-        multi_label: whether a text may have several labels, or none.
-        thresholds: float32 (classes,): of one label, the probability below which the model abstains (None: never); of
-            several, the probability from which on a label is selected.
+        saved_model: path of the newest SavedModel.
         run: content of run.json.
 
     Raises:
-        UserError: there is no such folder, a file is missing, or it was changed.
+        UserError: there is no such folder, a file is missing, or it was changed; the model is for another task.
     """
+
+    task: str
+    does: str
 
     def __init__(self, folder: str | os.PathLike[str]) -> None:
         from kerasnlp_kit.training.devices import quiet_start
 
         self.folder = Path(folder)
-        files = ModelFolder(self.folder)
-        files.verify()
-        self.run = files.run()
-        self.labels = tuple(files.labels())
-        self.saved_model = files.saved_model()
-        decision = self.run["decision"]
-        self.multi_label: bool = bool(decision["multi_label"])
-        self.thresholds = None if decision["thresholds"] is None else np.asarray(decision["thresholds"], "float32")
+        self.files = ModelFolder(self.folder)
+        self.files.verify()
+        self.run = self.files.run()
+        if self.run["task"] != self.task:
+            raise UserError(f"{self.folder} must be a model that {self.does}. Its task: {self.run['task']}")
+        self.saved_model = self.files.saved_model()
         quiet_start()
         import tensorflow as tf
 
+        if any(part.get("library") for part in self.run["parts"]):
+            from kerasnlp_kit.text.operations import load_subword_operations
+
+            load_subword_operations()
         try:
             self._model = tf.saved_model.load(str(self.saved_model))  # kept: the signature does not keep it alive
         except (OSError, ValueError) as error:
             raise UserError(f"{self.saved_model} is not a SavedModel: {error}") from error
-        self._classify: Any = self._model.signatures["serving_default"]
+        self.signatures: Any = self._model.signatures
+
+
+class LoadedModel(LoadedFolder):
+    """A trained classifier, ready to label texts.
+
+    Attributes:
+        labels: names of the classes, in the order of the probabilities.
+        multi_label: whether a text may have several labels, or none.
+        thresholds: float32 (classes,): of one label, the probability below which the model abstains (None: never); of
+            several, the probability from which on a label is selected.
+    """
+
+    task = "classification"
+    does = "labels texts"
+
+    def __init__(self, folder: str | os.PathLike[str]) -> None:
+        super().__init__(folder)
+        import tensorflow as tf
+
+        self.labels = tuple(self.files.labels())
+        decision = self.run["decision"]
+        self.multi_label: bool = bool(decision["multi_label"])
+        self.thresholds = None if decision["thresholds"] is None else np.asarray(decision["thresholds"], "float32")
+        self._classify: Any = self.signatures["serving_default"]
         shown = self._classify(text=tf.constant([""]))["labels"].numpy()[0]
         if tuple(label.decode() for label in shown) != self.labels:
-            raise UserError(f"{files.path / 'labels.json'} does not name the labels of the SavedModel.")
+            raise UserError(f"{self.files.path / 'labels.json'} does not name the labels of the SavedModel.")
 
     def predict(self, texts: Iterable[str | bytes]) -> list[Any]:
         """The most probable label of each text; where a text may have several, a list of the selected ones."""
@@ -97,6 +126,16 @@ class LoadedModel:
         return np.concatenate(pieces)
 
 
-def load(folder: str | os.PathLike[str]) -> LoadedModel:
-    """Loads ``models/NAME``; see `LoadedModel`."""
-    return LoadedModel(folder)
+def load(folder: str | os.PathLike[str]) -> "LoadedModel | LoadedWriter":
+    """Loads ``models/NAME``: a classifier as `LoadedModel`, a model that writes texts as `LoadedWriter`."""
+    from kerasnlp_kit.api.writer import LoadedWriter
+
+    return LoadedWriter(folder) if task_of_folder(folder) == LoadedWriter.task else LoadedModel(folder)
+
+
+def task_of_folder(folder: str | os.PathLike[str]) -> str:
+    """The task of a model folder; that of classifiers where it cannot be read, whose loader then says why."""
+    try:
+        return str(ModelFolder(Path(folder)).run()["task"])
+    except UserError:
+        return LoadedModel.task

@@ -1,17 +1,22 @@
-"""What all steps of a run share."""
+"""What all steps of a run share, and what it comes to."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from pathlib import Path
+from typing import Any, Generic, TypeVar
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.api.places import Places
 from kerasnlp_kit.api.preparation import Say
-from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.config import BaseConfig
+from kerasnlp_kit.evaluation.ladder import Rung
 from kerasnlp_kit.export.folder import ModelFolder
+
+Config = TypeVar("Config", bound=BaseConfig)
 
 
 @dataclass(frozen=True)
-class Run:
+class Run(Generic[Config]):
     """One training run.
 
     Attributes:
@@ -24,7 +29,7 @@ class Run:
         record: content of run.json, as far as it is known.
     """
 
-    config: RunConfig
+    config: Config
     spec: registry.ModelSpec
     places: Places
     earlier: ModelFolder | None
@@ -35,3 +40,30 @@ class Run:
     def write_record(self) -> None:
         """Writes run.json as it stands."""
         self.places.work.write_json("run.json", self.record)
+
+
+@dataclass(frozen=True)
+class TrainedModel:
+    """What a run made.
+
+    Attributes:
+        folder: models/NAME.
+        saved_model: models/NAME/saved_model/VERSION.
+        report: models/NAME/report.html.
+        metrics: by the name of the data; the last one is that of the test file, if given. Those of the test file are of
+            the SavedModel itself. So are those of the dev rows, unless it was trained on them too in the end: then they
+            are of the model before that.
+        scores: the same, with comparisons and what the thresholds mean.
+        load: Python that loads the model.
+        ladder: what ``auto`` tried.
+        seconds: of the whole run.
+    """
+
+    folder: Path
+    saved_model: Path
+    report: Path
+    metrics: Mapping[str, Any]
+    scores: Mapping[str, Any]
+    load: str
+    seconds: float
+    ladder: tuple[Rung, ...] = ()

@@ -5,7 +5,6 @@ import functools
 import shutil
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -28,8 +27,8 @@ from kerasnlp_kit.api.ladder import climb, rungs
 from kerasnlp_kit.api.mixture import Mixture, mix
 from kerasnlp_kit.api.places import claim
 from kerasnlp_kit.api.preparation import Data, Part, Prepared, Say, Tokens, prepare, read_data, tokenize
-from kerasnlp_kit.api.run import Run
-from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
+from kerasnlp_kit.api.run import Run, TrainedModel
+from kerasnlp_kit.api.scoring import Scores, report_fields, report_gold, score
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.data.doctor import quick_check
 from kerasnlp_kit.errors import ExportMismatch, TrainingDiverged, UserError
@@ -43,31 +42,6 @@ from kerasnlp_kit.training import devices
 from kerasnlp_kit.training.checkpoint import any_checkpoint
 
 BASELINE_STRENGTHS = (1.0,)  # the classic's default
-
-
-@dataclass(frozen=True)
-class TrainedModel:
-    """What a run made.
-
-    Attributes:
-        folder: models/NAME.
-        saved_model: models/NAME/saved_model/VERSION.
-        report: models/NAME/report.html.
-        metrics: by the name of the data; the last one is that of the test file, if given. Those of the test file are of
-            the SavedModel itself. So are those of the dev rows, unless it was trained on them too in the end: then they
-            are of the model before that.
-        scores: the same, with comparisons and what the thresholds mean.
-        ladder: what ``auto`` tried.
-        seconds: of the whole run.
-    """
-
-    folder: Path
-    saved_model: Path
-    report: Path
-    metrics: Mapping[str, Metrics]
-    scores: Mapping[str, Scores]
-    ladder: tuple[Rung, ...]
-    seconds: float
 
 
 def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -> TrainedModel:
@@ -112,7 +86,7 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
     return trained
 
 
-def _all_steps(run: Run, data: Data, begin: float) -> TrainedModel:
+def _all_steps(run: Run[RunConfig], data: Data, begin: float) -> TrainedModel:
     """All steps, up to the finished folder under its unfinished name."""
     prepared = prepare(data, run.say)
     _begin_record(run, prepared)
@@ -145,10 +119,11 @@ def _all_steps(run: Run, data: Data, begin: float) -> TrainedModel:
     _drop_losers(run.places.work, mixture)
     _document(run, prepared, mixture, tokens, facts, scores, tried, saved_model)
     metrics = {name: one.metrics for name, one in scores.items()}
-    return TrainedModel(final, saved_model, final / "report.html", metrics, scores, tuple(tried), seconds)
+    load = how_to_load(saved_model, multi_label=prepared.multi_label)
+    return TrainedModel(final, saved_model, final / "report.html", metrics, scores, load, seconds, tuple(tried))
 
 
-def _require_sense(run: Run) -> None:
+def _require_sense(run: Run[RunConfig]) -> None:
     """Options that cannot be meant together are told before the data are read."""
     if run.spec.kind == "rungs":
         rungs(run)
@@ -165,7 +140,7 @@ def _require_sense(run: Run) -> None:
             raise UserError(f"{flag} is for networks; {run.spec.name} is none. Leave it out, or name another --model.")
 
 
-def _begin_record(run: Run, prepared: Prepared) -> None:
+def _begin_record(run: Run[RunConfig], prepared: Prepared) -> None:
     """run.json of this run; on a resume that of the start, if the data are still the same."""
     work = run.places.work
     if run.resume:
@@ -182,7 +157,7 @@ def _begin_record(run: Run, prepared: Prepared) -> None:
     work.write_json("labels.json", list(prepared.label_names))
 
 
-def _tokenize(run: Run, prepared: Prepared) -> Tokens:
+def _tokenize(run: Run[RunConfig], prepared: Prepared) -> Tokens:
     work = run.places.work
     source = work if (work.path / "tokenizer.json").exists() else run.earlier
     tokenizer, max_length = None, None
@@ -199,7 +174,7 @@ def _tokenize(run: Run, prepared: Prepared) -> Tokens:
     return tokens
 
 
-def _fit(run: Run, prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixture, list[Rung], list[str]]:
+def _fit(run: Run[RunConfig], prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixture, list[Rung], list[str]]:
     """Fits what the model is made of, on the training rows; ``tokens()`` gives the token ids."""
     config = run.config
     if run.spec.kind == "rungs":
@@ -215,7 +190,7 @@ def _fit(run: Run, prepared: Prepared, tokens: Any, begin: float) -> tuple[Mixtu
     return mix(prepared, fitted, calibrate=config.decision.calibrate), [], [part.name for part in fitted]
 
 
-def _decide(run: Run, prepared: Prepared, mixture: Mixture) -> tuple[np.ndarray, dict[str, Any]]:
+def _decide(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> tuple[np.ndarray, dict[str, Any]]:
     """Chooses thresholds on dev and completes run.json; returns the probabilities of the dev rows."""
     from kerasnlp_kit.export.saved_model import decision_of
 
@@ -260,7 +235,7 @@ def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
     return expected_calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
 
 
-def _fit_baseline(run: Run, prepared: Prepared, mixture: Mixture) -> dict[str, str]:
+def _fit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> dict[str, str]:
     """The linear model that the others are set beside; where one was tried, that one. What the report says of it."""
     target = run.places.work.path / BASELINE
     if tried := [path for path in target.parent.glob("*.npz") if path != target]:
@@ -271,7 +246,7 @@ def _fit_baseline(run: Run, prepared: Prepared, mixture: Mixture) -> dict[str, s
     return {name: fact for name, fact in facts.items() if name == WEIGHTS_FACT}
 
 
-def _refit(run: Run, prepared: Prepared, mixture: Mixture, tokens: Any, repeat: list[str]) -> bool:
+def _refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: Any, repeat: list[str]) -> bool:
     """Fits the linear part again, on training and dev rows, and the networks of these names. Whether any was."""
     if not run.config.training.refit or any(part.interrupted for part in mixture.parts):
         return False
@@ -288,7 +263,7 @@ def _refit(run: Run, prepared: Prepared, mixture: Mixture, tokens: Any, repeat: 
 
 
 def _export(
-    run: Run, prepared: Prepared, mixture: Mixture, dev_probabilities: np.ndarray, refitted: bool
+    run: Run[RunConfig], prepared: Prepared, mixture: Mixture, dev_probabilities: np.ndarray, refitted: bool
 ) -> dict[str, Scores]:
     """Writes the SavedModel, proves it, and scores it."""
     from kerasnlp_kit.export.saved_model import decision_of, export_saved_model
@@ -361,7 +336,7 @@ def _scores_in_memory(
 
 
 def _score(
-    run: Run,
+    run: Run[RunConfig],
     prepared: Prepared,
     part: Part,
     answers: np.ndarray,
@@ -390,7 +365,7 @@ def _networks(mixture: Mixture) -> list[Fitted]:
     return [part for part in mixture.parts if part.record["kind"] == NETWORK]
 
 
-def _require_same_accuracy(run: Run, prepared: Prepared, before: np.ndarray, found: np.ndarray) -> None:
+def _require_same_accuracy(run: Run[RunConfig], prepared: Prepared, before: np.ndarray, found: np.ndarray) -> None:
     """Compares the SavedModel's answers on dev with those of the model as it was when training ended.
 
     The proof takes its weights from the file; this one notices a wrong file. 16 bits round: then the two need not be
@@ -409,7 +384,7 @@ def _require_same_accuracy(run: Run, prepared: Prepared, before: np.ndarray, fou
 
 
 def _document(
-    run: Run,
+    run: Run[RunConfig],
     prepared: Prepared,
     mixture: Mixture,
     tokens: Tokens | None,

@@ -6,6 +6,7 @@ from typing import Annotated
 import tyro
 
 from kerasnlp_kit.cli.parsing import parse
+from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFolder, OptionalName
 from kerasnlp_kit.errors import UserError
 
@@ -47,13 +48,14 @@ def main(arguments: list[str], prog: str) -> int:
 
     if options.output:
         require_folder(options.output)
-    diagnosis = doctor(
-        options.files,
-        text_columns=options.text_column,
-        label_columns=options.label_column,
-        label_separator=options.label_separator,
-        model=options.model,
-    )
+    with without_keras():
+        diagnosis = doctor(
+            options.files,
+            text_columns=options.text_column,
+            label_columns=options.label_column,
+            label_separator=options.label_separator,
+            model=options.model,
+        )
     if options.output:
         diagnosis.write(options.output)  # first: whoever reads the table may stop reading
     print(f"\n{diagnosis.table()}\n")

@@ -2,14 +2,25 @@
 
 import json
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task
+from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.api.evaluate import Evaluation
+    from kerasnlp_kit.api.pair_evaluate import PairEvaluation
+
+OF_TASK = {
+    "classification": ("text_column", "label_column", "label_separator", "out_of_scope"),
+    "seq2seq": ("source_column", "target_column", "beam", "rouge", "nearest"),
+}
 
 
 @dataclass(frozen=True)
 class Options:
-    """Scores the SavedModel of a model folder on labelled texts: accuracy with its 95% interval on the first line."""
+    """Scores the SavedModel of a model folder, the measure that counts with its 95% interval on the first line."""
 
     model: ModelArgument
     data: DataArgument
@@ -21,10 +32,20 @@ class Options:
     """What stands between the labels of a text that may have several; default: that of the training."""
     out_of_scope: OptionalFile = None
     """File of texts that belong to no class: how many of them the model would abstain from is measured."""
+    source_column: OptionalName = None
+    """Of a model that writes: column of the texts to read; default: that of the training, else found."""
+    target_column: OptionalName = None
+    """Of a model that writes: column of the texts to be written, likewise."""
+    beam: int = 1
+    """Of a model that writes: outputs in sight; 1 takes the most probable token at each step."""
+    rouge: bool = False
+    """Of a model that writes: compute ROUGE-L, too, which is for summaries."""
+    nearest: OptionalFile = None
+    """Of a model that writes: file of training pairs, to set the target of the most similar source beside the model."""
     json: bool = False
     """Print all measures as JSON and nothing else."""
     predictions: OptionalFile = None
-    """Write text, label, predicted_label and probability of each row to this file."""
+    """Write each row to this file: text, label, predicted_label, probability; or source, target, predicted_target."""
     report: OptionalFile = None
     """Write an HTML report to this file."""
     texts: bool = True
@@ -35,25 +56,18 @@ def main(arguments: list[str], prog: str) -> int:
     """Parses, evaluates, and prints the result."""
     options = parse(Options, arguments, prog)
     from kerasnlp_kit.api.documents import closing_lines
-    from kerasnlp_kit.api.evaluate import evaluate
     from kerasnlp_kit.data.writing import require_table_name
     from kerasnlp_kit.evaluation.terminal import printable
 
     if options.predictions:
         require_table_name(options.predictions)
-    result = evaluate(
-        options.model,
-        options.data,
-        text_columns=options.text_column,
-        label_columns=options.label_column,
-        label_separator=options.label_separator,
-        out_of_scope=options.out_of_scope,
-    )
+    with without_keras():
+        result = _evaluate(options)
     if options.json:
         print(json.dumps(result.scores.to_json(), ensure_ascii=False, indent=2))
     else:
         print("\n".join([result.metrics.table(), "", *result.scores.lines()]))
-        for note in result.examples.notes:
+        for note in result.notes:
             print(f"note: {printable(note)}")
     if options.predictions:
         result.write_predictions(options.predictions)
@@ -61,6 +75,31 @@ def main(arguments: list[str], prog: str) -> int:
         result.write_report(options.report, texts=options.texts)
     if not options.json:
         report = options.report or result.model.folder / "report.html"
-        lines = closing_lines(result.examples.source, result.model.saved_model, report, result.model.multi_label)
+        lines = closing_lines(result.data, result.model.saved_model, report, result.how_to_load())
         print("\n" + "\n".join(lines))
     return 0
+
+
+def _evaluate(options: Options) -> "Evaluation | PairEvaluation":
+    if refuse_other_task(options, options.model, OF_TASK) == "seq2seq":
+        from kerasnlp_kit.api.pair_evaluate import evaluate_writer
+
+        return evaluate_writer(
+            options.model,
+            options.data,
+            source_column=options.source_column,
+            target_column=options.target_column,
+            beam=options.beam,
+            rouge=options.rouge,
+            nearest=options.nearest,
+        )
+    from kerasnlp_kit.api.evaluate import evaluate
+
+    return evaluate(
+        options.model,
+        options.data,
+        text_columns=options.text_column,
+        label_columns=options.label_column,
+        label_separator=options.label_separator,
+        out_of_scope=options.out_of_scope,
+    )

@@ -1,12 +1,14 @@
 """Parses the flags of the small commands."""
 
 import dataclasses
-from typing import Annotated, TypeVar
+from collections.abc import Mapping, Sequence
+from typing import Annotated, Any, TypeVar
 
 import tyro
 
 from kerasnlp_kit.config import DATA_HELP
-from kerasnlp_kit.flags import read_flags
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.flags import flag_of, read_flags
 
 Options = TypeVar("Options")
 ModelArgument = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL", help="Model folder: models/NAME.")]
@@ -22,3 +24,32 @@ def parse(options: type[Options], arguments: list[str], prog: str) -> Options:
     """
     names = [field.name for field in dataclasses.fields(options)]  # type: ignore[arg-type]
     return read_flags(options, arguments, prog, names)
+
+
+def refuse_other_task(options: Any, folder: str, of_task: Mapping[str, Sequence[str]]) -> str:
+    """Makes sure that only options of the model's task are given.
+
+    Args:
+        options: of the command.
+        folder: of the model.
+        of_task: names of the options that only models of a task have.
+
+    Returns:
+        The task of the model.
+
+    Raises:
+        UserError: an option of another task; names it.
+    """
+    from kerasnlp_kit.api.load import task_of_folder
+
+    task = task_of_folder(folder)
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    for other, names in of_task.items():
+        for name in names:
+            if other != task and getattr(options, name) != defaults[name]:
+                own = ", ".join(map(flag_of, of_task[task])) or "none"
+                raise UserError(
+                    f"{flag_of(name)} is for models of another task ({other}); {folder} is for {task}, with the "
+                    f"options {own}."
+                )
+    return task

@@ -81,6 +81,18 @@ def find_pair_columns(
     return table, PairColumns(str(found[0]), found[1], ", ".join(reasons), guessed)
 
 
+def find_source_column(table: Table, source: str | None = None) -> str:
+    """The column of sources of a table that is read already, where targets are of no interest; see above.
+
+    Raises:
+        UserError: it is missing or cannot be told.
+    """
+    column = source or _by_name(table.columns, None, None, False)[0] or _by_content(table, None, None, False)[0]
+    assert column is not None
+    require_column(column, table.columns, table.source)
+    return column
+
+
 def _by_name(
     columns: Sequence[str], source: str | None, target: str | None, need_target: bool
 ) -> tuple[str | None, str | None]:

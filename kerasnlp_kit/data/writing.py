@@ -99,6 +99,14 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
                 _write_delimited(stream, columns, "\t" if suffix == ".tsv" else ",", spreadsheet_safe)
 
 
+def free_names(usual: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
+    """Names for new columns, numbered alike if the file has one of them: an earlier answer stays as it is."""
+    names, number = usual, 2
+    while not set(names).isdisjoint(taken):
+        names, number = tuple(f"{name}_{number}" for name in usual), number + 1
+    return names
+
+
 def require_table_name(path: str | os.PathLike[str]) -> None:
     """Checks that `write_table` knows the format, to be asked before long work.
 

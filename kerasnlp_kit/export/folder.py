@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.registry import Sizes
+from kerasnlp_kit.registry import SIZES
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.linear import LinearModel
@@ -23,6 +23,7 @@ LINEAR, NETWORK = "linear", "network"  # kinds of parts
 CHECKPOINTS = "checkpoints"
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
 MANIFEST = "manifest.json"
+PAIR_TOKENIZERS = tuple(f"{side}.{ending}" for side in ("source", "target", "joint") for ending in ("json", "model"))
 NEEDED = {
     "model": str, "task": str, "parts": list, "decision": dict, "data": dict, "options": dict, "ancestry": list
 }  # fmt: skip
@@ -119,6 +120,37 @@ class ModelFolder:
 
         return Tokenizer.from_json((self.path / "tokenizer.json").read_text(encoding="utf-8"))
 
+    def pair_tokenizers(self, part: Mapping[str, Any]) -> tuple[Any, Any]:
+        """The tokenizers of source and target of a part of run.json; one and the same where they are joint.
+
+        Raises:
+            UserError: a file is missing, damaged, or not one of those that a training writes.
+        """
+        loaded: dict[str, Any] = {}
+        names = part.get("tokenizers")
+        for side in ("source", "target"):
+            name = names.get(side) if isinstance(names, Mapping) else None
+            if name not in PAIR_TOKENIZERS:
+                raise UserError(f"{self.path / 'run.json'} must name the {side}'s tokenizer. Received: {name!r:.80}")
+            if name not in loaded:
+                loaded[name] = self._pair_tokenizer(name)
+        assert isinstance(names, Mapping)
+        return loaded[names["source"]], loaded[names["target"]]
+
+    def _pair_tokenizer(self, name: str) -> Any:
+        path = self.path / name
+        try:
+            saved = path.read_bytes()
+        except OSError as error:
+            raise UserError(f"{path} cannot be read: {error.strerror}; train the model again.") from error
+        if path.suffix == ".model":
+            from kerasnlp_kit.text.subwords import SubwordTokenizer
+
+            return SubwordTokenizer.load(saved)
+        from kerasnlp_kit.text.pieces import PieceTokenizer
+
+        return PieceTokenizer.load(saved)
+
     def versions(self) -> list[int]:
         """Numbers of the SavedModels, rising."""
         found = (self.path / "saved_model").glob("[0-9]*")
@@ -191,7 +223,7 @@ def build_network(part: Mapping[str, Any]) -> Any:
     """The Keras model that a part of run.json describes, with fresh weights."""
     spec = registry.find(part["model"])
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in part["architecture"].items()}
-    return spec.architecture(**values).build(Sizes(**part["sizes"]))
+    return spec.architecture(**values).build(SIZES[spec.task](**part["sizes"]))
 
 
 def sha256(path: Path) -> str:

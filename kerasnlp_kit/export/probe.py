@@ -3,16 +3,22 @@
 Started as a script in isolated mode, never imported: ``python -I probe.py``. Once TensorFlow is imported it reads a
 line from standard input, a JSON list of three paths: the SavedModel, QUESTIONS.npz and ANSWERS.npz.
 
-QUESTIONS.npz: ``text`` uint8, all texts end to end; ``offsets`` int64 (texts + 1,); ``sizes`` int64, how many texts
-each batch takes, in order; ``ids`` and ``ngrams`` int32 (rows, time), as far as the signature ``ids`` takes them.
-ANSWERS.npz: the outputs of all texts in order, ``label`` as the number of the name; ``ids_probabilities`` of the
-numbers; ``names`` of the labels as JSON.
+QUESTIONS.npz of a classifier: ``text`` uint8, all texts end to end; ``text_offsets`` int64 (texts + 1,); ``sizes``
+int64, how many texts each batch takes, in order; ``ids`` and ``ngrams`` int32 (rows, time), as far as the signature
+``ids`` takes them. ANSWERS.npz: the outputs of all texts in order, ``label`` as the number of the name;
+``ids_probabilities`` of the numbers; ``names`` of the labels as JSON.
+
+QUESTIONS.npz of a model that writes: ``source``, ``source_offsets`` and ``sizes``, likewise; ``some``, how many of the
+first sources the other signatures are asked about; ``beam_size``, ``length_penalty``, ``seed``, ``ids``;
+``library``, uint8, the path of operations that must be loaded, if any. ANSWERS.npz: ``target``, ``target_offsets`` and
+``score`` of all sources, the same of the other signatures, with their names before these.
 """
 
 import itertools
 import json
 import os
 import sys
+from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if __name__ == "__main__":
@@ -27,16 +33,23 @@ import tensorflow as tf
 
 def main(saved_model: str, questions: str, answers: str) -> None:
     """Answers each batch and writes all answers."""
-    loaded = tf.saved_model.load(saved_model)
-    classify = loaded.signatures["serving_default"]
     with np.load(questions, allow_pickle=False) as file:
-        data, offsets, sizes = file["text"].tobytes(), file["offsets"], file["sizes"]
-        numbers = {name: tf.constant(file[name]) for name in ("ids", "ngrams") if name in file.files}
-    texts = [data[start:end] for start, end in itertools.pairwise(offsets)]
+        asked = {name: file[name] for name in file.files}
+    if "library" in asked:
+        tf.load_op_library(asked["library"].tobytes().decode())
+    loaded = tf.saved_model.load(saved_model)
+    answer = _write if "source" in asked else _classify
+    np.savez(answers, **answer(loaded, asked))  # type: ignore[arg-type]
+
+
+def _classify(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    classify = loaded.signatures["serving_default"]
+    numbers = {name: tf.constant(asked[name]) for name in ("ids", "ngrams") if name in asked}
+    texts = _texts("text", asked)
     found: dict[str, list[np.ndarray]] = {}
     names: np.ndarray | None = None
     start = 0
-    for size in sizes:
+    for size in asked["sizes"]:
         batch = texts[start : start + size]
         start += size
         outputs = {name: values.numpy() for name, values in classify(text=_strings(batch)).items()}
@@ -52,12 +65,57 @@ def main(saved_model: str, questions: str, answers: str) -> None:
     if "label" in joined:
         order = {name: number for number, name in enumerate(names)}
         joined["label"] = np.array([order[name] for name in joined["label"]], "int64")
-    np.savez(
-        answers,
-        ids_probabilities=loaded.signatures["ids"](**numbers)["probabilities"].numpy(),
-        names=np.frombuffer(json.dumps([name.decode() for name in names]).encode(), "uint8"),
-        **joined,  # type: ignore[arg-type]
-    )
+    return {
+        "ids_probabilities": loaded.signatures["ids"](**numbers)["probabilities"].numpy(),
+        "names": np.frombuffer(json.dumps([name.decode() for name in names]).encode(), "uint8"),
+        **joined,
+    }
+
+
+def _write(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    signatures, sources = loaded.signatures, _texts("source", asked)
+    targets: list[bytes] = []
+    scores: list[np.ndarray] = []
+    for size in asked["sizes"]:
+        batch = sources[len(targets) : len(targets) + size]
+        found = signatures["serving_default"](source=_strings(batch))
+        targets.extend(found["target"].numpy().tolist())
+        scores.append(found["score"].numpy())
+    answers = {**_packed("target", targets), "score": np.concatenate(scores)}
+    some = _strings(sources[: int(asked["some"])])
+    penalty = tf.constant(asked["length_penalty"], tf.float32)
+    drawn = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(1.0)}
+    given = tf.constant(targets[: len(some)])
+    calls = {
+        "beam": {"source": some, "beam_size": tf.constant(asked["beam_size"], tf.int32), "length_penalty": penalty},
+        "sample": {"source": some, "seed": tf.constant(asked["seed"], tf.int32), **drawn},
+        "score": {"source": some, "target": given},
+        "prefix": {"source": some, "prefix": tf.strings.substr(given, 0, 3, unit="UTF8_CHAR")},
+        "attention": {"source": some},
+        "ids": {"ids": tf.constant(asked["ids"], tf.int32)},
+        "greedy_xla": {"source": some},
+        "beam_xla": {"source": some, "length_penalty": penalty},
+    }
+    for name, inputs in calls.items():
+        if name not in signatures:
+            continue
+        for output, values in signatures[name](**inputs).items():
+            array = values.numpy()
+            if array.dtype == object:
+                answers.update(_packed(f"{name}_{output}", array.ravel().tolist()))
+            else:
+                answers[f"{name}_{output}"] = array
+    return answers
+
+
+def _texts(name: str, arrays: dict[str, np.ndarray]) -> list[bytes]:
+    data = arrays[name].tobytes()
+    return [data[start:end] for start, end in itertools.pairwise(arrays[f"{name}_offsets"])]
+
+
+def _packed(name: str, texts: list[bytes]) -> dict[str, np.ndarray]:
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype("int64")
+    return {name: np.frombuffer(b"".join(texts), "uint8"), f"{name}_offsets": offsets}
 
 
 def _strings(texts: list[bytes]) -> tf.Tensor:

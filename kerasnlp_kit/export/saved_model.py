@@ -12,6 +12,7 @@ from kerasnlp_kit.export.folder import CPU_ONLY, LINEAR, ModelFolder
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision
+    from kerasnlp_kit.tasks.seq2seq_graph import Seq2SeqGraph
 
 
 def export_saved_model(folder: ModelFolder, version: int) -> Path:
@@ -40,7 +41,10 @@ def write_saved_model(folder: ModelFolder, target: Path) -> None:
     """Builds the graph in this process and saves it."""
     import tensorflow as tf
 
-    graph = classifier_graph(folder, folder.run(), folder.labels())
+    run = folder.run()
+    graph: Any = (
+        seq2seq_graph(folder, run) if run["task"] == "seq2seq" else classifier_graph(folder, run, folder.labels())
+    )
     shutil.rmtree(target, ignore_errors=True)  # of a run that was killed while it wrote
     target.parent.mkdir(parents=True, exist_ok=True)
     # No stack traces: they hold paths of this machine and nobody needs them to serve.
@@ -61,6 +65,26 @@ def classifier_graph(folder: ModelFolder, run: Mapping[str, Any], labels: Sequen
             tokenizer = folder.tokenizer().graph(max_length=part["sizes"]["max_length"])
             scorers.append(NetworkScorer(folder.build_network(part), tokenizer))
     return ClassifierGraph(scorers, labels, decision_of(run))
+
+
+def seq2seq_graph(folder: ModelFolder, run: Mapping[str, Any]) -> "Seq2SeqGraph":
+    """The graph of a model that writes a text for a text, as a run.json describes it."""
+    from kerasnlp_kit.decoding.protocol import Limits
+    from kerasnlp_kit.tasks.seq2seq_graph import Seq2SeqGraph
+
+    (part,) = run["parts"]
+    source, target = folder.pair_tokenizers(part)
+    source_graph = source.graph()
+    return Seq2SeqGraph(
+        folder.build_network(part),
+        source_graph,
+        source_graph if target is source else target.graph(),
+        limits=Limits(**part["limits"]),
+        max_source=part["max_source"],
+        copy_unknown=part["copy_unknown"],
+        beam=part["beam"],
+        xla=part["xla"],
+    )
 
 
 def decision_of(run: Mapping[str, Any]) -> "Decision":

@@ -1,5 +1,6 @@
 """The proof: a fresh process that knows only TensorFlow must give the answers of the model in memory."""
 
+import itertools
 import json
 import os
 import subprocess
@@ -67,6 +68,19 @@ class Prover:
         if self._process.returncode:
             raise ExportMismatch(f"The SavedModel {saved_model} cannot be used alone:\n{errors[-4000:]}")
 
+    def answers(self, saved_model: Path, questions: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
+        """Has the process load the SavedModel and answer; probe.py says what questions and answers are.
+
+        Raises:
+            ExportMismatch: it cannot be used alone.
+        """
+        with tempfile.TemporaryDirectory() as folder:
+            asked, answered = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
+            np.savez(asked, **questions)  # type: ignore[arg-type]
+            self._ask(saved_model, asked, answered)
+            with np.load(answered, allow_pickle=False) as file:
+                return {name: file[name] for name in file.files}
+
     def prove(
         self,
         saved_model: Path,
@@ -101,16 +115,9 @@ class Prover:
         # Rows of like length together: less padding. The order of the answers is undone below.
         order = np.argsort([len(text) for text in texts], kind="stable")
         order = np.resize(order, max(len(order), 1 + 257))  # few texts are asked several times
-        with tempfile.TemporaryDirectory() as folder:
-            questions, answers = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
-            asked = [texts[index] for index in order.tolist()]
-            offsets = np.concatenate([[0], np.cumsum([len(text) for text in asked])]).astype("int64")
-            data = np.frombuffer(b"".join(asked), "uint8")
-            sizes = np.array(_batch_sizes(len(asked)), "int64")
-            np.savez(questions, text=data, offsets=offsets, sizes=sizes, **numbers)  # type: ignore[arg-type]
-            self._ask(saved_model, questions, answers)
-            with np.load(answers, allow_pickle=False) as file:
-                found = {name: file[name] for name in file.files}
+        asked = [texts[index] for index in order.tolist()]
+        sizes = np.array(batch_sizes(len(asked)), "int64")
+        found = self.answers(saved_model, {**packed("text", asked), "sizes": sizes, **numbers})
         if json.loads(found["names"].tobytes()) != list(labels):
             raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
         _compare(saved_model, found["probabilities"], expected[order], order)
@@ -124,7 +131,20 @@ class Prover:
         return answers_in_order
 
 
-def _batch_sizes(count: int) -> list[int]:
+def packed(name: str, texts: Sequence[bytes]) -> dict[str, np.ndarray]:
+    """Texts as arrays: ``name``, uint8, all of them end to end, and ``name_offsets``, int64 (texts + 1,)."""
+    offsets = np.concatenate([[0], np.cumsum([len(text) for text in texts])]).astype("int64")
+    return {name: np.frombuffer(b"".join(texts), "uint8"), f"{name}_offsets": offsets}
+
+
+def unpacked(name: str, arrays: Mapping[str, np.ndarray]) -> list[bytes]:
+    """The texts that `packed` packed."""
+    data = arrays[name].tobytes()
+    return [data[start:end] for start, end in itertools.pairwise(arrays[f"{name}_offsets"])]
+
+
+def batch_sizes(count: int) -> list[int]:
+    """Sizes of the batches in which texts are asked: none, one, an odd number, then 256 each."""
     sizes = [0, 1, 257]
     while (left := count - sum(sizes)) > 0:
         sizes.append(min(256, left))

@@ -1,6 +1,6 @@
 """Text to text: the loss, and what a network in memory writes, on any backend."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,6 +13,7 @@ from kerasnlp_kit.decoding.beam import beam
 from kerasnlp_kit.decoding.one import greedy, sample
 from kerasnlp_kit.decoding.protocol import Decoded, Limits, log_probabilities
 from kerasnlp_kit.layers.encoder_decoder import source_mask
+from kerasnlp_kit.text.pieces import without_ends
 
 MARGIN = 10  # tokens that an output may be longer than what the training pairs allow for
 
@@ -64,14 +65,14 @@ class Writer(keras.Model):
 
     Args:
         network: an `EncoderDecoder`.
-        search: how to write, one of `Search`.
+        search: how to write, a method of `Search` or the like: network and source to `Decoded`.
 
     Call:
         source: int32 (batch, source time)
-        returns: tokens and alignments int32 (batch, time), log-probabilities float32 (batch,)
+        returns: the fields of `Decoded`, by name
     """
 
-    def __init__(self, network: Any, search: "Search", **options: Any) -> None:
+    def __init__(self, network: Any, search: Callable[[Any, Any], Decoded], **options: Any) -> None:
         super().__init__(**options)
         self.network = network
         self.search = search
@@ -79,12 +80,7 @@ class Writer(keras.Model):
 
     def call(self, source: Any) -> dict[str, Any]:
         """Writes."""
-        decoded = self.search(self.network, source)
-        return {
-            "tokens": decoded.tokens[:, 0],
-            "alignments": decoded.alignments[:, 0],
-            "log_probabilities": decoded.log_probabilities[:, 0],
-        }
+        return self.search(self.network, source)._asdict()
 
 
 class TargetScorer(keras.Model):
@@ -123,10 +119,6 @@ class Search:
     unknown: bool
     fixed: bool
 
-    def __call__(self, network: Any, source: Any) -> Decoded:
-        """Greedily."""
-        return self.greedy(network, source)
-
     def greedy(self, network: Any, source: Any, prefix: Any = None, rows: Any = None) -> Decoded:
         """The most probable token at each step; ``rows``: how many of the batch are wanted, by default all."""
         return greedy(network, *self._ends(network, source, rows), unknown=self.unknown, prefix=prefix)
@@ -162,7 +154,7 @@ def score_targets(network: Any, source: Any, target: Any, after: Any) -> Any:
 
 @dataclass(frozen=True)
 class Written:
-    """Outputs of a network in memory.
+    """Outputs of a network in memory, the best of each row.
 
     Attributes:
         tokens: of each row, int32 (tokens,), without the end.
@@ -181,19 +173,17 @@ def write(writer: Writer, batches: Any, plan: Iterable[np.ndarray]) -> Written:
     Args:
         writer: of the network.
         batches: `training.pair_batches.PairBatches`.
-        plan: the rows of each batch; every row once.
+        plan: the rows of each batch; those of no batch are left empty.
     """
-    from kerasnlp_kit.text.pieces import without_ends
-
     rows = len(batches.source)
-    tokens: list[Any] = [None] * rows
-    alignments: list[Any] = [None] * rows
-    totals = np.zeros(rows, "float32")
+    tokens: list[Any] = [np.zeros(0, "int32")] * rows
+    alignments, totals = list(tokens), np.zeros(rows, "float32")
     for members in plan:
-        found = writer.predict_on_batch(batches.batch(members)[0]["source"])
-        for row, ids, places in zip(members, without_ends(found["tokens"]), found["alignments"], strict=True):
+        found = writer.predict_on_batch(batches.sources(members))
+        written = without_ends(found["tokens"][:, 0])
+        for row, ids, places in zip(members, written, found["alignments"][:, 0], strict=True):
             tokens[row], alignments[row] = ids, places[: len(ids)]
-        totals[members] = found["log_probabilities"]
+        totals[members] = found["log_probabilities"][:, 0]
     return Written(tokens, alignments, totals)
 
 
@@ -204,3 +194,30 @@ def score(scorer: TargetScorer, batches: Any, plan: Iterable[np.ndarray]) -> np.
         inputs, after = batches.batch(members)
         totals[members] = scorer.predict_on_batch({**inputs, "after": after})
     return totals
+
+
+def joined(
+    tokenizer: Any, tokens: Sequence[np.ndarray], alignments: Sequence[np.ndarray], pieces: Sequence[list[bytes]] | None
+) -> list[str]:
+    """The texts of outputs.
+
+    Args:
+        tokenizer: of the target.
+        tokens: of each output, int32 (tokens,).
+        alignments: of each output, int32 (tokens,), places in the source.
+        pieces: of each output, those of its source, to copy unknown ones from; None to copy nothing.
+    """
+    if pieces is None:
+        return tokenizer.decode(tokens)
+    import tensorflow as tf
+
+    copied = [
+        own[min(place, len(own) - 1)] if own else b""
+        for own, places in zip(pieces, alignments, strict=True)
+        for place in places
+    ]
+    lengths = np.array([len(row) for row in tokens], "int64")
+    values = np.concatenate([np.zeros(0, "int32"), *tokens])
+    ids = tf.RaggedTensor.from_row_lengths(tf.constant(values, tf.int32), lengths)
+    texts = tokenizer.graph().decode(ids, ids.with_values(tf.constant(copied, tf.string, [len(copied)])))
+    return [text.decode("utf-8", "replace") for text in texts.numpy()]

@@ -1,5 +1,6 @@
 """Characters or words that can be joined to the text again: core TensorFlow operations only."""
 
+import functools
 import itertools
 import json
 from collections.abc import Iterable, Iterator, Sequence
@@ -69,22 +70,69 @@ def join(pieces: tf.RaggedTensor, kind: PieceKind) -> tf.Tensor:
     return tf.strings.strip(_replace(texts, _BLANK, " ")) if kind == "words" else texts
 
 
-class PieceTokenizer:
-    """Texts to ids and back, by characters or by words.
+class ReversibleTokenizer:
+    """What tokenizers share whose ids can be turned into the text again.
 
-    Ids 0 to 3 are padding, unknown, begin and end; pieces follow by falling count, ties in the order of code points.
+    Ids 0 to 3 are padding, unknown, begin and end.
+
+    Attributes:
+        kind: of the tokens.
+        library: what a loader of the export must have beside TensorFlow.
+        file_ending: of the file that `save` fills.
+        vocabulary_size: number of ids.
+    """
+
+    kind: str
+    library: str | None = None
+    file_ending: str
+    vocabulary_size: int
+
+    def _make_graph(self) -> Any:
+        raise NotImplementedError
+
+    @functools.cached_property
+    def _graph(self) -> Any:
+        return self._make_graph()
+
+    @functools.cached_property
+    def _encode(self) -> Any:
+        return tf.function(self._graph.encode, input_signature=[tf.TensorSpec([None], tf.string)])
+
+    def graph(self) -> Any:
+        """Encoding and decoding as a part of a SavedModel: a `PieceGraph` or the like."""
+        return self._graph
+
+    def encode(self, texts: Iterable[str | bytes]) -> TokenIds:
+        """Ids of all texts, without begin and end; some thousand texts at a time."""
+        lengths, values = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)]
+        for rows in _portions(texts):
+            ids = self._encode(tf.constant(rows))
+            values.append(ids.values.numpy())
+            lengths.append(np.diff(ids.row_splits.numpy()))
+        return TokenIds(np.concatenate(values), np.cumsum(np.concatenate(lengths)))
+
+    def decode(self, ids: Sequence[Sequence[int] | np.ndarray]) -> list[str]:
+        """Texts of rows of ids without padding, begin and end."""
+        values = np.fromiter(itertools.chain.from_iterable(ids), np.int32)
+        rows = tf.RaggedTensor.from_row_lengths(values, np.array([len(row) for row in ids], np.int64), validate=False)
+        return [text.decode("utf-8", "replace") for text in self._graph.decode(rows).numpy()]
+
+
+class PieceTokenizer(ReversibleTokenizer):
+    """Texts to ids and back, by characters or by words: by falling count, ties in the order of code points.
 
     Args:
         kind: what a piece is.
         pieces: by id, from `FIRST_PIECE` on.
     """
 
-    library = None  # what a loader of the export must have beside TensorFlow
     file_ending = ".json"
+    kind: PieceKind
 
     def __init__(self, kind: PieceKind, pieces: Sequence[str]) -> None:
         self.kind = kind
         self.pieces = tuple(pieces)
+        self.vocabulary_size = FIRST_PIECE + len(self.pieces)
 
     @classmethod
     def fit(cls, texts: Iterable[str | bytes], kind: PieceKind, size: int | None = None) -> "PieceTokenizer":
@@ -97,22 +145,8 @@ class PieceTokenizer:
         ordered = sorted(counts, key=lambda piece: (-counts[piece], piece))
         return cls(kind, [piece.decode() for piece in ordered[: None if size is None else size - FIRST_PIECE]])
 
-    @property
-    def vocabulary_size(self) -> int:
-        """Number of ids."""
-        return FIRST_PIECE + len(self.pieces)
-
-    def graph(self) -> "PieceGraph":
-        """Encoding and decoding as a part of a SavedModel."""
+    def _make_graph(self) -> "PieceGraph":
         return PieceGraph(self.kind, self.pieces)
-
-    def encode(self, texts: Iterable[str | bytes]) -> TokenIds:
-        """Ids of all texts, without begin and end."""
-        return encode_portions(self.graph(), texts)
-
-    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """Texts of rows of ids without padding, begin and end."""
-        return decode_rows(self.graph(), ids)
 
     def save(self) -> bytes:
         """What `load` takes: JSON."""
@@ -191,24 +225,6 @@ def cut_at_end(ids: tf.Tensor) -> tf.RaggedTensor:
     lengths = tf.reduce_sum(tf.cast(~ended, tf.int64), axis=1)
     row_splits = tf.concat([tf.zeros([1], tf.int64), tf.cumsum(lengths)], axis=0)
     return tf.RaggedTensor.from_row_splits(tf.boolean_mask(ids, ~ended), row_splits, validate=False)
-
-
-def encode_portions(graph: Any, texts: Iterable[str | bytes]) -> TokenIds:
-    """Ids of all texts by a tokenizer's graph, some thousand texts at a time."""
-    lengths, values = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)]
-    compiled = tf.function(graph.encode, input_signature=[tf.TensorSpec([None], tf.string)])
-    for rows in _portions(texts):
-        ids = compiled(tf.constant(rows))
-        values.append(ids.values.numpy())
-        lengths.append(np.diff(ids.row_splits.numpy()))
-    return TokenIds(np.concatenate(values), np.cumsum(np.concatenate(lengths)))
-
-
-def decode_rows(graph: Any, ids: Sequence[Sequence[int]]) -> list[str]:
-    """Texts of rows of ids by a tokenizer's graph."""
-    values = np.fromiter(itertools.chain.from_iterable(ids), np.int32)
-    rows = tf.RaggedTensor.from_row_lengths(values, np.array([len(row) for row in ids], np.int64), validate=False)
-    return [text.decode("utf-8", "replace") for text in graph.decode(rows).numpy()]
 
 
 def without_ends(ids: np.ndarray) -> list[np.ndarray]:

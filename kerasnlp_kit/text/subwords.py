@@ -7,13 +7,12 @@ import tensorflow as tf
 
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.text.pieces import UNKNOWN, clean, decode_rows, encode_portions
-from kerasnlp_kit.text.token_ids import TokenIds
+from kerasnlp_kit.text.pieces import UNKNOWN, ReversibleTokenizer, clean
 
 LONGEST_SENTENCE = 1_000_000  # bytes; what is longer would not be counted
 
 
-class SubwordTokenizer:
+class SubwordTokenizer(ReversibleTokenizer):
     """Texts to ids and back, by the unigram model of Kudo 2018, "Subword Regularization".
 
     The model leaves characters as they are (no NFKC): what comes out is what went in, but for blanks in a row and at
@@ -24,7 +23,7 @@ class SubwordTokenizer:
     """
 
     kind = "subwords"
-    library = "tensorflow_text"  # what a loader of the export must have beside TensorFlow
+    library = "tensorflow_text"
     file_ending = ".model"
 
     def __init__(self, model: bytes) -> None:
@@ -39,7 +38,7 @@ class SubwordTokenizer:
         if ids != (PAD, UNK, BOS, EOS):
             raise UserError(f"The SentencePiece model must have pad, unk, bos, eos as 0, 1, 2, 3. Received: {ids}")
         self.model = model
-        self.vocabulary_size: int = processor.vocab_size()
+        self.vocabulary_size = processor.vocab_size()
         self.pieces = tuple(processor.id_to_piece(number) for number in range(self.vocabulary_size))
 
     @classmethod
@@ -84,17 +83,8 @@ class SubwordTokenizer:
             ) from None
         return cls(written.getvalue())
 
-    def graph(self) -> "SubwordGraph":
-        """Encoding and decoding as a part of a SavedModel."""
+    def _make_graph(self) -> "SubwordGraph":
         return SubwordGraph(self.model, self.pieces)
-
-    def encode(self, texts: Iterable[str | bytes]) -> TokenIds:
-        """Ids of all texts, without begin and end."""
-        return encode_portions(self.graph(), texts)
-
-    def decode(self, ids: Sequence[Sequence[int]]) -> list[str]:
-        """Texts of rows of ids without padding, begin and end."""
-        return decode_rows(self.graph(), ids)
 
     def save(self) -> bytes:
         """What `load` takes."""

@@ -82,14 +82,17 @@ class PairBatches:
 
     def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Source and target of some rows, the latter behind BOS, and the target before EOS: int32, padded."""
-        source = pad_rows(self.source, rows, self._width(self.source.lengths[rows], 0))
         lengths = self.target.lengths[rows]
         after = pad_rows(self.target, rows, self._width(lengths, 1))
         before = np.full_like(after, PAD)
         before[:, 0] = BOS
         before[:, 1:] = after[:, :-1]
         after[np.arange(len(rows)), lengths] = EOS
-        return {"source": source, "target": before}, after
+        return {"source": self.sources(rows), "target": before}, after
+
+    def sources(self, rows: np.ndarray) -> np.ndarray:
+        """Sources of some rows: int32 (rows, source time), padded."""
+        return pad_rows(self.source, rows, self._width(self.source.lengths[rows], 0))
 
     def specification(self) -> Any:
         """Types and shapes of a batch, for tf.data."""

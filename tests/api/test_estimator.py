@@ -12,12 +12,7 @@ from sklearn.preprocessing import FunctionTransformer
 import kerasnlp_kit as kit
 from kerasnlp_kit import TextClassifier, UserError
 
-
-@pytest.fixture(scope="module", autouse=True)
-def proven_here(prover_here):
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("kerasnlp_kit.export.verify.Prover", prover_here)
-        yield
+pytestmark = pytest.mark.usefixtures("proven_here")
 
 
 @pytest.fixture(scope="module")

@@ -203,6 +203,14 @@ def test_predict_keeps_the_columns_of_an_earlier_answer(here, command, trained, 
     assert list(again)[4:] == ["predicted_label_3", "probability_3"]
 
 
+def test_evaluating_costs_no_import_of_keras(shell, trained, tickets):
+    ran = shell("evaluate.py", trained, tickets, "--out-of-scope", tickets, python=["-X", "importtime"])
+    assert ran.code == 0, ran.err
+    imported = {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
+    assert "tensorflow" in imported
+    assert not {"keras", "sklearn", "matplotlib"} & imported
+
+
 def test_predict_reads_standard_input_and_writes_standard_output(shell, trained, model):
     ran = shell("kerasnlp_kit", "predict", trained, "-", stdin="text\nwhere is my parcel\n我要退款 😡\n")
     assert (ran.code, ran.err) == (0, "")

@@ -21,18 +21,13 @@ from kerasnlp_kit.text.ngrams import count_ngrams
 SMALL = ("--model=cnn_classifier", "--embedding-dim=6", "--filters=5", "--kernels=1", "--learning-rate=0.05")
 
 
-def test_the_command_the_installed_program_and_python_give_the_same_model(here, shell, reviews):
+def test_the_command_the_installed_program_and_python_give_the_same_model(here, shell, reviews, proven_here):
     flags = ["--epochs", "2", "--seed", "3", *SMALL]
     script = shell("train.py", reviews, *flags, "--name", "by_script")
     program = shell("kerasnlp_kit", "train", "reviews.csv", *flags, "--name", "by_program")
-    code = (
-        "import kerasnlp_kit as kit\n"
-        "kit.train('reviews.csv', model='cnn_classifier', epochs=2, seed=3, embedding_dim=6, filters=5, kernels=(1,),"
-        " learning_rate=0.05, name='by_python')\n"
-    )
-    (here / "run.py").write_text(code)
-    python = shell(here / "run.py")
-    assert (script.code, program.code, python.code) == (0, 0, 0), script.err + program.err + python.err
+    small = {"embedding_dim": 6, "filters": 5, "kernels": (1,), "learning_rate": 0.05}
+    kit.train("reviews.csv", model="cnn_classifier", epochs=2, seed=3, **small, name="by_python")
+    assert (script.code, program.code) == (0, 0), script.err + program.err
     assert script.err == program.err == "", "nothing is wrong, so nothing is said on standard error"
     metrics = [(here / "models" / f"by_{way}" / "metrics.json").read_text() for way in ("script", "program", "python")]
     assert metrics[0] == metrics[1] == metrics[2]
@@ -48,7 +43,7 @@ def test_the_command_the_installed_program_and_python_give_the_same_model(here, 
     assert sorted(path.name for path in (here / "models").iterdir()) == ["by_program", "by_python", "by_script"]
 
 
-def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, shell):
+def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, command):
     labels = ["nan", "null", "1", "1.0", "007", "真", "None", " x"]
     words = ["alpha", "beta", "gamma", "delta", "epsilon", "很好", "🙂", "omega"]
     rows = [(f"{word} {word}", label) for label, word in zip(labels, words, strict=True) for _ in range(12)]
@@ -56,7 +51,7 @@ def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, s
     with (here / "odd.csv").open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([("text", "label"), *rows])
     capacity = ("--embedding-dim=16", "--filters=32", "--dropout=0", "--embedding-dropout=0")
-    ran = shell("train.py", "odd.csv", *SMALL, "--epochs", "20", "--patience", "20", "--max-length", "10", *capacity)
+    ran = command("train", "odd.csv", *SMALL, "--epochs", "20", "--patience", "20", "--max-length", "10", *capacity)
     assert ran.code == 0, ran.err
     assert 'note: odd.csv: 1 class has a single row: "a class with one row".' in ran.out
     model = kit.load(here / "models" / "odd")
@@ -65,7 +60,7 @@ def test_labels_that_look_like_numbers_or_nothing_and_hard_texts_survive(here, s
     assert model.predict(["alpha " * 170_000]) == ["nan"], "a text of 1 MB"
 
 
-def test_three_files_of_three_formats_with_columns_of_other_names(here, shell):
+def test_three_files_of_three_formats_with_columns_of_other_names(here, command):
     def row(number):
         word, topic = (("clean", "praise"), ("dirty", "blame"))[number % 2]
         return {"id": str(number), "title": f"{word} {number}", "body": f"secretword{number}", "topic": topic}
@@ -79,7 +74,7 @@ def test_three_files_of_three_formats_with_columns_of_other_names(here, shell):
     columns = ("--text-column", "title", "body", "--label-column", "topic")
     files = ("-", "--dev", "dev.jsonl.gz", "--test", "test.parquet", "--name", "topics", "--no-texts")
     stdin = "id\ttitle\tbody\ttopic\n" + train + gaps
-    ran = shell("train.py", *files, *columns, "--epochs", "6", "--batch-size", "8", *SMALL, stdin=stdin)
+    ran = command("train", *files, *columns, "--epochs", "6", "--batch-size", "8", *SMALL, stdin=stdin)
     assert ran.code == 0, ran.err
     assert "dropped 1 row without a label (line 63)" in ran.out
     assert "accuracy 0.9091 [" in ran.out, "10 of 11 test rows are right; the label of one is unseen"
@@ -94,15 +89,21 @@ def test_three_files_of_three_formats_with_columns_of_other_names(here, shell):
         assert "secretword8" not in (folder / name).read_text(), f"{name} holds a text of the data"
 
 
-def test_what_an_address_keeps_secret_is_written_nowhere(here, shell, reviews):
-    handler = partial(http.server.SimpleHTTPRequestHandler, directory=here)
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+class Quiet(http.server.SimpleHTTPRequestHandler):
+    """Its log would be taken for what the command says."""
+
+    def log_message(self, *_):
+        pass
+
+
+def test_what_an_address_keeps_secret_is_written_nowhere(here, command, reviews):
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), partial(Quiet, directory=here)) as server:
         threading.Thread(target=server.serve_forever, daemon=True).start()
         address = f"http://127.0.0.1:{server.server_port}/reviews.csv"
         parts = [f"{address}?X-Signature=s3cret{part}" for part in ("train", "dev", "test")]
         flags = ("--name", "signed", "--epochs", "1", *SMALL)
         outside = ("--out-of-scope", f"{address}?X-Signature=s3cretoutside")
-        ran = shell("train.py", parts[0], "--dev", parts[1], "--test", parts[2], *outside, *flags)
+        ran = command("train", parts[0], "--dev", parts[1], "--test", parts[2], *outside, *flags)
         server.shutdown()
     assert ran.code == 0 and "s3cret" not in ran.out + ran.err, ran
     folder = here / "models" / "signed"
@@ -115,7 +116,7 @@ def test_what_an_address_keeps_secret_is_written_nowhere(here, shell, reviews):
         assert "s3cret" not in (folder / name).read_text()
 
 
-def test_overwrite_replaces_and_new_version_adds(here, reviews):
+def test_overwrite_replaces_and_new_version_adds(here, reviews, proven_here):
     def train(filters, **options):
         small = {"model": "cnn_classifier", "epochs": 1, "embedding_dim": 6, "kernels": (1,), "filters": filters}
         kit.train(reviews, name="m", **small, **options)

@@ -5,10 +5,7 @@ import dataclasses
 import inspect
 import json
 import re
-import subprocess
-import sys
 import textwrap
-from pathlib import Path
 
 import keras
 import numpy as np
@@ -27,7 +24,6 @@ from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.tokenizer import Tokenizer
 from kerasnlp_kit.training.optimization import make_optimizer
 
-CHECKOUT = Path(__file__).resolve().parents[2]
 MODELS = {spec.name: spec for spec in registry.available()}
 NETWORKS = {spec.name: spec for spec in registry.networks("classification")}
 # Options whose code differs from that of the defaults; a model without an entry is tested with its defaults.
@@ -318,14 +314,12 @@ def small(spec):
 
 
 @every_composite
-def test_it_is_trained_from_a_file_to_a_folder_that_is_proven_and_answers_alone(name, write_topics, tmp_path):
+def test_it_is_trained_from_a_file_to_a_folder_that_is_proven_and_answers_alone(name, write_topics, command, tmp_path):
     write_topics(tmp_path / "topics.csv", 90)
-    # A process of its own, as training sets seeds and determinism.
     options = ["--model", name, "--models", tmp_path, "--name", "tiny", *to_arguments(small(MODELS[name]))]
-    command = [sys.executable, CHECKOUT / "train.py", tmp_path / "topics.csv", *options]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"The SavedModel answers \d+ texts as the model in memory does", done.stdout)
+    ran = command("train", tmp_path / "topics.csv", *options)
+    assert ran.code == 0, ran.out + ran.err
+    assert re.search(r"The SavedModel answers \d+ texts as the model in memory does", ran.out)
     folder = ModelFolder(tmp_path / "tiny")
     folder.verify()
     # One word tells the label; always the same answer would be right on a third of the rows.

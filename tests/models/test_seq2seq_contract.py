@@ -238,7 +238,7 @@ def test_scheduled_sampling_reads_its_own_tokens_in_training_only(name):
 def test_greedy_writing_compiles_under_xla_and_says_what_the_plain_graph_says(name):
     network, limits = shared(name), Limits(1.0, 2, 6)
     plain = tf.function(
-        lambda source: Search(limits, False, fixed=False)(network, source),
+        lambda source: Search(limits, False, fixed=False).greedy(network, source),
         input_signature=[tf.TensorSpec([None, None], tf.int32)],
     )
 
@@ -260,7 +260,7 @@ def test_on_jax_the_same_weights_give_the_same_logits_tokens_and_losses(tmp_path
     for name in NETWORKS:
         network = shared(name)
         network.save_weights(tmp_path / f"{name}.weights.h5")
-        decoded = Search(Limits(1.0, 2, 6), False, fixed=True)(network, tf.constant(SOURCE))
+        decoded = Search(Limits(1.0, 2, 6), False, fixed=True).greedy(network, tf.constant(SOURCE))
         cases[name] = {
             "architecture": dataclasses.asdict(small(name)),
             "sizes": dataclasses.asdict(SIZES),

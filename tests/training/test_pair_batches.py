@@ -1,3 +1,5 @@
+import itertools
+
 import numpy as np
 import pytest
 
@@ -39,7 +41,7 @@ def test_batches_are_as_full_as_they_may_be():
     made = batches()
     widths = [max(len(source), len(target) + 1) for source, target in zip(SOURCES, TARGETS, strict=True)]
     plan = made.plan(0)
-    for rows, following in zip(plan, plan[1:], strict=False):
+    for rows, following in itertools.pairwise(plan):
         assert (len(rows) + 1) * max(widths[row] for row in [*rows, following[0]]) > 40
 
 

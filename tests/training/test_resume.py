@@ -113,14 +113,15 @@ def topics(write_topics, tmp_path):
     return tmp_path
 
 
-def test_a_run_killed_at_its_start_in_two_epochs_in_the_refit_and_in_the_export_ends_as_if_never_stopped(topics):
+def test_a_run_killed_at_its_start_in_two_epochs_in_the_refit_and_in_the_export_ends_as_if_never_stopped(
+    topics, run_in
+):
     # With word vectors, which a run that is killed before its first checkpoint must begin with again.
     words = sorted(set((topics / "topics.csv").read_text().replace(",", " ").split()))
     lines = [f"{word} {number % 7 / 7} {number % 5 / 5} {number % 3 / 3} 0.5" for number, word in enumerate(words)]
     (topics / "vectors.txt").write_text("\n".join(lines))
     options = [*CNN, "--epochs", "3", "--vectors", "vectors.txt", "--refit"]
-    whole = Run(topics, "topics.csv", "--name", "whole", *options)
-    assert whole.wait() == 0, whole.output.read_text()
+    assert run_in(topics, "train", "topics.csv", "--name", "whole", *options).code == 0
     run_json = ModelFolder(topics / "models" / "whole").run()
     best = run_json["parts"][0]["training"]["best_epoch"]
     assert run_json["decision"]["refit"] is True
@@ -146,10 +147,9 @@ def test_a_run_killed_at_its_start_in_two_epochs_in_the_refit_and_in_the_export_
     assert_same_models(models / "whole", models / "broken")
 
 
-def test_a_mixture_killed_in_the_refit_ends_as_if_never_stopped(topics):
+def test_a_mixture_killed_in_the_refit_ends_as_if_never_stopped(topics, run_in):
     options = ["--model", "wide_deep_classifier", *OPTIONS, "--epochs", "2"]
-    whole = Run(topics, "topics.csv", "--name", "whole", *options)
-    assert whole.wait() == 0, whole.output.read_text()
+    assert run_in(topics, "train", "topics.csv", "--name", "whole", *options).code == 0
     models, unfinished = topics / "models", topics / "models" / "broken.unfinished"
     run = Run(topics, "topics.csv", "--name", "broken", *options)
     assert run.send(signal.SIGKILL, beyond(unfinished, 0, 5, "cnn_classifier-refit")) == -signal.SIGKILL
@@ -199,11 +199,11 @@ def test_ctrl_c_in_the_refit_keeps_the_weights_of_the_training_rows(topics):
     assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6), "the SavedModel's own"
 
 
-def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics):
+def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics, run_in):
     run = Run(topics, "topics.csv", *CNN, "--epochs", "500")
     run.send(signal.SIGKILL, beyond(topics / "models" / "topics.unfinished", 0, 1))
     write_topics(topics / "topics.csv", 299)
-    run = Run(topics, "--resume", "models/topics")
-    assert run.wait() == 2
-    assert "topics.csv is not what it was when the run began" in run.output.read_text()
+    ran = run_in(topics, "train", "--resume", "models/topics")
+    assert ran.code == 2
+    assert "topics.csv is not what it was when the run began" in ran.err
     assert beyond(topics / "models" / "topics.unfinished", 0, 1)(), "the checkpoints are kept"

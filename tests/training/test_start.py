@@ -3,9 +3,6 @@
 import csv
 import json
 import re
-import subprocess
-import sys
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -19,13 +16,6 @@ from kerasnlp_kit.data.split import split_rows
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder, build_network, sha256
 from kerasnlp_kit.text.padding import pad_rows
-
-CHECKOUT = Path(__file__).resolve().parents[2]
-
-
-def train(*arguments):
-    command = [sys.executable, CHECKOUT / "train.py", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=300)
 
 
 def embedding_of(folder):
@@ -99,15 +89,15 @@ def test_word_vectors_become_the_rows_of_the_embedding_and_the_others_get_their_
     assert weights[~found].std() == pytest.approx(3, rel=0.1)
 
 
-def test_fine_tuning_keeps_frozen_layers_bit_identical_and_names_its_ancestor(trained, tmp_path):
+def test_fine_tuning_keeps_frozen_layers_bit_identical_and_names_its_ancestor(trained, command, tmp_path):
     labels = [ModelFolder(trained).labels()[0], "a new one"]
     rows = [f"parcel {'late' if row % 2 else 'lost'} {row % 5},{labels[row % 2]}" for row in range(60)]
     (tmp_path / "new.csv").write_text("\n".join(["text,label", *rows]))
     options = ["--freeze", "embedding", "--models", tmp_path, "--epochs=2", "--no-calibrate"]
-    done = train(tmp_path / "new.csv", "--from", trained, *options)
-    assert done.returncode == 0, done.stdout + done.stderr
-    assert re.search(r"^frozen +embedding$", done.stdout, re.MULTILINE)
-    assert "1 of 2 classes were known there" in done.stdout
+    ran = command("train", tmp_path / "new.csv", "--from", trained, *options)
+    assert ran.code == 0, ran.out + ran.err
+    assert re.search(r"^frozen +embedding$", ran.out, re.MULTILINE)
+    assert "1 of 2 classes were known there" in ran.out
     np.testing.assert_array_equal(embedding_of(tmp_path / "new"), embedding_of(trained))
     run = json.loads((tmp_path / "new" / "run.json").read_text())
     (ancestor,) = run["ancestry"]
@@ -120,14 +110,14 @@ def test_fine_tuning_keeps_frozen_layers_bit_identical_and_names_its_ancestor(tr
     assert (tmp_path / "new" / "tokenizer.json").read_bytes() == (trained / "tokenizer.json").read_bytes()
 
 
-def test_frozen_word_vectors_are_those_of_the_file_in_the_end(write_topics, tmp_path):
+def test_frozen_word_vectors_are_those_of_the_file_in_the_end(write_topics, command, tmp_path):
     data = write_topics(tmp_path / "topics.csv", 60)
     vectors = {f"{letter}{number}": [number, -1, ord(letter), 0.5] for letter in "fm" for number in range(4)}
     lines = [f"{word} {' '.join(map(str, vector))}" for word, vector in vectors.items()]
     (tmp_path / "vectors.txt").write_text("\n".join(lines))
     options = ["--freeze", "embedding", "--vectors", tmp_path / "vectors.txt", "--epochs=2", "--filters=4"]
-    done = train(data, "--model", "cnn_classifier", "--models", tmp_path, *options)
-    assert done.returncode == 0, done.stdout + done.stderr
+    ran = command("train", data, "--model", "cnn_classifier", "--models", tmp_path, *options)
+    assert ran.code == 0, ran.out + ran.err
     table = embedding_of(tmp_path / "topics")
     words = json.loads((tmp_path / "topics" / "tokenizer.json").read_text())["config"]["word_index"]
     assert table.shape == (len(words) + 1, 4)

@@ -1,0 +1,128 @@
+"""A network in memory that writes: for the dev score of each epoch, for the proof, for a picture of its attention."""
+
+import functools
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+import tensorflow as tf
+
+from kerasnlp_kit.constants import BOS, PAD, UNK
+from kerasnlp_kit.decoding.protocol import Limits
+from kerasnlp_kit.export.verify_seq2seq import NEAR, Memory
+from kerasnlp_kit.tasks.seq2seq import Search, Writer, joined
+from kerasnlp_kit.text.padding import pad_rows
+from kerasnlp_kit.text.pieces import without_ends
+from kerasnlp_kit.text.token_ids import TokenIds
+from kerasnlp_kit.training import devices
+
+COMPILED_WIDTH = 16  # JAX compiles anew for each width: sources are padded to a multiple of this
+
+
+class MemoryWriter:
+    """Writes with a network in memory, exactly, on any backend.
+
+    Args:
+        network: an `EncoderDecoder`.
+        tokenizers: of source and target.
+        limits: of the outputs.
+        copies: whether unknown tokens are replaced by what the source has there.
+    """
+
+    def __init__(self, network: Any, tokenizers: tuple[Any, Any], limits: Limits, copies: bool) -> None:
+        self.network = network
+        self.source, self.target = tokenizers
+        self.copies = copies
+        self.fixed = keras.backend.backend() != "tensorflow"
+        self.search = Search(limits, unknown=copies, fixed=self.fixed)
+        self._greedy = Writer(network, self.search.greedy)
+
+    def greedy(self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray) -> tuple[list[str], np.ndarray]:
+        """Texts and log-probabilities of some rows, in one batch."""
+        return self._texts(self._greedy, ids, texts, rows, "log_probabilities")
+
+    def beam(
+        self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, size: int, length_penalty: float
+    ) -> tuple[list[str], np.ndarray]:
+        """Texts, row by row, and scores (rows, size) of the beam search."""
+        search = functools.partial(self.search.beam, size=size, length_penalty=length_penalty)
+        return self._texts(Writer(self.network, search), ids, texts, rows, "scores")
+
+    def sample(
+        self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, seed: int
+    ) -> tuple[list[str], np.ndarray]:
+        """Texts and log-probabilities, drawn from the whole vocabulary."""
+        search = functools.partial(self.search.sample, seed=seed, temperature=1.0, top_k=0, top_p=1.0)
+        return self._texts(Writer(self.network, search), ids, texts, rows, "log_probabilities")
+
+    def attention(self, ids: np.ndarray) -> tuple[list[str], list[str], np.ndarray]:
+        """Tokens of a source, of what is written for it, and weights (target, source): ids int32 (time,)."""
+        with devices.exact():
+            found = self._greedy.predict_on_batch(ids[None])
+            tokens = without_ends(found["tokens"][:, 0])[0]
+            before = np.concatenate([[BOS], tokens]).astype("int32")[None]
+            _, weights = self.network.attend(*map(keras.ops.convert_to_tensor, (ids[None], before)))
+        names = [
+            [name.decode("utf-8", "replace") for name in tokenizer.graph().name(tf.constant(row)).numpy()]
+            for tokenizer, row in ((self.source, ids), (self.target, tokens))
+        ]
+        return names[0], names[1], np.asarray(keras.ops.convert_to_numpy(weights))[0, : len(tokens)]
+
+    def memory(self, ids: TokenIds, texts: Sequence[bytes], some: int, saved_model: Path, **options: Any) -> Memory:
+        """For the proof: ``options`` are ``size`` and ``length_penalty`` of the beam search, and ``seed``."""
+        seed = options.pop("seed")
+        return Memory(
+            greedy=lambda rows: self.greedy(ids, texts, rows),
+            beam=lambda rows: self.beam(ids, texts, rows, **options),
+            sample=lambda rows: self.sample(ids, texts, rows, seed),
+            as_probable=self._as_probable(ids, texts, saved_model),
+            ids=self._padded(ids, np.arange(some)),
+        )
+
+    def _as_probable(self, ids: TokenIds, texts: Sequence[bytes], saved_model: Path) -> Callable[[int, str], bool]:
+        """Whether another text of the SavedModel is one that rounding may have put before ours."""
+        loaded = functools.cache(lambda: tf.saved_model.load(str(saved_model)))
+
+        def check(row: int, text: str) -> bool:
+            source = self._padded(ids, np.array([row]))
+            (tokens,) = loaded().signatures["ids"](ids=tf.constant(source))["tokens"].numpy()
+            written = without_ends(tokens[None])
+            if not self.copies and self.target.decode(written) != [text]:
+                return False
+            before = np.concatenate([[BOS], tokens[:-1]]).astype("int32")[None]
+            with devices.exact():
+                logits = self.network({"source": keras.ops.convert_to_tensor(source), "target": before}, training=False)
+            found = np.asarray(keras.ops.convert_to_numpy(logits))[0]
+            found[:, [PAD, BOS] if self.copies else [PAD, BOS, UNK]] = -np.inf
+            steps = np.arange(min(len(written[0]) + 1, len(tokens)))
+            # The last one may be an end that the limit forced.
+            steps = steps[:-1] if len(written[0]) + 1 >= len(tokens) else steps
+            return bool((found[steps].max(axis=1) - found[steps, tokens[steps]] <= NEAR).all())
+
+        return check
+
+    def _texts(
+        self, writer: Writer, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, score: str
+    ) -> tuple[list[str], np.ndarray]:
+        with devices.exact():
+            found = writer.predict_on_batch(self._padded(ids, rows))
+        beams = found["tokens"].shape[1]
+        tokens = without_ends(found["tokens"].reshape(len(rows) * beams, -1))
+        places = found["alignments"].reshape(len(rows) * beams, -1)
+        aligned = [row[: len(written)] for row, written in zip(places, tokens, strict=True)]
+        pieces = None
+        if self.copies:
+            split = self.source.graph().split(tf.constant([texts[row] for row in rows])).to_list()
+            pieces = [one for one in split for _ in range(beams)]
+        scores = np.asarray(found[score], "float64")
+        return joined(self.target, tokens, aligned, pieces), scores[
+            :, 0
+        ] if beams == 1 and score != "scores" else scores
+
+    def _padded(self, ids: TokenIds, rows: np.ndarray) -> np.ndarray:
+        width = max(1, int(ids.lengths[rows].max(initial=0)))
+        if self.fixed:
+            width = -(-width // COMPILED_WIDTH) * COMPILED_WIDTH
+        return pad_rows(ids, rows, width)

@@ -1,0 +1,240 @@
+"""From files to pairs, tokenizers, token ids and sizes."""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.api.preparation import Say
+from kerasnlp_kit.config import PairConfig
+from kerasnlp_kit.constants import UNK
+from kerasnlp_kit.data.pairs import Pairs, read_pairs
+from kerasnlp_kit.data.split import split_pairs
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.terminal import printable
+from kerasnlp_kit.registry import PairSizes
+from kerasnlp_kit.text.token_ids import TokenIds
+
+LONGEST = 256  # source tokens; attention costs the square of them
+FITTED_ROWS = 200_000  # texts that decide on the kind of tokens
+SHORT_TEXT = 25.0  # characters, on the mean; what is shorter is written character by character
+CJK_WIDTH = 3.0  # characters of Latin script that say as much as one of Chinese
+MOST_SYMBOLS = 200  # a side of so few different words, all of them short and frequent, is words: phonemes, tags, moves
+LONGEST_SYMBOL = 4.0
+RARE_SYMBOL = 5  # occurrences; fewer have
+RARE_SYMBOLS = 0.1  # of the different ones, at most
+SHARED = 0.8  # of the characters of each side that the other must have for a joint vocabulary
+
+
+@dataclass(frozen=True)
+class PairData:
+    """Pairs as read and split; nothing here needs TensorFlow, so that a bad file is told at once."""
+
+    train: Pairs
+    dev: Pairs
+    test: Pairs | None
+    dev_name: str
+    test_name: str | None
+
+
+@dataclass(frozen=True)
+class PairTokens:
+    """The pairs as token ids.
+
+    Attributes:
+        source: tokenizer of the sources.
+        target: tokenizer of the targets; the same object where the vocabulary is joint.
+        reasons: why these were taken, for the plan.
+        sizes: for the network.
+        train: ids of sources and targets.
+        dev: likewise.
+        rows: training rows that are used: those whose target is not too long.
+        max_source: tokens of a source that are read.
+        cut: training sources that are longer.
+        left_out: training rows whose target is too long to learn.
+        unknown: share of the tokens of dev targets that cannot be written.
+    """
+
+    source: Any
+    target: Any
+    reasons: str
+    sizes: PairSizes
+    train: tuple[TokenIds, TokenIds]
+    dev: tuple[TokenIds, TokenIds]
+    rows: np.ndarray
+    max_source: int
+    cut: int
+    left_out: int
+    unknown: float
+
+
+def read_pair_data(config: PairConfig, say: Say) -> PairData:
+    """Reads, checks and splits.
+
+    Raises:
+        UserError: see `read_pairs`; too few rows to hold some out.
+    """
+    data = config.data
+    everything = read_pairs(config.train, data.source_column, data.target_column)
+    _say_reading(everything, say)
+    test = _read_other(data.test, config, everything, say) if data.test else None
+    if data.dev:
+        dev = _read_other(data.dev, config, everything, say)
+        name = test.source + (" (test)" if test.source == dev.source else "") if test else None
+        return PairData(everything, dev, test, dev.source, name)
+    train_rows, dev_rows = split_pairs(everything.sources, data.dev_fraction, config.training.seed)
+    if not len(dev_rows) or not len(train_rows):
+        raise UserError(f"{everything.source} has too few rows to hold some out for choosing; give --dev.")
+    dev_name = f"dev ({len(dev_rows):,} rows held out)"
+    train, dev = everything.take(train_rows), everything.take(dev_rows)
+    return PairData(train, dev, test, dev_name, test.source if test else None)
+
+
+def tokenize_pairs(config: PairConfig, data: PairData, tokenizers: tuple[Any, Any] | None) -> PairTokens:
+    """Fits tokenizers, or takes those given, and makes ids.
+
+    Args:
+        config: of the run.
+        data: from `read_pair_data`.
+        tokenizers: of the run that is resumed.
+
+    Raises:
+        UserError: see `SubwordTokenizer.fit`; no training row is left.
+    """
+    train = data.train
+    kinds, joint, reasons = choose_tokenizers(config, train.sources, train.targets)
+    source, target = tokenizers or _fit(config, kinds, joint, train)
+    encoded = [(source.encode(part.sources), target.encode(part.targets)) for part in (train, data.dev)]
+    longest = int(encoded[0][0].lengths.max(initial=1))
+    limit = config.text.max_length or max(1, min(LONGEST, longest))
+    cut = int((encoded[0][0].lengths > limit).sum())
+    rows = np.flatnonzero(encoded[0][1].lengths <= max(limit, LONGEST))
+    if not len(rows):
+        raise UserError(f"{train.source}: every target is longer than {max(limit, LONGEST)} tokens; give --max-length.")
+    dev_ids = encoded[1][1].values
+    return PairTokens(
+        source,
+        target,
+        reasons,
+        PairSizes(source.vocabulary_size, target.vocabulary_size, target is source),
+        (shortened(encoded[0][0], limit), encoded[0][1]),
+        (shortened(encoded[1][0], limit), encoded[1][1]),
+        rows,
+        limit,
+        cut,
+        len(train) - len(rows),
+        float((dev_ids == UNK).mean()) if len(dev_ids) else 0.0,
+    )
+
+
+def choose_tokenizers(
+    config: PairConfig, sources: Sequence[str], targets: Sequence[str]
+) -> tuple[tuple[str, str], bool, str]:
+    """What tokens are, by the options and else by the texts.
+
+    Returns:
+        Kinds for source and target, whether the vocabulary is joint, and why, in words.
+    """
+    sides = [list(texts[:FITTED_ROWS]) for texts in (sources, targets)]
+    asked = (config.text.source_tokenizer, config.text.target_tokenizer)
+    kinds, reasons = [], []
+    for side, choice, texts in zip(("source", "target"), asked, sides, strict=True):
+        kind, reason = (choice, "as asked") if choice != "auto" else kind_of(texts)
+        kinds.append(kind)
+        reasons.append(f"{side} {kind} ({reason})")
+    same = kinds[0] == kinds[1]
+    if config.text.joint == "yes" and not same:
+        raise UserError(
+            f"--joint yes needs the same tokens on both sides: name --source-tokenizer and --target-tokenizer. "
+            f"Received: {kinds[0]} and {kinds[1]}"
+        )
+    joint = config.text.joint == "yes" or (config.text.joint == "auto" and same and share_characters(*sides))
+    return (kinds[0], kinds[1]), joint, ", ".join(reasons) + (", one vocabulary" if joint else "")
+
+
+def kind_of(texts: Sequence[str]) -> tuple[str, str]:
+    """Characters, words or subwords for these texts, and why."""
+    counts: dict[str, int] = {}
+    for text in texts:
+        for word in text.split():
+            counts[word] = counts.get(word, 0) + 1
+        if len(counts) > MOST_SYMBOLS:
+            break
+    if counts and len(counts) <= MOST_SYMBOLS:
+        several = sum(counts.values()) > 2 * len(texts)
+        short = sum(map(len, counts)) / len(counts) <= LONGEST_SYMBOL
+        rare = sum(number < RARE_SYMBOL for number in counts.values())
+        if several and short and rare <= RARE_SYMBOLS * len(counts):
+            return "words", f"{len(counts)} different symbols"
+    mean = sum(map(_width, texts)) / max(1, len(texts))
+    if mean < SHORT_TEXT:
+        return "characters", f"short texts, {mean:.0f} characters on the mean"
+    return "subwords", f"sentences, {mean:.0f} characters on the mean"
+
+
+def share_characters(sources: Sequence[str], targets: Sequence[str]) -> bool:
+    """Whether most of what either side is written with is also in the other."""
+    counts: list[dict[str, int]] = [{}, {}]
+    for side, texts in zip(counts, (sources, targets), strict=True):
+        for text in texts:
+            for character in text:
+                side[character] = side.get(character, 0) + 1
+    shares = []
+    for own, other in (counts, counts[::-1]):
+        total = sum(own.values())
+        shares.append(sum(number for character, number in own.items() if character in other) / max(1, total))
+    return min(shares) >= SHARED
+
+
+def subword_vocabulary(texts: Sequence[str]) -> int:
+    """Size of a vocabulary of subwords: five times the root of the number of words, from 200 to 32,000."""
+    words = sum(max(len(text.split()), _width(text) / 6) for text in texts)
+    size = min(32_000, max(200, 5 * math.sqrt(words)))
+    characters = len(set().union(*map(set, texts))) if texts else 0
+    # Every character needs an id, and pieces of several should not be the fewer part.
+    return int(round(max(size, 1.5 * characters), -2))
+
+
+def shortened(ids: TokenIds, limit: int) -> TokenIds:
+    """Rows cut after ``limit`` ids."""
+    lengths = np.minimum(ids.lengths, limit)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    moved = np.repeat(ids.offsets[:-1] - offsets[:-1], lengths)
+    return TokenIds(ids.values[np.arange(offsets[-1]) + moved], offsets)
+
+
+def _fit(config: PairConfig, kinds: tuple[str, str], joint: bool, train: Pairs) -> tuple[Any, Any]:
+    if joint:
+        tokenizer = _fit_one(config, kinds[0], [*train.sources, *train.targets])
+        return tokenizer, tokenizer
+    return _fit_one(config, kinds[0], list(train.sources)), _fit_one(config, kinds[1], list(train.targets))
+
+
+def _fit_one(config: PairConfig, kind: str, texts: list[str]) -> Any:
+    from kerasnlp_kit.text.pieces import PieceTokenizer
+    from kerasnlp_kit.text.subwords import SubwordTokenizer
+
+    if kind == "subwords":
+        return SubwordTokenizer.fit(texts, config.text.vocabulary or subword_vocabulary(texts), config.training.seed)
+    assert kind in ("characters", "words")
+    return PieceTokenizer.fit(texts, kind, config.text.vocabulary)  # type: ignore[arg-type]
+
+
+def _width(text: str) -> float:
+    """Characters of a text, those of Chinese and the like for several."""
+    return sum(CJK_WIDTH if "\u3040" <= character <= "\u9fff" or character >= "\uac00" else 1 for character in text)
+
+
+def _read_other(source: str, config: PairConfig, train: Pairs, say: Say) -> Pairs:
+    data = config.data
+    pairs = read_pairs(source, data.source_column, data.target_column, preferred=train.columns)
+    _say_reading(pairs, say)
+    return pairs
+
+
+def _say_reading(pairs: Pairs, say: Say) -> None:
+    say(printable(f"{pairs.source}: {len(pairs):,} pairs ({pairs.description}); {pairs.columns.reason}"))
+    for note in pairs.notes:
+        say(f"note: {printable(note)}")

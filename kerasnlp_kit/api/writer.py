@@ -1,0 +1,144 @@
+"""Writes texts with the SavedModel of a folder."""
+
+import itertools
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.api.load import LoadedFolder
+
+BATCH = 128
+SORTED = 64 * BATCH  # texts that are read at once and sorted by length
+
+
+class LoadedWriter(LoadedFolder):
+    """A trained model that writes a text for a text."""
+
+    task = "seq2seq"
+    does = "writes a text for a text"
+
+    def predict(self, sources: Iterable[str | bytes], **options: Any) -> list[str]:
+        """What the model writes for each source; ``options`` as in `write`."""
+        return self.write(sources, **options)[0]
+
+    def write(
+        self,
+        sources: Iterable[str | bytes],
+        *,
+        beam: int = 1,
+        length_penalty: float | None = None,
+        seed: int | None = None,
+        temperature: float = 1.0,
+        top_k: int = 0,
+        top_p: float = 1.0,
+        compiled: bool = False,
+    ) -> tuple[list[str], np.ndarray]:
+        """Writes for each source: greedily, by beam search if ``beam`` is above 1, or drawn if a seed is given.
+
+        Args:
+            sources: texts.
+            beam: outputs in sight.
+            length_penalty: of the beam search; by default that of the training's options.
+            seed: of what is drawn; text n gets ``seed + n``.
+            temperature: by which logits are divided.
+            top_k: draw among so many most probable tokens; 0: among all.
+            top_p: draw among the fewest tokens that make up this probability.
+            compiled: use the signatures that XLA compiles for a few shapes: seconds for the first text, then faster.
+
+        Returns:
+            Texts, and their scores, float32 (texts,): log-probabilities, with beam search divided by the penalty.
+        """
+        import tensorflow as tf
+
+        penalty = self.run["parts"][0]["length_penalty"] if length_penalty is None else length_penalty
+        penalties = {"length_penalty": tf.constant(penalty, tf.float32)}
+        if seed is not None:
+            drawn = {"temperature": tf.constant(temperature, tf.float32), "top_k": tf.constant(top_k)}
+            drawn |= {"top_p": tf.constant(top_p, tf.float32)}
+
+            def ask(batch: Any, first: int) -> Any:
+                return self.signatures["sample"](source=batch, seed=tf.constant((seed + first) % 2**31), **drawn)
+        elif beam > 1:
+            own = self.run["parts"][0]["beam"]
+
+            def ask(batch: Any, first: int) -> Any:
+                if compiled and beam == own and "beam_xla" in self.signatures:
+                    return self.signatures["beam_xla"](source=batch, **penalties)
+                return self.signatures["beam"](source=batch, beam_size=tf.constant(beam), **penalties)
+        else:
+            name = "greedy_xla" if compiled and "greedy_xla" in self.signatures else "serving_default"
+
+            def ask(batch: Any, first: int) -> Any:
+                return self.signatures[name](source=batch)
+
+        return self._each(sources, ask, in_order=seed is not None)
+
+    def several(self, source: str | bytes, beam: int, length_penalty: float | None = None) -> list[tuple[str, float]]:
+        """The ``beam`` best outputs for one source, each with its score, best first."""
+        import tensorflow as tf
+
+        penalty = self.run["parts"][0]["length_penalty"] if length_penalty is None else length_penalty
+        found = self.signatures["beam"](
+            source=tf.constant([source]),
+            beam_size=tf.constant(beam),
+            length_penalty=tf.constant(penalty, tf.float32),
+        )
+        texts = [text.decode("utf-8", "replace") for text in found["targets"].numpy()[0]]
+        return list(zip(texts, found["scores"].numpy()[0].tolist(), strict=True))
+
+    def score(self, sources: Sequence[str | bytes], targets: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probabilities of given targets, float32 (texts,), and how many tokens they have, int32 (texts,)."""
+        import tensorflow as tf
+
+        pieces = [(np.zeros(0, "float32"), np.zeros(0, "int32"))]
+        for begin in range(0, len(sources), BATCH):
+            rows = slice(begin, begin + BATCH)
+            found = self.signatures["score"](source=tf.constant(sources[rows]), target=tf.constant(targets[rows]))
+            pieces.append((found["log_probability"].numpy(), found["tokens"].numpy()))
+        return np.concatenate([one for one, _ in pieces]), np.concatenate([one for _, one in pieces])
+
+    def attention(self, source: str | bytes) -> tuple[list[str], list[str], np.ndarray]:
+        """Tokens of a source, tokens that are written for it, and weights float32 (target tokens, source tokens)."""
+        import tensorflow as tf
+
+        found = {
+            name: values.numpy()[0] for name, values in self.signatures["attention"](tf.constant([source])).items()
+        }
+        names = [
+            [name.decode("utf-8", "replace") for name in found[side] if name]
+            for side in ("source_tokens", "target_tokens")
+        ]
+        return names[0], names[1], found["weights"][: len(names[1]), : len(names[0])]
+
+    def _each(
+        self, sources: Iterable[str | bytes], ask: Callable[[Any, int], Any], in_order: bool
+    ) -> tuple[list[str], np.ndarray]:
+        import tensorflow as tf
+
+        from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
+        if isinstance(sources, (str, bytes)):
+            raise TypeError(f"sources must be several texts, such as a list. Received: {sources!r:.100}")
+        texts: list[str] = []
+        scores = [np.zeros(0, "float32")]
+        for asked in _portions(to_bytes(source) for source in sources):
+            # Rows of like length together leave less padding; what is drawn depends on the place in the batch.
+            order = np.arange(len(asked)) if in_order else np.argsort([len(text) for text in asked], kind="stable")
+            written = [""] * len(asked)
+            totals = np.zeros(len(asked), "float32")
+            for begin in range(0, len(asked), BATCH):
+                rows = order[begin : begin + BATCH]
+                found = ask(tf.constant([asked[row] for row in rows]), len(texts) + begin)
+                best = found["target"] if "target" in found else found["targets"][:, 0]
+                totals[rows] = (found["score"] if "score" in found else found["scores"][:, 0]).numpy()
+                for row, text in zip(rows, best.numpy(), strict=True):
+                    written[row] = text.decode("utf-8", "replace")
+            texts += written
+            scores.append(totals)
+        return texts, np.concatenate(scores)
+
+
+def _portions(texts: Iterator[bytes]) -> Iterator[list[bytes]]:
+    while portion := list(itertools.islice(texts, SORTED)):
+        yield portion

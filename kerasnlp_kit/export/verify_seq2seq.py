@@ -1,0 +1,162 @@
+"""The proof of a model that writes: a fresh process must write what the model in memory writes."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from kerasnlp_kit.errors import ExportMismatch
+from kerasnlp_kit.export.verify import Prover, batch_sizes, packed, unpacked
+from kerasnlp_kit.text.operations import subword_operations
+
+SCORE_TOLERANCE = 1e-3  # of a log-probability, the sum over a whole text
+NEAR = 1e-4  # how much less probable than the best token one may be that rounding puts before it
+SOME = 64  # sources that the other signatures are asked about
+MOST_NEAR = 0.1  # share of these whose text may be another one that is as probable
+
+Writing = Callable[[np.ndarray], tuple[list[str], np.ndarray]]
+"""Rows of the sources to their texts and log-probabilities, float (rows,), by the model in memory."""
+
+
+@dataclass(frozen=True)
+class Memory:
+    """What the model in memory writes.
+
+    Attributes:
+        greedy: see `Writing`; asked for the rows of each batch that the process is asked about.
+        beam: the same, of several texts a row, float (rows, beams); texts row by row.
+        sample: the same, drawn with the seed.
+        as_probable: whether what the SavedModel writes for a row is within `NEAR` of the best token at each step.
+        ids: int32 (some, time), of the first sources.
+    """
+
+    greedy: Writing
+    beam: Writing
+    sample: Writing
+    as_probable: Callable[[int, str], bool]
+    ids: np.ndarray
+
+
+def prove_seq2seq(
+    prover: Prover,
+    saved_model: Path,
+    sources: Sequence[bytes],
+    memory: Memory,
+    *,
+    beam_size: int,
+    length_penalty: float,
+    seed: int,
+    library: str | None,
+) -> tuple[list[str], np.ndarray]:
+    """Has a fresh process write for all sources, and compares.
+
+    ``serving_default`` is asked about all, in batches of 0, 1, 257 and 256 and in the order given; each text must be
+    the same, or as probable at each step. The other signatures are asked about the first ones.
+
+    Args:
+        prover: the process.
+        saved_model: path of the version's folder.
+        sources: in UTF-8, hard ones first.
+        memory: what the model in memory writes.
+        beam_size: outputs in sight.
+        length_penalty: of the beam search.
+        seed: of what is drawn.
+        library: what the process needs beside TensorFlow, if anything: tensorflow_text.
+
+    Returns:
+        The SavedModel's own texts, and their log-probabilities, float32 (sources,).
+
+    Raises:
+        ExportMismatch: with the source's number.
+    """
+    some = min(SOME, len(sources))
+    rows = np.resize(np.arange(len(sources)), max(len(sources), 1 + 257))  # few sources are asked several times
+    asked = [sources[row] for row in rows.tolist()]
+    sizes = batch_sizes(len(asked))
+    questions = {
+        **packed("source", asked),
+        "sizes": np.array(sizes, "int64"),
+        "some": np.array(some),
+        "beam_size": np.array(beam_size),
+        "length_penalty": np.array(length_penalty, "float32"),
+        "seed": np.array(seed % 2**31),
+        "ids": memory.ids,
+    }
+    if library:
+        questions["library"] = np.frombuffer(str(subword_operations()).encode(), "uint8")
+    found = prover.answers(saved_model, questions)
+    texts, scores = _read("target", found), found["score"]
+    start = 0
+    for size in sizes:
+        batch = rows[start : start + size]
+        expected, expected_scores = memory.greedy(batch) if size else ([], np.zeros(0))
+        for place, (row, wanted) in enumerate(zip(batch.tolist(), expected, strict=True)):
+            written, total = texts[start + place], scores[start + place]
+            if written == wanted:
+                _require_near(saved_model, "serving_default", row, float(total), float(expected_scores[place]))
+            elif not memory.as_probable(row, written):
+                raise ExportMismatch(
+                    f"{saved_model} writes another text than the model in memory for source {row}. The model was not "
+                    "put in place."
+                )
+        start += size
+    _compare_others(saved_model, found, memory, np.arange(some), texts)
+    return texts[: len(sources)], scores[: len(sources)]
+
+
+def _compare_others(
+    saved_model: Path, found: dict[str, np.ndarray], memory: Memory, some: np.ndarray, greedy: list[str]
+) -> None:
+    beams, beam_scores = memory.beam(some)
+    drawn, drawn_scores = memory.sample(some)
+    wanted, wanted_scores = greedy[: len(some)], found["score"][: len(some)]
+    _compare(saved_model, "beam", _read("beam_targets", found), found["beam_scores"], beams, beam_scores)
+    _compare(saved_model, "sample", _read("sample_target", found), found["sample_score"], drawn, drawn_scores)
+    _compare(saved_model, "prefix", _read("prefix_target", found), None, wanted, None)
+    _compare(saved_model, "attention", _read("attention_target", found), None, wanted, None)
+    if "greedy_xla_score" in found:
+        texts = _read("greedy_xla_target", found)
+        _compare(saved_model, "greedy_xla", texts, found["greedy_xla_score"], wanted, wanted_scores)
+        _compare(
+            saved_model, "beam_xla", _read("beam_xla_targets", found), found["beam_xla_scores"], beams, beam_scores
+        )
+    same = np.isclose(found["ids_score"], wanted_scores, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
+    if same.mean() < 1 - MOST_NEAR:
+        raise ExportMismatch(f"{saved_model}: the signature ids does not write what serving_default writes.")
+    if not np.isfinite(found["score_log_probability"]).all():
+        raise ExportMismatch(f"{saved_model}: the signature score gives no number for a text that the model wrote.")
+
+
+def _compare(
+    saved_model: Path,
+    signature: str,
+    texts: list[str],
+    scores: np.ndarray | None,
+    expected: list[str],
+    expected_scores: np.ndarray | None,
+) -> None:
+    if len(texts) != len(expected):
+        raise ExportMismatch(f"{saved_model}: {signature} writes {len(texts)} texts; expected {len(expected)}.")
+    different = [row for row, (one, other) in enumerate(zip(texts, expected, strict=True)) if one != other]
+    if len(different) > MOST_NEAR * len(texts):
+        raise ExportMismatch(
+            f"{saved_model}: {signature} writes {len(different)} of {len(texts)} texts otherwise than the model in "
+            f"memory, the first at {different[0]}. The model was not put in place."
+        )
+    if scores is not None and expected_scores is not None:
+        for row, (one, other) in enumerate(zip(scores.ravel(), expected_scores.ravel(), strict=True)):
+            if row not in different:
+                _require_near(saved_model, signature, row, float(one), float(other))
+
+
+def _require_near(saved_model: Path, signature: str, row: int, found: float, expected: float) -> None:
+    if not abs(found - expected) <= SCORE_TOLERANCE * max(1.0, abs(expected)):
+        raise ExportMismatch(
+            f"{saved_model}: {signature} scores text {row} with {found:.6f}, the model in memory with {expected:.6f}; "
+            f"at most {SCORE_TOLERANCE:.0e} is allowed. The model was not put in place."
+        )
+
+
+def _read(name: str, found: dict[str, np.ndarray]) -> list[str]:
+    return [text.decode("utf-8", "replace") for text in unpacked(name, found)]
