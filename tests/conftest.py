@@ -13,13 +13,16 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NamedTuple
 
+import numpy as np
 import pytest
 
 from kerasnlp_kit.cli.main import main
 from kerasnlp_kit.export import verify
+from kerasnlp_kit.options import to_arguments
 
 CHECKOUT = Path(__file__).resolve().parents[1]
 SAMPLE = CHECKOUT / "data" / "support_tickets.csv"
+DATES = CHECKOUT / "data" / "dates.csv"
 # Also of the processes that tests start: compiling is what takes the time there, not what is compiled.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
@@ -42,6 +45,82 @@ def trained(tickets, tmp_path_factory, run_in) -> Path:
     ran = run_in(folder, "train", tickets, *options)
     assert ran.code == 0, ran.out + ran.err
     return folder / "models" / "tickets"
+
+
+def small_writer(model="transformer_seq2seq", **further) -> list[str]:
+    """Flags of a small model that writes; what is named here wins."""
+    options = {"model": model, "learning_rate": 0.02, "batch_tokens": 512, "xla": False, "dropout": 0.0}
+    if model == "transformer_seq2seq":
+        options |= {"layers": 1, "d_model": 16, "heads": 2, "feed_forward": 32, "attention_dropout": 0.0}
+    else:  # half the time to trace
+        options |= {"units": 8, "embedding_dim": 8, "bidirectional": False, "input_feeding": False}
+    return to_arguments(options | further)
+
+
+@pytest.fixture(scope="session")
+def dates(tmp_path_factory) -> Path:
+    """The first 150 rows of the sample of dates: columns source and target, short texts."""
+    path = tmp_path_factory.mktemp("data") / "dates.csv"
+    with DATES.open(encoding="utf-8") as file:
+        path.write_text("".join(itertools.islice(file, 151)), encoding="utf-8")
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_writer(dates, tmp_path_factory, run_in) -> Path:
+    """The finished folder of a small model that writes dates by characters, far from perfect; not to be changed.
+
+    What the run said is in output.txt beside models/.
+    """
+    folder = tmp_path_factory.mktemp("trained_writer")
+    # With all that a run which is broken off and resumed must put back.
+    ran = run_in(folder, "train", dates, *small_writer(epochs=12, patience=12, accumulate=2, dropout=0.05))
+    assert ran.code == 0, ran.out + ran.err
+    (folder / "output.txt").write_text(ran.out, encoding="utf-8")
+    return folder / "models" / "dates"
+
+
+@pytest.fixture
+def without_export(monkeypatch):
+    """Nothing is exported and proven where a model writes, which takes most of the time: the training is tested."""
+
+    def export(folder, version):
+        saved_model = folder.path / "saved_model" / str(version)
+        saved_model.mkdir(parents=True)
+        (saved_model / "saved_model.pb").write_text(f"version {version}")
+        return saved_model
+
+    def prove(prover, saved_model, sources, memory, **_):
+        return [source.decode("utf-8", "replace")[:9] for source in sources], np.full(len(sources), -1, "float32")
+
+    picture = (["a"], ["b"], np.ones((1, 1), "float32"))
+    monkeypatch.setattr("kerasnlp_kit.export.saved_model.export_saved_model", export)
+    monkeypatch.setattr("kerasnlp_kit.export.verify_seq2seq.prove_seq2seq", prove)
+    monkeypatch.setattr("kerasnlp_kit.api.memory_writer.MemoryWriter.attention", lambda *_: picture)
+
+
+@pytest.fixture(scope="session")
+def sentences(tmp_path_factory) -> Path:
+    """Sentences of a few words and the same with the words the other way round: columns source and target."""
+    path = tmp_path_factory.mktemp("data") / "sentences.csv"
+    source = random.Random(0)
+    kinds = (["the", "a", "every"], ["small", "old", "green"], ["dog", "house", "teacher"], ["sees", "likes", "finds"])
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file)
+        writer.writerow(["source", "target"])
+        for _ in range(80):
+            words = [source.choice(kind) for kind in (*kinds, *kinds[:3])]
+            writer.writerow([" ".join(words), " ".join(words[::-1])])
+    return path
+
+
+@pytest.fixture(scope="session")
+def trained_subword_writer(sentences, tmp_path_factory, run_in) -> Path:
+    """Likewise, of a model whose tokens are subwords, with one vocabulary for both sides."""
+    folder = tmp_path_factory.mktemp("trained_subword_writer")
+    ran = run_in(folder, "train", sentences, *small_writer("lstm_seq2seq", epochs=3, vocabulary=60))
+    assert ran.code == 0, ran.out + ran.err
+    return folder / "models" / "sentences"
 
 
 @pytest.fixture(scope="session")

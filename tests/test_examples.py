@@ -10,6 +10,7 @@ import pytest
 import tensorflow as tf
 
 import kerasnlp_kit
+from kerasnlp_kit.text.operations import subword_operations
 
 EXAMPLES = Path(__file__).resolve().parent.parent / "examples"
 TEXTS = [
@@ -38,15 +39,24 @@ def expected(trained):
 @pytest.fixture(scope="session")
 def label_program(tmp_path_factory):
     """examples/c/label.c, built by its own Makefile in a folder of its own."""
+    return build_program("label", tmp_path_factory.mktemp("c"))
+
+
+@pytest.fixture(scope="session")
+def write_program(tmp_path_factory):
+    """examples/c/write.c, likewise."""
+    return build_program("write", tmp_path_factory.mktemp("c"))
+
+
+def build_program(name, folder):
     compiler = shutil.which("cc") or shutil.which("gcc") or shutil.which("clang")
     if compiler is None or shutil.which("make") is None:
         pytest.skip("no C compiler or no make here")
-    folder = tmp_path_factory.mktemp("c")
-    for name in ("label.c", "signature.h", "Makefile"):
-        shutil.copy(EXAMPLES / "c" / name, folder)
+    for file in (f"{name}.c", "signature.h", "Makefile"):
+        shutil.copy(EXAMPLES / "c" / file, folder)
     command = [
         "make",
-        "label",
+        name,
         f"PYTHON={sys.executable}",
         f"CC={compiler}",
         "CFLAGS=-O1 -Werror -std=c11 -Wall -Wextra",
@@ -54,7 +64,7 @@ def label_program(tmp_path_factory):
     build = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300)
     assert build.returncode == 0, build.stderr
     assert "warning" not in build.stderr
-    return folder / "label"
+    return folder / name
 
 
 def answers(folder, texts):
@@ -136,7 +146,49 @@ def test_c_program_without_a_text_shows_its_usage(label_program):
 
 
 def test_c_program_has_fewer_than_100_lines():
-    assert len((EXAMPLES / "c" / "label.c").read_text().splitlines()) < 100
+    for name in ("label.c", "write.c", "signature.h"):
+        assert len((EXAMPLES / "c" / name).read_text().splitlines()) < 100
+
+
+# A model that writes
+
+
+def printed_texts(result):
+    """Text and score of each line; what is written may hold no line break, but a tab."""
+    assert result.returncode == 0, result.stderr
+    lines = [line.rpartition("\t") for line in result.stdout.split("\n")[:-1]]
+    return [text for text, _, _ in lines], [float(score) for _, _, score in lines]
+
+
+def assert_writes_like_python(result, folder, texts):
+    expected, scores = kerasnlp_kit.load(folder).write(texts)
+    assert "\n" not in "".join(expected)
+    found, found_scores = printed_texts(result)
+    assert found == expected
+    assert found_scores == pytest.approx(scores.tolist(), abs=1e-3)
+
+
+def test_c_program_writes_like_python(write_program, trained_writer):
+    texts = ["May 3, 1998", "", "二〇八八年七月二十九日", "😡 6 aug", "parcel " * 14_285]
+    assert_writes_like_python(run(write_program, trained_writer / "saved_model" / "1", *texts), trained_writer, texts)
+
+
+def test_c_program_writes_subwords_with_the_library_of_their_operations(write_program, trained_subword_writer):
+    texts = ["the small dog sees a house", "", "好 every teacher"]
+    saved_model = trained_subword_writer / "saved_model" / "1"
+    result = run(write_program, "--library", subword_operations(), saved_model, *texts)
+    assert_writes_like_python(result, trained_subword_writer, texts)
+    without = run(write_program, saved_model, *texts)
+    assert without.returncode == 1 and "Sentencepiece" in without.stderr
+    missing = run(write_program, "--library", "missing.so", saved_model, *texts)
+    assert missing.returncode == 1 and "missing.so" in missing.stderr
+
+
+def test_c_program_that_writes_says_what_is_wrong(write_program, saved_model, tmp_path):
+    assert run(write_program).returncode == 2
+    assert f"error: {tmp_path}: " in run(write_program, tmp_path, "text").stderr
+    classifier = run(write_program, saved_model, "text")
+    assert classifier.returncode == 1 and "error: source: not in this model" in classifier.stderr
 
 
 def test_python_program_labels_its_arguments(saved_model, expected):

@@ -57,6 +57,14 @@ class MemoryWriter:
         search = functools.partial(self.search.sample, seed=seed, temperature=1.0, top_k=0, top_p=1.0)
         return self._texts(Writer(self.network, search), ids, texts, rows, "log_probabilities")
 
+    def prefix(
+        self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, prefixes: Sequence[str]
+    ) -> list[str]:
+        """Texts of some rows that begin with these prefixes."""
+        begin = self._padded(self.target.encode(prefixes), np.arange(len(rows)))
+        search = functools.partial(self.search.greedy, prefix=begin)
+        return self._texts(Writer(self.network, search), ids, texts, rows, "log_probabilities")[0]
+
     def attention(self, ids: np.ndarray) -> tuple[list[str], list[str], np.ndarray]:
         """Tokens of a source, of what is written for it, and weights (target, source): ids int32 (time,)."""
         with devices.exact():
@@ -77,6 +85,7 @@ class MemoryWriter:
             greedy=lambda rows: self.greedy(ids, texts, rows),
             beam=lambda rows: self.beam(ids, texts, rows, **options),
             sample=lambda rows: self.sample(ids, texts, rows, seed),
+            prefix=lambda rows, prefixes: self.prefix(ids, texts, rows, prefixes),
             as_probable=self._as_probable(ids, texts, saved_model),
             ids=self._padded(ids, np.arange(some)),
         )

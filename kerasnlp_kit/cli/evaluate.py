@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, require
 from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 
@@ -55,6 +55,7 @@ class Options:
 def main(arguments: list[str], prog: str) -> int:
     """Parses, evaluates, and prints the result."""
     options = parse(Options, arguments, prog)
+    require([("beam", options.beam, options.beam >= 1, "1 or more")])
     from kerasnlp_kit.api.documents import closing_lines
     from kerasnlp_kit.data.writing import require_table_name
     from kerasnlp_kit.evaluation.terminal import printable

@@ -1,7 +1,8 @@
 """Parses the flags of the small commands."""
 
 import dataclasses
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -38,18 +39,34 @@ def refuse_other_task(options: Any, folder: str, of_task: Mapping[str, Sequence[
         The task of the model.
 
     Raises:
-        UserError: an option of another task; names it.
+        UserError: an option of another task; names it. With such an option, also if the folder is no model's.
     """
     from kerasnlp_kit.api.load import task_of_folder
+    from kerasnlp_kit.export.folder import ModelFolder
 
     task = task_of_folder(folder)
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
     for other, names in of_task.items():
         for name in names:
             if other != task and getattr(options, name) != defaults[name]:
+                ModelFolder(Path(folder)).verify()  # a wrong name has no task that the option could be of
                 own = ", ".join(map(flag_of, of_task[task])) or "none"
                 raise UserError(
                     f"{flag_of(name)} is for models of another task ({other}); {folder} is for {task}, with the "
                     f"options {own}."
                 )
     return task
+
+
+def require(rules: Iterable[tuple[str, Any, bool, str]]) -> None:
+    """Makes sure that numbers mean something.
+
+    Args:
+        rules: name of an option, its value, whether the rule holds, the rule.
+
+    Raises:
+        UserError: one does not hold.
+    """
+    for name, value, holds, rule in rules:
+        if not holds:
+            raise UserError(f"{flag_of(name)} must be {rule}. Received: {value}")

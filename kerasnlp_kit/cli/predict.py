@@ -3,7 +3,7 @@
 import sys
 from dataclasses import dataclass
 
-from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, require
 from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
 
@@ -46,6 +46,16 @@ class Options:
 def main(arguments: list[str], prog: str) -> int:
     """Parses, labels or writes, and says how many rows were written."""
     options = parse(Options, arguments, prog)
+    penalty, top_p = options.length_penalty, options.top_p
+    require(
+        [
+            ("beam", options.beam, options.beam >= 1, "1 or more"),
+            ("length_penalty", penalty, penalty is None or penalty >= 0, "0 or more"),
+            ("temperature", options.temperature, options.temperature >= 0, "0 or more"),
+            ("top_k", options.top_k, options.top_k >= 0, "0 or more"),
+            ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
+        ]
+    )
     with without_keras():
         rows = _predict(options)
     if options.output != "-":

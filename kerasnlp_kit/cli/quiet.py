@@ -6,10 +6,11 @@ import re
 import sys
 import threading
 
-# The format of absl's C++ log lines, which no environment variable silences before TensorFlow has set its level.
+# The format of absl's C++ log lines, which no environment variable silences before TensorFlow has set its level; and
+# what SentencePiece says of every model that leaves characters as they are.
 _NOTICE = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ |WARNING: All log messages before absl::|"
-    rb"To enable the following instructions: "
+    rb"To enable the following instructions: |normalizer\.cc\(\d+\) LOG\(INFO\) "
 )
 
 
@@ -51,7 +52,7 @@ def _pass_on(reading: int, screen: int) -> None:
 
 
 def _could_be_notice(start: bytes) -> bool:
-    return start[:1] in (b"I", b"W", b"E", b"T") or bool(_NOTICE.match(start))
+    return start[:1] in (b"I", b"W", b"E", b"T", b"n") or bool(_NOTICE.match(start))
 
 
 def _write(screen: int, data: bytes) -> None:

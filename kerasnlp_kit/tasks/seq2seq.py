@@ -1,5 +1,6 @@
 """Text to text: the loss, and what a network in memory writes, on any backend."""
 
+import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -60,7 +61,31 @@ def limits_of(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Limits:
     return Limits(ratio, MARGIN, int(target_lengths.max(initial=0)) + MARGIN)
 
 
-class Writer(keras.Model):
+class _AnyShape(keras.Model):
+    """A model that TensorFlow traces once, and not for each shape of a batch: decoding takes seconds to trace."""
+
+    def make_predict_function(self, force: bool = False) -> Any:
+        """See `keras.Model`; all inputs are int32 (batch, time)."""
+        if keras.backend.backend() != "tensorflow":
+            return super().make_predict_function(force)
+        if self.predict_function is None or force:
+            import tensorflow as tf
+
+            @functools.cache
+            def traced(names: tuple[str, ...]) -> Any:
+                specification = tf.TensorSpec([None, None], tf.int32)
+                signature = {name: specification for name in names} if names else specification
+                return tf.function(lambda inputs: self(inputs, training=False), input_signature=[signature])
+
+            def predict(data: Any) -> Any:
+                ((inputs,),) = data
+                return traced(tuple(inputs) if isinstance(inputs, dict) else ())(inputs)
+
+            self.predict_function = predict
+        return self.predict_function
+
+
+class Writer(_AnyShape):
     """Decoding as a model, so that Keras compiles it on each backend.
 
     Args:
@@ -83,7 +108,7 @@ class Writer(keras.Model):
         return self.search(self.network, source)._asdict()
 
 
-class TargetScorer(keras.Model):
+class TargetScorer(_AnyShape):
     """How probable given targets are, as a model.
 
     Args:

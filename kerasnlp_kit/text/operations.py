@@ -2,6 +2,7 @@
 
 import importlib.util
 from pathlib import Path
+from typing import Any
 
 from kerasnlp_kit.errors import UserError
 
@@ -20,8 +21,11 @@ def subword_operations() -> Path:
     return Path(found.submodule_search_locations[0]) / LIBRARY
 
 
-def load_subword_operations() -> None:
+def load_subword_operations() -> Any:
     """Makes them known to TensorFlow.
+
+    Returns:
+        The functions that call them, as a module.
 
     Raises:
         UserError: see `subword_operations`; the package is not made for the TensorFlow that is installed.
@@ -30,7 +34,7 @@ def load_subword_operations() -> None:
     import tensorflow as tf
 
     try:
-        tf.load_op_library(str(path))
+        return tf.load_op_library(str(path))
     except (tf.errors.NotFoundError, OSError) as error:
         raise UserError(
             f"{path} does not fit TensorFlow {tf.__version__}: install tensorflow-text of the same version. ({error})"

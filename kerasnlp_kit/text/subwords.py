@@ -1,5 +1,6 @@
 """Subwords: a SentencePiece model, trained by ``sentencepiece``, run and undone in the graph by TensorFlow Text."""
 
+import hashlib
 import io
 from collections.abc import Iterable, Sequence
 
@@ -7,6 +8,7 @@ import tensorflow as tf
 
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.text.operations import load_subword_operations
 from kerasnlp_kit.text.pieces import UNKNOWN, ReversibleTokenizer, clean
 
 LONGEST_SENTENCE = 1_000_000  # bytes; what is longer would not be counted
@@ -109,6 +111,7 @@ class SubwordGraph(tf.Module):
         import tensorflow_text  # registers the operations; nothing else here needs it
 
         self._sentencepiece = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
+        self._sentencepiece._model_resource = _NamedModel(model)
         self._shown = tf.constant([piece.encode() for piece in pieces], tf.string)
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
@@ -122,3 +125,24 @@ class SubwordGraph(tf.Module):
     def name(self, ids: tf.Tensor) -> tf.Tensor:
         """How ids are shown: int32 to string, any shape."""
         return tf.gather(self._shown, ids)
+
+
+class _NamedModel(tf.saved_model.experimental.TrackableResource):
+    """A SentencePiece model in TensorFlow's memory under a name of its own.
+
+    TensorFlow Text gives it none, and what has no name ends with the cached kernel that made it: whenever a seed is
+    set, which empties the cache, also under a SavedModel that is loaded.
+
+    Args:
+        model: a serialized protobuf.
+    """
+
+    def __init__(self, model: bytes) -> None:
+        super().__init__()
+        self._model = model
+        self._digest = hashlib.sha256(model).hexdigest()
+        _ = self.resource_handle  # made here, and not within the first function that asks for it
+
+    def _create_resource(self) -> tf.Tensor:
+        operations = load_subword_operations()
+        return operations.sentencepiece_op(model=self._model, shared_name=f"sentencepiece_{self._digest}")

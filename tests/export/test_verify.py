@@ -187,7 +187,7 @@ def test_a_batch_of_any_size_is_answered(saved_model, size):
 
 @pytest.mark.parametrize(("count", "sizes"), [(258, [0, 1, 257]), (259, [0, 1, 257, 1]), (600, [0, 1, 257, 256, 86])])
 def test_batches_of_0_1_and_257_are_always_asked(count, sizes):
-    assert verify._batch_sizes(count) == sizes
+    assert verify.batch_sizes(count) == sizes
 
 
 def test_the_probe_can_import_neither_this_package_nor_keras():

@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.training import loop
 from kerasnlp_kit.training.checkpoint import checkpoints
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
@@ -207,3 +208,70 @@ def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics, run_in):
     assert ran.code == 2
     assert "topics.csv is not what it was when the run began" in ran.err
     assert beyond(topics / "models" / "topics.unfinished", 0, 1)(), "the checkpoints are kept"
+
+
+# Models that write a text for a text
+
+
+def assert_same_writers(one, other):
+    """The same weights, the averaged ones, and the same history."""
+    expected, found = arrays(one), arrays(other)
+    assert found.keys() == expected.keys()
+    for name in expected:
+        np.testing.assert_array_equal(found[name], expected[name], err_msg=name)
+    assert (other / "history.csv").read_bytes() == (one / "history.csv").read_bytes()
+
+
+def test_a_writer_that_breaks_off_between_two_added_up_steps_is_resumed_to_the_same_weights_and_history(
+    trained_writer, run_in, tmp_path, without_export, monkeypatch
+):
+    class Killed(Exception):
+        pass
+
+    save = loop.save_checkpoint
+
+    def killed_in_the_third_epoch(folder, progress, *state):
+        save(folder, progress, *state)
+        if progress.epoch == 2 and progress.step == 3:  # of the two steps that are added up one is done
+            raise Killed
+
+    monkeypatch.setattr(loop, "save_checkpoint", killed_in_the_third_epoch)
+    with pytest.raises(Killed):
+        run_in(tmp_path, "train", "--config", trained_writer / "run.json", "--checkpoint-seconds", "1e-9")
+    monkeypatch.setattr(loop, "save_checkpoint", save)
+    assert [path.name for path in (tmp_path / "models").iterdir()] == ["dates.unfinished"]
+    ran = run_in(tmp_path, "train", "--resume", "models/dates")
+    assert ran.code == 0, ran.err
+    assert "Resuming after epoch 2, batch 3" in ran.out
+    options = ModelFolder(trained_writer).run()["options"]
+    assert (options["accumulate"], options["average_epochs"], options["epochs"]) == (2, 1.0, 12)
+    # So much also for run.json: as a config file it repeats the run.
+    assert_same_writers(trained_writer, tmp_path / "models" / "dates")
+
+
+def test_a_writer_that_is_killed_is_resumed_to_the_same_weights_and_history(
+    trained_writer, run_in, tmp_path, without_export
+):
+    unfinished = tmp_path / "models" / "dates.unfinished"
+    run = Run(tmp_path, "--config", trained_writer / "run.json", "--checkpoint-seconds", "0.01")
+    moment = beyond(unfinished, 1, 1, "transformer_seq2seq")
+    assert run.send(signal.SIGKILL, moment) == -signal.SIGKILL
+    ran = run_in(tmp_path, "train", "--resume", "models/dates")
+    assert ran.code == 0, ran.err
+    assert re.search(r"Resuming after epoch \d+, batch \d+", ran.out)
+    assert_same_writers(trained_writer, tmp_path / "models" / "dates")
+
+
+def test_a_writer_whose_pairs_changed_is_not_resumed(trained_writer, dates, run_in, tmp_path, monkeypatch):
+    (tmp_path / "dates.csv").write_bytes(dates.read_bytes())
+
+    def killed(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("kerasnlp_kit.api.pair_train._fit", killed)
+    monkeypatch.setattr("kerasnlp_kit.api.pair_train.any_checkpoint", lambda _: True)
+    ran = run_in(tmp_path, "train", "dates.csv", "--config", trained_writer / "run.json")
+    assert ran.code == 130 and "--resume models/dates continues from there" in ran.out
+    (tmp_path / "dates.csv").write_bytes(dates.read_bytes() + b"May 1,1998-05-01\n")
+    ran = run_in(tmp_path, "train", "--resume", "models/dates")
+    assert ran.code == 2 and "dates.csv is not what it was when the run began; start it anew." in ran.err

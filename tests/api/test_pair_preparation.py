@@ -1,0 +1,144 @@
+"""What tokens are found to be, how sources are cut, and how several targets of a source are put together."""
+
+import math
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from kerasnlp_kit.api.pair_preparation import (
+    choose_tokenizers,
+    kind_of,
+    share_characters,
+    shortened,
+    subword_vocabulary,
+)
+from kerasnlp_kit.api.pair_scoring import COPY, NEAREST, GroupedPairs, grouped, score_outputs
+from kerasnlp_kit.config import PairConfig, PairTextOptions
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
+from kerasnlp_kit.text.token_ids import TokenIds
+
+SENTENCES = [f"the number of the house is {number} and nothing else" for number in range(300)]
+SHORT = [f"May {number}, 1998" for number in range(300)]
+PHONEMES = ["K AE T", "D AO G", "AE K T", "G AO D"] * 5
+
+
+@pytest.mark.parametrize(
+    ("texts", "kind", "reason"),
+    [
+        # 44 characters and a number, 10 characters and a number; the digits of 0 to 299 are 2.63 on the mean.
+        pytest.param(SENTENCES, "subwords", "sentences, 47 characters on the mean", id="sentences"),
+        pytest.param(SHORT, "characters", "short texts, 13 characters on the mean", id="dates"),
+        pytest.param(PHONEMES, "words", "6 different symbols", id="phonemes"),
+        # One symbol a row says nothing of order: a name, rather than a row of tags.
+        pytest.param(["K", "AE", "T"] * 9, "characters", "short texts, 1 characters on the mean", id="one symbol a row"),
+        # Each of 8 Chinese characters counts for 3 of Latin script, 24 in all; of 9 for 27.
+        pytest.param(["这家酒店很好服务"], "characters", "short texts, 24 characters on the mean", id="8 of Chinese"),
+        pytest.param(["这家酒店很好服务热"], "subwords", "sentences, 27 characters on the mean", id="9 of Chinese"),
+        pytest.param([], "characters", "short texts, 0 characters on the mean", id="nothing"),
+    ],
+)
+def test_the_kind_of_tokens_goes_by_the_texts(texts, kind, reason):
+    assert kind_of(texts) == (kind, reason)
+
+
+def test_symbols_that_are_rare_or_long_are_no_closed_set():
+    # 7 different symbols, one of which (a seventh, above a tenth) occurs less than 5 times.
+    assert kind_of([*PHONEMES, "K ZH T"])[0] == "characters"
+    # One of 20 characters, three of 1, ...: 26 / 6 are more than 4 on the mean.
+    assert kind_of([text.replace("AE", "AE" * 10) for text in PHONEMES])[0] == "characters"
+    # 201 different words are too many, however frequent.
+    many = [" ".join(f"{number:x}" for number in range(201))] * 5
+    assert kind_of(many)[0] == "subwords"
+    assert kind_of([row.rpartition(" ")[0] for row in many])[0] == "words"
+
+
+def config(**text):
+    return PairConfig("pairs.csv", "transformer_seq2seq", None, text=PairTextOptions(**text))
+
+
+def test_what_is_asked_for_wins_and_is_told():
+    kinds, joint, reasons = choose_tokenizers(config(source_tokenizer="words"), SHORT, SHORT)
+    assert (kinds, joint) == (("words", "characters"), False)
+    assert reasons == "source words (as asked), target characters (short texts, 13 characters on the mean)"
+
+
+def test_the_vocabulary_is_joint_where_both_sides_share_their_characters_unless_asked_otherwise():
+    assert choose_tokenizers(config(), SHORT, SHORT)[1] is True
+    assert choose_tokenizers(config(joint="no"), SHORT, SHORT)[1] is False
+    assert choose_tokenizers(config(), SHORT, ["五月"] * 9)[1] is False
+    assert choose_tokenizers(config(joint="yes"), SHORT, ["五月"] * 9)[1] is True
+    assert choose_tokenizers(config(), SHORT, SENTENCES)[1] is False, "of two kinds"
+
+
+def test_a_joint_vocabulary_of_two_kinds_of_tokens_is_the_users_error():
+    with pytest.raises(UserError, match=r"--joint yes needs the same tokens .* Received: characters and subwords"):
+        choose_tokenizers(config(joint="yes"), SHORT, SENTENCES)
+
+
+def test_characters_are_shared_if_four_fifths_of_each_side_are_in_the_other():
+    assert share_characters(["abcde"], ["abcdx"])  # 4 of 5 on either side
+    assert not share_characters(["abcd"], ["abcx"])  # 3 of 4
+    assert not share_characters(["aaaa"], ["aaaabbbb"])  # all of the one, half of the other
+    assert not share_characters(["abc"], [""])
+
+
+def test_the_vocabulary_of_subwords_grows_with_the_root_of_the_words():
+    # 300 rows of 10 words: 5 * sqrt(3000) = 274 -> 300, to the nearest hundred.
+    assert subword_vocabulary(SENTENCES) == 300 == round(5 * math.sqrt(3000), -2)
+    assert subword_vocabulary(SENTENCES * 100) == round(5 * math.sqrt(300_000), -2)
+    assert subword_vocabulary(["a"]) == subword_vocabulary([]) == 200
+    # 1,000 different Chinese characters need an id each, and half as many pieces of several.
+    assert subword_vocabulary(["".join(map(chr, range(0x4E00, 0x4E00 + 1000)))]) == 1500
+
+    class Long(str):
+        def split(self):
+            return range(41_000_000)  # 5 * sqrt(41e6) = 32,016
+
+    assert subword_vocabulary([Long()]) == 32_000
+
+
+def test_shortened_rows_are_the_beginnings_of_the_rows():
+    rows = [[5, 6, 7, 8], [], [9], [4, 4, 4]]
+    ids = TokenIds(np.array(sum(rows, []), "int32"), np.cumsum([0, *map(len, rows)]))
+    for limit in (1, 2, 3, 4, 99):
+        found = shortened(ids, limit)
+        assert [found.row(row).tolist() for row in range(4)] == [row[:limit] for row in rows]
+        assert found.values.dtype == "int32"
+
+
+def pairs(*rows):
+    return [source for source, _ in rows], [target for _, target in rows]
+
+
+def group(*rows):
+    sources, targets = pairs(*rows)
+
+    class Read(SimpleNamespace):
+        def __len__(self):
+            return len(self.sources)
+
+    return grouped(Read(sources=sources, targets=targets))
+
+
+def test_rows_of_one_source_are_one_with_all_its_targets_each_once():
+    rows = group(("a", "x"), ("b", "y"), ("a", "z"), ("a", "x"))
+    assert (rows.sources, rows.references, rows.rows) == (["a", "b"], [("x", "z"), ("y",)], 4)
+    assert rows.note() == "4 rows with 2 different sources: any target of a source is right"
+    assert group(("a", "x"), ("b", "x")).note() is None
+
+
+def test_any_target_of_a_source_is_right_and_baselines_stand_beside():
+    rows = GroupedPairs(["a", "b", "c"], [("x", "z"), ("y",), ("c",)], 4)
+    scores = score_outputs(rows, ["z", "y", "x"], nearest=NearestNeighbour(["a", "b"], ["x", "q"]), rouge=True)
+    assert scores.metrics.exact_match == pytest.approx(2 / 3)
+    # The source of c is its target; the nearest row of a is a, whose target is one of those of a.
+    right = {name: one.exact_match.baseline_accuracy for name, one in scores.comparisons.items()}
+    assert right[COPY] == pytest.approx(1 / 3) and right[NEAREST] == pytest.approx(1 / 3)
+    # A token each: F1 of 1 where it is right, else 0.
+    assert scores.metrics.rouge_l == pytest.approx(2 / 3)
+    assert list(score_outputs(rows, ["z", "y", "x"]).comparisons) == [COPY]
+    assert score_outputs(rows, ["z", "y", "x"]).metrics.rouge_l is None
+    assert set(scores.to_json()["comparisons"]) == {COPY, NEAREST}
+    assert len(scores.lines()) == 4
