@@ -3,8 +3,9 @@
 python benchmarks/seq2seq_speed.py [--steps 400]
 
 Sizes are those of the peers' settings: Transformer, 3 + 3 layers, d 256, feed-forward 1024, 4 heads, one vocabulary of
-4,000 subwords, tied; batches of 3,072 tokens. In decoding every output has 17 tokens on both sides, from untrained weights
-on ours: what is computed does not depend on them. Ours is asked with strings and gives strings; the peers get tokens.
+4,000 subwords, tied; batches of 3,072 tokens. In decoding every output has 17 tokens on both sides, from untrained
+weights on ours: what is computed does not depend on them. Ours is asked with strings and gives strings; the peers
+get tokens.
 """
 
 import argparse
