@@ -57,9 +57,7 @@ class MemoryWriter:
         search = functools.partial(self.search.sample, seed=seed, temperature=1.0, top_k=0, top_p=1.0)
         return self._texts(Writer(self.network, search), ids, texts, rows, "log_probabilities")
 
-    def prefix(
-        self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, prefixes: Sequence[str]
-    ) -> list[str]:
+    def prefix(self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, prefixes: Sequence[str]) -> list[str]:
         """Texts of some rows that begin with these prefixes."""
         begin = self._padded(self.target.encode(prefixes), np.arange(len(rows)))
         search = functools.partial(self.search.greedy, prefix=begin)

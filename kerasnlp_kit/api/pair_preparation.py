@@ -1,6 +1,7 @@
 """From files to pairs, tokenizers, token ids and sizes."""
 
 import math
+import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ from kerasnlp_kit.text.token_ids import TokenIds
 
 LONGEST = 256  # source tokens; attention costs the square of them
 FITTED_ROWS = 200_000  # texts that decide on the kind of tokens
-SHORT_TEXT = 25.0  # characters, on the mean; what is shorter is written character by character
+SHORT_TEXT = 25.0  # characters, the median: what is shorter is written character by character
 CJK_WIDTH = 3.0  # characters of Latin script that say as much as one of Chinese
 MOST_SYMBOLS = 200  # a side of so few different words, all of them short and frequent, is words: phonemes, tags, moves
 LONGEST_SYMBOL = 4.0
@@ -168,10 +169,11 @@ def kind_of(texts: Sequence[str]) -> tuple[str, str]:
         rare = sum(number < RARE_SYMBOL for number in counts.values())
         if several and short and rare <= RARE_SYMBOLS * len(counts):
             return "words", f"{len(counts)} different symbols"
-    mean = sum(map(_width, texts)) / max(1, len(texts))
-    if mean < SHORT_TEXT:
-        return "characters", f"short texts, {mean:.0f} characters on the mean"
-    return "subwords", f"sentences, {mean:.0f} characters on the mean"
+    # One text of a megabyte does not move the median.
+    median = statistics.median(map(_width, texts)) if texts else 0
+    if median < SHORT_TEXT:
+        return "characters", f"short texts, median {median:.0f} characters"
+    return "subwords", f"sentences, median {median:.0f} characters"
 
 
 def share_characters(sources: Sequence[str], targets: Sequence[str]) -> bool:

@@ -74,7 +74,7 @@ class _AnyShape(keras.Model):
             @functools.cache
             def traced(names: tuple[str, ...]) -> Any:
                 specification = tf.TensorSpec([None, None], tf.int32)
-                signature = {name: specification for name in names} if names else specification
+                signature = dict.fromkeys(names, specification) if names else specification
                 return tf.function(lambda inputs: self(inputs, training=False), input_signature=[signature])
 
             def predict(data: Any) -> Any:

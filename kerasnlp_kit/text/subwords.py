@@ -11,7 +11,8 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.text.operations import load_subword_operations
 from kerasnlp_kit.text.pieces import UNKNOWN, ReversibleTokenizer, clean
 
-LONGEST_SENTENCE = 1_000_000  # bytes; what is longer would not be counted
+LONGEST_FITTED = 10_000  # characters of a text that the model is trained on: a megabyte without a blank takes minutes
+LONGEST_SENTENCE = 4 * LONGEST_FITTED + 1  # bytes; what is longer would not be counted
 
 
 class SubwordTokenizer(ReversibleTokenizer):
@@ -61,7 +62,7 @@ class SubwordTokenizer(ReversibleTokenizer):
         written = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=iter(texts),
+                sentence_iterator=(text[:LONGEST_FITTED] for text in texts),
                 model_writer=written,
                 vocab_size=size,
                 hard_vocab_limit=False,

@@ -59,6 +59,9 @@ class _WholeGradients:
             grads = [None if gradient is None else tf.convert_to_tensor(gradient) for gradient in grads]
         return super().apply(grads, trainable_variables)  # type: ignore[misc]
 
+    def finalize_variable_values(self, var_list: Any) -> None:
+        """Leaves the weights as they are, after each ``fit`` of several; Keras would put the averages there."""
+
     def _clip_gradients(self, grads: Any) -> Any:
         """Adds up over devices before clipping; each device hands on its part, because Keras adds up again."""
         replicas = 1
@@ -109,7 +112,8 @@ def make_optimizer(
 
 def weights_to_keep(model: keras.Model) -> list[np.ndarray]:
     """The model's weights; where the optimizer averages them, the averages."""
-    optimizer = model.optimizer
+    # With float16, Keras wraps the optimizer to scale the loss.
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     averages: dict[int, Any] = {}
     if optimizer.use_ema:
         pairs = zip(model.trainable_variables, optimizer._model_variables_moving_average, strict=True)

@@ -27,16 +27,17 @@ PHONEMES = ["K AE T", "D AO G", "AE K T", "G AO D"] * 5
 @pytest.mark.parametrize(
     ("texts", "kind", "reason"),
     [
-        # 44 characters and a number, 10 characters and a number; the digits of 0 to 299 are 2.63 on the mean.
-        pytest.param(SENTENCES, "subwords", "sentences, 47 characters on the mean", id="sentences"),
-        pytest.param(SHORT, "characters", "short texts, 13 characters on the mean", id="dates"),
+        # 44 characters and a number, 10 characters and a number, most of which have three digits.
+        pytest.param(SENTENCES, "subwords", "sentences, median 47 characters", id="sentences"),
+        pytest.param(["a" * 10**6, *SHORT], "characters", "short texts, median 13 characters", id="one megabyte"),
+        pytest.param(SHORT, "characters", "short texts, median 13 characters", id="dates"),
         pytest.param(PHONEMES, "words", "6 different symbols", id="phonemes"),
         # One symbol a row says nothing of order: a name, rather than a row of tags.
-        pytest.param(["K", "AE", "T"] * 9, "characters", "short texts, 1 characters on the mean", id="one symbol a row"),
+        pytest.param(["K", "AE", "T"] * 9, "characters", "short texts, median 1 characters", id="one symbol a row"),
         # Each of 8 Chinese characters counts for 3 of Latin script, 24 in all; of 9 for 27.
-        pytest.param(["这家酒店很好服务"], "characters", "short texts, 24 characters on the mean", id="8 of Chinese"),
-        pytest.param(["这家酒店很好服务热"], "subwords", "sentences, 27 characters on the mean", id="9 of Chinese"),
-        pytest.param([], "characters", "short texts, 0 characters on the mean", id="nothing"),
+        pytest.param(["这家酒店很好服务"], "characters", "short texts, median 24 characters", id="8 of Chinese"),
+        pytest.param(["这家酒店很好服务热"], "subwords", "sentences, median 27 characters", id="9 of Chinese"),
+        pytest.param([], "characters", "short texts, median 0 characters", id="nothing"),
     ],
 )
 def test_the_kind_of_tokens_goes_by_the_texts(texts, kind, reason):
@@ -61,7 +62,7 @@ def config(**text):
 def test_what_is_asked_for_wins_and_is_told():
     kinds, joint, reasons = choose_tokenizers(config(source_tokenizer="words"), SHORT, SHORT)
     assert (kinds, joint) == (("words", "characters"), False)
-    assert reasons == "source words (as asked), target characters (short texts, 13 characters on the mean)"
+    assert reasons == "source words (as asked), target characters (short texts, median 13 characters)"
 
 
 def test_the_vocabulary_is_joint_where_both_sides_share_their_characters_unless_asked_otherwise():
@@ -101,7 +102,7 @@ def test_the_vocabulary_of_subwords_grows_with_the_root_of_the_words():
 
 def test_shortened_rows_are_the_beginnings_of_the_rows():
     rows = [[5, 6, 7, 8], [], [9], [4, 4, 4]]
-    ids = TokenIds(np.array(sum(rows, []), "int32"), np.cumsum([0, *map(len, rows)]))
+    ids = TokenIds(np.concatenate([np.array(row, "int32") for row in rows]), np.cumsum([0, *map(len, rows)]))
     for limit in (1, 2, 3, 4, 99):
         found = shortened(ids, limit)
         assert [found.row(row).tolist() for row in range(4)] == [row[:limit] for row in rows]

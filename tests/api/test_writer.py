@@ -22,9 +22,9 @@ def test_load_takes_the_class_of_the_models_task(writer, trained):
 
 
 def test_a_model_of_the_other_task_is_the_users_error(trained, trained_writer):
-    with pytest.raises(kit.UserError, match="must be a model that writes a text for a text. Its task: classification"):
+    with pytest.raises(kit.UserError, match=r"must be a model that writes a text for a text. Its task: classification"):
         LoadedWriter(trained)
-    with pytest.raises(kit.UserError, match="must be a model that labels texts. Its task: seq2seq"):
+    with pytest.raises(kit.UserError, match=r"must be a model that labels texts. Its task: seq2seq"):
         LoadedModel(trained_writer)
 
 
@@ -80,7 +80,7 @@ def test_attention_has_a_row_for_each_token_with_the_end(writer):
 
 
 def test_a_single_text_in_place_of_several_is_told(writer):
-    with pytest.raises(TypeError, match="sources must be several texts, such as a list. Received: 'May 3'"):
+    with pytest.raises(TypeError, match=r"sources must be several texts, such as a list. Received: 'May 3'"):
         writer.predict("May 3")
 
 

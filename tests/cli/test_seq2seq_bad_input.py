@@ -10,6 +10,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
 
 WRITER = ("--model", "transformer_seq2seq")
+HEADER = b"source,target\n"
 PAIRS = "".join(f"May {day},1998-05-{day:02d}\n" for day in range(1, 21))
 
 
@@ -19,13 +20,12 @@ PAIRS = "".join(f"May {day},1998-05-{day:02d}\n" for day in range(1, 21))
         pytest.param(b"", ["empty"], id="an empty file"),
         pytest.param(b"source,target\n", ["no rows"], id="a header only"),
         pytest.param(b"source\nMay 3\nMay 4\n", ["source", "alone", "two columns"], id="one column"),
-        pytest.param(b"source,target\n,x\ny,\n" * 3, ["no row has both", "--target-column"], id="a side always empty"),
-        pytest.param(b"source,target\nsame,same\nother,other\n" * 3, ["every row"], id="source equal to target"),
-        pytest.param(b"source,target\na b,c\n", ["too few rows", "--dev"], id="one pair"),
+        pytest.param(HEADER + b",x\ny,\n" * 3, ["no row has both", "--target-column"], id="a side always empty"),
+        pytest.param(HEADER + b"same,same\nother,other\n" * 3, ["every row"], id="source equal to target"),
         pytest.param(b"source,target\na,b\ncaf\xe9,c\nd,e\n", ["UTF-8", "line 3", "0xe9"], id="latin-1"),
-        pytest.param(b"source,target\na\0b,x\nc d,y\n" * 3, ["NUL", "line 2"], id="NUL bytes"),
+        pytest.param(HEADER + b"a\0b,x\nc d,y\n" * 3, ["NUL", "line 2"], id="NUL bytes"),
         pytest.param(b'source,target\n"never closed,x\n' + b"a b,y\n" * 9, ["quot", "line 2"], id="an unclosed quote"),
-        pytest.param(b"id,n\n1,2\n2,3\n" * 9, ["--source-column"], id="no column of texts"),
+        pytest.param(b"a,b,c\n" + b"x y,z,so it is\nu,v w,no\n", ["a, b, c", "--source-column"], id="three columns"),
     ],
 )
 def test_a_bad_file_is_told_in_one_line(here, refused, content, words):
@@ -34,6 +34,11 @@ def test_a_bad_file_is_told_in_one_line(here, refused, content, words):
     assert "pairs.csv" in message
     for word in words:
         assert word in message
+
+
+def test_one_pair_leaves_none_to_choose_by(here, refused):
+    (here / "pairs.csv").write_text("source,target\nMay 3,1998-05-03\n")
+    assert "two or more distinct texts" in refused("train", "pairs.csv", *WRITER)
 
 
 def test_a_missing_file_is_told_with_the_likely_one(here, refused):
@@ -80,7 +85,9 @@ def test_a_wrong_flag_is_told_in_one_line(here, refused, flags, expected):
 
 
 def test_a_resume_of_nothing_is_told(refused):
-    assert "There is no unfinished run models/pairs.unfinished to resume." in refused("train", "--resume", "models/pairs")
+    assert "There is no unfinished run models/pairs.unfinished to resume." in refused(
+        "train", "--resume", "models/pairs"
+    )
 
 
 # What is odd but no error

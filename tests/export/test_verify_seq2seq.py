@@ -29,9 +29,7 @@ class Model(NamedTuple):
         options = {"length_penalty": 0.6, "seed": 5}
         memory = self.writer.memory(ids, TEXTS, len(TEXTS), self.saved_model, size=2, **options)
         library = self.part["library"] if library == "own" else library
-        return prove_seq2seq(
-            prover, self.saved_model, TEXTS, memory, beam_size=2, library=library, **options
-        )
+        return prove_seq2seq(prover, self.saved_model, TEXTS, memory, beam_size=2, library=library, **options)
 
 
 def read(path):
@@ -73,7 +71,7 @@ def found(model, proven_here):
             return kept
 
     texts, _ = model.prove(Keeping())
-    assert len(set(texts)) > 3
+    assert len(set(texts)) >= 3
     return kept
 
 
@@ -97,7 +95,9 @@ def test_the_answers_of_the_saved_model_are_proven_and_handed_on(model, found):
 
 
 def test_another_text_is_noticed_with_its_number(model, found):
-    with pytest.raises(ExportMismatch, match="writes another text than the model in memory for source 3. The model was"):
+    with pytest.raises(
+        ExportMismatch, match=r"writes another text than the model in memory for source 3. The model was"
+    ):
         model.prove(Remembered(found, **changed_texts("target", found, [3])))
     # The last one asked: row 257 of 14 sources in turn.
     assert 257 % len(TEXTS) == 5
@@ -150,7 +150,7 @@ def test_other_weights_are_noticed(model, found):
     # Of one bias, that of the last layer or the like: 1-D, and read for every token.
     model.writer.network.set_weights([weight + 0.05 * (weight.ndim == 1) for weight in before])
     try:
-        with pytest.raises(ExportMismatch, match="serving_default scores text|another text"):
+        with pytest.raises(ExportMismatch, match=r"serving_default scores text|another text"):
             model.prove(Remembered(found))
     finally:
         model.writer.network.set_weights(before)
@@ -165,7 +165,7 @@ def test_another_tokenizer_is_noticed(model, found, monkeypatch):
     monkeypatch.undo()
     source = list(model.writer.source.pieces)
     monkeypatch.setattr(model.writer, "source", PieceTokenizer("characters", source[::-1]))
-    with pytest.raises(ExportMismatch, match="serving_default scores text|another text"):
+    with pytest.raises(ExportMismatch, match=r"serving_default scores text|another text"):
         model.prove(Remembered(found))
 
 
@@ -174,5 +174,5 @@ def test_a_fresh_process_proves_a_model_of_subwords_and_needs_the_library_of_the
     with Prover() as prover, Prover() as without:
         texts, scores = subwords.prove(prover)
         assert len(texts) == len(TEXTS) and np.isfinite(scores).all()
-        with pytest.raises(ExportMismatch, match="cannot be used alone:\n(.|\n)*Sentencepiece"):
+        with pytest.raises(ExportMismatch, match=r"cannot be used alone:\n(.|\n)*Sentencepiece"):
             subwords.prove(without, library=None)

@@ -34,7 +34,7 @@ def graph(characters):
         units=6, embedding_dim=5, bidirectional=False, input_feeding=False, tied=False
     )
     network = architecture.build(sizes)
-    random = np.random.default_rng(1)
+    random = np.random.default_rng(31)  # that of which some outputs hold unknown tokens, and most do not
     network.set_weights([random.normal(scale=1.5, size=weight.shape) for weight in network.get_weights()])
     return Seq2SeqGraph(
         network,
@@ -103,7 +103,7 @@ def ask(loaded):
 @pytest.fixture(scope="module")
 def written(ask):
     found = ask("serving_default", source=SOURCES)
-    assert len(set(found["target"])) > 4, "random weights write different texts"
+    assert len(set(found["target"])) == 9, "random weights write different texts"
     return found
 
 
@@ -116,9 +116,7 @@ def test_a_beam_of_one_writes_what_greedy_writing_does(ask, written):
 def test_the_score_of_a_greedy_text_is_its_log_probability(ask, written):
     rows = [row for row, text in enumerate(written["target"]) if SOURCES[row] and set(text) <= set(TARGETS)]
     assert len(rows) > 4, "nothing is copied into these"
-    found = ask(
-        "score", source=[SOURCES[row] for row in rows], target=[written["target"][row] for row in rows]
-    )
+    found = ask("score", source=[SOURCES[row] for row in rows], target=[written["target"][row] for row in rows])
     np.testing.assert_allclose(found["log_probability"], written["score"][rows], atol=1e-4)
     assert found["tokens"].tolist() == [len(written["target"][row]) + 1 for row in rows], "the end is one"
 
@@ -218,7 +216,13 @@ def test_a_few_padded_shapes_serve_all_numbers_and_lengths_of_texts(graph):
 
 
 def test_no_sources_give_no_texts(ask):
-    shapes = {"serving_default": {}, "attention": {}, "greedy_xla": {}, "prefix": {"prefix": []}, "score": {"target": []}}
+    shapes = {
+        "serving_default": {},
+        "attention": {},
+        "greedy_xla": {},
+        "prefix": {"prefix": []},
+        "score": {"target": []},
+    }
     for name, further in shapes.items():
         assert all(len(values) == 0 for values in ask(name, source=[], **further).values()), name
     assert ask.beam([], 2)["scores"].shape == (0, 2)

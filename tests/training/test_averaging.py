@@ -40,8 +40,30 @@ def test_the_weights_to_keep_are_the_moving_average_over_the_steps(accumulate):
             expected = [0.75 * old + 0.25 * new for old, new in zip(expected, now, strict=True)]
         for found, average in zip(weights_to_keep(model), expected, strict=True):
             np.testing.assert_allclose(found, average, rtol=1e-5)
-    changed = [np.abs(kept - last).max() for kept, last in zip(weights_to_keep(model), model.get_weights(), strict=True)]
+    changed = [
+        np.abs(kept - last).max() for kept, last in zip(weights_to_keep(model), model.get_weights(), strict=True)
+    ]
     assert min(changed) > 1e-3
+
+
+def test_the_averages_are_found_where_the_loss_is_scaled_for_float16():
+    model = compiled(average=0.75)
+    model.compile(keras.optimizers.LossScaleOptimizer(model.optimizer), "mse", jit_compile=False)
+    for _ in range(3):
+        model.train_on_batch(INPUTS, TARGETS)
+    kept, last = weights_to_keep(model)[0], model.get_weights()[0]
+    np.testing.assert_array_equal(kept, model.optimizer.inner_optimizer._model_variables_moving_average[0])
+    assert np.abs(kept - last).max() > 1e-3
+
+
+def test_the_end_of_a_fit_leaves_the_last_weights_to_the_next_one():
+    # A run that is resumed within an epoch is two fits: the rest of the epoch, and the others.
+    whole, parts = compiled(average=0.75), compiled(average=0.75)
+    whole.fit(INPUTS, TARGETS, epochs=4, shuffle=False, verbose=0)
+    for _ in range(2):
+        parts.fit(INPUTS, TARGETS, epochs=2, shuffle=False, verbose=0)
+    for one, other in zip(whole.get_weights(), parts.get_weights(), strict=True):
+        np.testing.assert_array_equal(one, other)
 
 
 def test_without_an_average_the_weights_to_keep_are_the_last():

@@ -71,11 +71,11 @@ def arrays(folder):
                 found.update({f"{path.name}/{name}": file[name] for name in file.files})
             continue
         with h5py.File(path) as file:
-            sets = {}
-            file.visititems(lambda name, item, sets=sets: sets.setdefault(name, item))
-            found.update(
-                {f"{path.name}/{name}": item[()] for name, item in sets.items() if isinstance(item, h5py.Dataset)}
-            )
+            names: list[str] = []
+            file.visit(names.append)  # what returns something ends the visit
+            sets = {name: file[name] for name in names if isinstance(file[name], h5py.Dataset)}
+            found.update({f"{path.name}/{name}": item[()] for name, item in sets.items()})
+            assert sets
     return found
 
 
