@@ -64,6 +64,8 @@ def limits_of(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Limits:
 class _AnyShape(keras.Model):
     """A model that TensorFlow traces once, and not for each shape of a batch: decoding takes seconds to trace."""
 
+    predict_function: Any
+
     def make_predict_function(self, force: bool = False) -> Any:
         """See `keras.Model`; all inputs are int32 (batch, time)."""
         if keras.backend.backend() != "tensorflow":

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 import kerasnlp_kit as kit
-from kerasnlp_kit.api.dispatch import task_of_data
+from kerasnlp_kit.api.dispatch import model_for_data
 from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.training import loop
 
@@ -56,11 +56,11 @@ def written(writer, dates):
 
 
 def test_the_task_is_found_out_from_the_columns(here, dates, tickets):
-    assert task_of_data(str(dates)) == "seq2seq"
-    assert task_of_data(str(tickets)) == "classification"
+    assert model_for_data(str(dates)) == "lstm_seq2seq"
+    assert model_for_data(str(tickets)) == "auto"
     # Neither is read to find out: it could be read once only, or costs a request.
-    assert task_of_data("-") == task_of_data("http://127.0.0.1/dates.csv") == "classification"
-    assert task_of_data("missing.csv") == "classification"
+    assert model_for_data("-") == model_for_data("http://127.0.0.1/dates.csv") == "auto"
+    assert model_for_data("missing.csv") == "auto"
 
 
 def test_a_model_that_is_named_wins_over_the_columns(here, refused, dates):
