@@ -1,6 +1,6 @@
 """``train.py DATA``: trains a model on labelled texts, or on pairs of texts, and exports it."""
 
-from kerasnlp_kit.api.dispatch import run_training, model_for_data
+from kerasnlp_kit.api.dispatch import model_for_data, run_training
 from kerasnlp_kit.options import parse_run
 
 

@@ -173,8 +173,8 @@ def test_models_lists_every_model_with_its_options(command):
         assert f"{spec.name}" in ran.out and spec.summary in ran.out
         for field in dataclasses.fields(spec.architecture):
             assert f"{field.name.replace('_', '-')}" in ran.out
-    assert [line for line in ran.out.splitlines() if "(default)" in line] == [
-        f"auto (default), classification: {registry.find('auto').summary}"
+    assert [line for line in ran.out.splitlines() if "(default for labelled texts)" in line] == [
+        f"auto (default for labelled texts), classification: {registry.find('auto').summary}"
     ]
     assert "  --rungs ngram_linear cnn_classifier lstm_classifier transformer_classifier  --minutes 2.0" in ran.out
     assert "    has its own defaults: --keep-punctuation --refit\n" in ran.out

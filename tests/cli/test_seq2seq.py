@@ -297,7 +297,8 @@ def test_options_of_classifiers_are_refused_in_training(refused, dates):
 
 def test_models_and_help_name_the_new_models(command, dates):
     listed = command("models").out
-    assert "transformer_seq2seq (default), seq2seq: " in listed and "\nlstm_seq2seq, seq2seq: " in listed
+    assert "transformer_seq2seq (default for pairs of sentences), seq2seq: " in listed
+    assert "lstm_seq2seq (default for pairs of short texts), seq2seq: " in listed
     shown = command("train", dates, "--help").out
     assert "transformer_seq2seq" in shown and "--target-tokenizer" in shown and "--batch-size" not in shown
     assert "--length-penalty" in command("predict", "--help").out
