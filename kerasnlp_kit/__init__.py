@@ -77,9 +77,9 @@ def train(
 
     given = [] if data is None else [os.fspath(data)]
     given += [] if resume is None else ["--resume", os.fspath(resume)]
-    from kerasnlp_kit.api.dispatch import run_training, task_of_data
+    from kerasnlp_kit.api.dispatch import model_for_data, run_training
 
-    config, resumed = parse_run([*given, *to_arguments(options)], find_task=task_of_data)
+    config, resumed = parse_run([*given, *to_arguments(options)], find_model=model_for_data)
     return run_training(config, resume=resumed, say=say)
 
 

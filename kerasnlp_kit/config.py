@@ -8,7 +8,12 @@ from typing import Annotated, Any, Literal
 import tyro
 
 DATA_HELP = "CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."
-DEFAULT_MODELS = {"classification": "auto", "seq2seq": "transformer_seq2seq"}  # by task
+DEFAULT_MODEL = "auto"
+DEFAULT_MODELS = {  # where no model is named
+    "labelled texts": DEFAULT_MODEL,
+    "pairs of sentences": "transformer_seq2seq",
+    "pairs of short texts": "lstm_seq2seq",
+}
 
 
 def _shown_as(metavar: str) -> Any:

@@ -13,7 +13,7 @@ from kerasnlp_kit import registry
 from kerasnlp_kit.config import (
     CONFIGS,
     DATA_HELP,
-    DEFAULT_MODELS,
+    DEFAULT_MODEL,
     BaseConfig,
     OptimizationOptions,
     PairConfig,
@@ -25,7 +25,7 @@ from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_o
 
 GENERAL_HELP = {
     "model": "Model to train; `python -m kerasnlp_kit models` lists all. Default: auto, for labelled texts; "
-    "transformer_seq2seq, for pairs of source and target.",
+    "for pairs of source and target, transformer_seq2seq or, where both are short, lstm_seq2seq.",
     "preset": "Options that were found good for the model, under one name.",
     "config": "YAML or JSON file of options, such as an earlier run.json; flags win.",
     "resume": "Continue this unfinished run, to the same weights: models/NAME.",
@@ -34,7 +34,7 @@ UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 
 
 def parse_run(
-    arguments: Sequence[str], prog: str = "train.py", find_task: Callable[[str], str] | None = None
+    arguments: Sequence[str], prog: str = "train.py", find_model: Callable[[str], str] | None = None
 ) -> tuple[BaseConfig, bool]:
     """Reads the flags of a training run.
 
@@ -44,7 +44,7 @@ def parse_run(
     Args:
         arguments: command line without the program's name.
         prog: name of the program in help and messages.
-        find_task: tells the task by the data file, where no model is named; by default it is classification.
+        find_model: tells the model by the data file, where none is named; by default that of labelled texts.
 
     Returns:
         The options, of the class that belongs to the model's task, and whether an unfinished run is to be resumed.
@@ -62,8 +62,8 @@ def parse_run(
     earlier = _earlier(value_of("--from", arguments) or settings.get("from_model"))
     named = value_of("--model", arguments) or settings.get("model") or earlier.get("model")
     data = _data_file(arguments) or settings.get("train")
-    task = find_task(str(data)) if find_task and data and not named else "classification"
-    model = str(named or DEFAULT_MODELS[task])
+    found = find_model(str(data)) if find_model and data and not named else DEFAULT_MODEL
+    model = str(named or found)
     spec = registry.find(model)
     preset = value_of("--preset", arguments) or settings.get("preset")
     if preset is not None and preset not in spec.presets:

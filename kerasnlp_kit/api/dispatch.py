@@ -3,17 +3,25 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kerasnlp_kit.config import BaseConfig, PairConfig, RunConfig
+from kerasnlp_kit.config import DEFAULT_MODELS, BaseConfig, PairConfig, RunConfig
 
 if TYPE_CHECKING:
     from kerasnlp_kit.api.run import TrainedModel
 
 
-def task_of_data(source: str) -> str:
-    """The task that a file of this content is for, where no model is named."""
-    from kerasnlp_kit.data.kind import looks_like_pairs
+def model_for_data(source: str) -> str:
+    """The model that a file of this content is for, where none is named.
 
-    return "seq2seq" if looks_like_pairs(source) else "classification"
+    Short texts are written character by character, which a recurrent network learns from few pairs.
+    """
+    from kerasnlp_kit.api.pair_preparation import kind_of
+    from kerasnlp_kit.data.kind import pair_head
+
+    head = pair_head(source)
+    if head is None:
+        return DEFAULT_MODELS["labelled texts"]
+    sentences = any(kind_of(texts)[0] == "subwords" for texts in head)
+    return DEFAULT_MODELS["pairs of sentences" if sentences else "pairs of short texts"]
 
 
 def run_training(config: BaseConfig, *, resume: bool = False, say: Callable[[str], None] = print) -> "TrainedModel":

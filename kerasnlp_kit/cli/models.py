@@ -18,10 +18,10 @@ def main(arguments: list[str], prog: str) -> int:
     """Prints the list."""
     parse(Options, arguments, prog)
     for spec in registry.available():
-        default = " (default)" if spec.name in DEFAULT_MODELS.values() else ""
+        default = "".join(f" (default for {data})" for data, name in DEFAULT_MODELS.items() if name == spec.name)
         print(f"{spec.name}{default}, {spec.task}: {spec.summary}")
         defaults = [to_arguments({field.name: field.default}) for field in dataclasses.fields(spec.architecture)]
-        print(_wrapped([" ".join(words) for words in defaults]))
+        print(_wrapped([" ".join(words) for words in defaults if words]))
         if spec.defaults:
             print(f"    has its own defaults: {' '.join(to_arguments(spec.defaults))}")
         for name, values in spec.presets.items():

@@ -15,7 +15,12 @@ _NO_CLASSES = ("language", "lang")  # that of the texts, beside translations
 
 
 def looks_like_pairs(path: str | os.PathLike[str]) -> bool:
-    """Whether a local file holds sources and targets, as far as its header and its first rows tell.
+    """Whether a local file holds sources and targets, as far as its header and its first rows tell; see `pair_head`."""
+    return pair_head(path) is not None
+
+
+def pair_head(path: str | os.PathLike[str]) -> tuple[list[str], list[str]] | None:
+    """The first sources and targets of a local file that holds such; None if it does not.
 
     It does if two of its columns are called so (see `find_pair`), the targets do not look like classes, and no other
     column is a label by its name (where the two have usual names only in part: whatever its name) and its content.
@@ -23,22 +28,25 @@ def looks_like_pairs(path: str | os.PathLike[str]) -> bool:
     looked at for nothing.
     """
     if not Path(path).expanduser().is_file():
-        return False
+        return None
     try:
         with open_table(path) as file:
             pair = find_pair(file.columns)
             if pair is None:
-                return False
+                return None
             # "reviewText" and "summary" are less clearly a pair than "text" and "summary": more may speak against it.
             clear = find_pair(file.columns, whole=True) is not None
             others = [column for column in file.columns if column not in pair and _may_be_label(column, by_name=clear)]
             head = file.head((*pair, *others), HEAD_ROWS)
     except UserError:
-        return False
+        return None
     if not set(pair) <= set(head.column_names) or looks_like_classes(head[pair[1]]):
-        return False
+        return None
     few = head.num_rows < _FEWEST_ROWS
-    return not any(few or looks_like_classes(head[column]) for column in others if column in head.column_names)
+    if any(few or looks_like_classes(head[column]) for column in others if column in head.column_names):
+        return None
+    sources, targets = ([text or "" for text in head[column].to_pylist()] for column in pair)
+    return sources, targets
 
 
 def _may_be_label(column: str, by_name: bool) -> bool:

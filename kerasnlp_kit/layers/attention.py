@@ -163,7 +163,8 @@ class CrossAttention(_Attention):
 def rotate(vectors: Any, rotation: Any) -> Any:
     """Turns each pair of features by an angle that its position gives.
 
-    Su et al. 2021, "RoFormer", equation 34; feature i is paired with i + half. Of an odd number the last stays.
+    Su et al. 2021, "RoFormer", equation 34; feature i is paired with i + half; the last of an odd number
+    stays as it is.
 
     Args:
         vectors: float (..., time, features)

@@ -9,10 +9,9 @@ from kerasnlp_kit.registry import PairSizes, register
 @register(
     "lstm_seq2seq",
     task="seq2seq",
-    presets={
-        "small": {"layers": 1, "units": 128, "embedding_dim": 128},
-        "base": {"layers": 2, "units": 512, "embedding_dim": 512},
-    },
+    presets={"base": {"layers": 2, "units": 512, "embedding_dim": 512}},
+    # It is for short texts and few pairs: small steps, many of them.
+    defaults={"batch_tokens": 512, "learning_rate": 3e-3, "epochs": 20, "patience": 4},
 )
 @dataclass(frozen=True)
 class LstmSeq2Seq:
@@ -24,9 +23,9 @@ class LstmSeq2Seq:
 
     layers: int = 1
     """Recurrent layers of the encoder, and of the decoder."""
-    units: int = 256
+    units: int = 128
     """Units of each recurrent layer, in each direction."""
-    embedding_dim: int = 256
+    embedding_dim: int = 64
     """Dimensions of a token's vector."""
     cell: Literal["lstm", "gru"] = "lstm"
     """Kind of recurrent cell."""

@@ -165,7 +165,7 @@ class PieceTokenizer(ReversibleTokenizer):
         except (ValueError, KeyError, TypeError, RecursionError) as error:
             raise UserError(f"A saved tokenizer must be JSON with kind and pieces: {error!r}") from None
         whole = isinstance(pieces, list) and all(isinstance(piece, str) and piece for piece in pieces)
-        if kind not in ("characters", "words") or not whole or len(set(pieces)) < len(pieces):
+        if kind not in ("characters", "words") or not whole or len(set(map(to_bytes, pieces))) < len(pieces):
             raise UserError("A saved tokenizer must hold a known kind and pieces, each once and none empty.")
         return cls(kind, pieces)
 

@@ -8,7 +8,7 @@ import sys
 import pytest
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.config import CONFIGS, RunConfig
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.options import parse_run, read_config, to_arguments
 
@@ -50,7 +50,8 @@ def test_the_run_json_of_an_earlier_run_gives_the_same_options_again(trained):
 
 def test_every_option_of_every_model_survives_the_way_through_a_file(here):
     for spec in registry.available():
-        first = options("a.csv", "--model", spec.name, "--seed", 5, "--freeze", "embedding", "--no-texts")
+        several = ("--freeze", "embedding") if spec.task == "classification" else ()
+        first = options("a.csv", "--model", spec.name, "--seed", 5, *several, "--no-texts")
         (here / "options.json").write_text(json.dumps(first.flat()))
         assert options("--config", "options.json") == first
 
@@ -68,7 +69,7 @@ def test_an_earlier_model_gives_its_model_and_sizes(trained):
 @pytest.mark.parametrize("spec", registry.available(), ids=lambda spec: spec.name)
 def test_without_flags_all_options_have_the_defaults_of_their_classes_but_for_those_of_the_model(spec):
     config = options("a.csv", "--model", spec.name)
-    classes = RunConfig("a.csv", spec.name, None, architecture=spec.architecture()).flat()
+    classes = CONFIGS[spec.task]("a.csv", spec.name, None, architecture=spec.architecture()).flat()
     assert set(spec.defaults) < set(classes)
     assert config.flat() == classes | dict(spec.defaults)
 
@@ -172,9 +173,9 @@ def test_models_lists_every_model_with_its_options(command):
     for spec in registry.available():
         assert f"{spec.name}" in ran.out and spec.summary in ran.out
         for field in dataclasses.fields(spec.architecture):
-            assert f"{field.name.replace('_', '-')}" in ran.out
-    assert [line for line in ran.out.splitlines() if "(default)" in line] == [
-        f"auto (default), classification: {registry.find('auto').summary}"
+            assert field.default is None or f"{field.name.replace('_', '-')}" in ran.out
+    assert [line for line in ran.out.splitlines() if "(default for labelled texts)" in line] == [
+        f"auto (default for labelled texts), classification: {registry.find('auto').summary}"
     ]
     assert "  --rungs ngram_linear cnn_classifier lstm_classifier transformer_classifier  --minutes 2.0" in ran.out
     assert "    has its own defaults: --keep-punctuation --refit\n" in ran.out

@@ -10,7 +10,7 @@ import signal
 import pytest
 
 import kerasnlp_kit as kit
-from kerasnlp_kit.api.dispatch import task_of_data
+from kerasnlp_kit.api.dispatch import model_for_data
 from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.training import loop
 
@@ -56,11 +56,11 @@ def written(writer, dates):
 
 
 def test_the_task_is_found_out_from_the_columns(here, dates, tickets):
-    assert task_of_data(str(dates)) == "seq2seq"
-    assert task_of_data(str(tickets)) == "classification"
+    assert model_for_data(str(dates)) == "lstm_seq2seq"
+    assert model_for_data(str(tickets)) == "auto"
     # Neither is read to find out: it could be read once only, or costs a request.
-    assert task_of_data("-") == task_of_data("http://127.0.0.1/dates.csv") == "classification"
-    assert task_of_data("missing.csv") == "classification"
+    assert model_for_data("-") == model_for_data("http://127.0.0.1/dates.csv") == "auto"
+    assert model_for_data("missing.csv") == "auto"
 
 
 def test_a_model_that_is_named_wins_over_the_columns(here, refused, dates):
@@ -291,15 +291,17 @@ def test_a_number_that_means_nothing_is_refused(refused, trained_writer, dates, 
 
 
 def test_options_of_classifiers_are_refused_in_training(refused, dates):
-    assert refused("train", dates, "--batch-size", "8").startswith("'--batch-size' is no option of transformer_seq2seq")
-    assert "'--units' is no option of transformer_seq2seq, but of --model" in refused("train", dates, "--units", "8")
+    # That of short texts.
+    assert refused("train", dates, "--batch-size", "8").startswith("'--batch-size' is no option of lstm_seq2seq")
+    assert "'--d-model' is no option of lstm_seq2seq, but of --model" in refused("train", dates, "--d-model", "8")
 
 
 def test_models_and_help_name_the_new_models(command, dates):
     listed = command("models").out
-    assert "transformer_seq2seq (default), seq2seq: " in listed and "\nlstm_seq2seq, seq2seq: " in listed
+    assert "transformer_seq2seq (default for pairs of sentences), seq2seq: " in listed
+    assert "lstm_seq2seq (default for pairs of short texts), seq2seq: " in listed
     shown = command("train", dates, "--help").out
-    assert "transformer_seq2seq" in shown and "--target-tokenizer" in shown and "--batch-size" not in shown
+    assert "Trains lstm_seq2seq" in shown and "--target-tokenizer" in shown and "--batch-size" not in shown
     assert "--length-penalty" in command("predict", "--help").out
 
 

@@ -81,7 +81,7 @@ def test_a_missing_column_is_told_with_those_that_there_are(here, refused):
 )
 def test_a_wrong_flag_is_told_in_one_line(here, refused, flags, expected):
     (here / "pairs.csv").write_text("source,target\n" + PAIRS)
-    assert expected in refused("train", "pairs.csv", *flags)
+    assert expected in refused("train", "pairs.csv", *WRITER, *flags)
 
 
 def test_a_resume_of_nothing_is_told(refused):

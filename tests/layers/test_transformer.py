@@ -25,19 +25,18 @@ def normalize(rows, scale, offset):
 def encode(rows, weights, heads):
     """One pre-norm block over the tokens of one text (Xiong et al. 2020, figure 1b). rows: (tokens, features)."""
     normed = normalize(rows, weights["attention_norm/gamma"], weights["attention_norm/beta"])
-    attended = np.zeros_like(rows) + weights["attention/attention_output/bias"]
-    for head in range(heads):
-        query, key, value = (
-            normed @ weights[f"attention/{part}/kernel"][:, head] + weights[f"attention/{part}/bias"][head]
-            for part in ("query", "key", "value")
-        )
+    attended = np.zeros_like(rows) + weights["attention/join/bias"]
+    projected = normed @ weights["attention/project/kernel"] + weights["attention/project/bias"]
+    parts = [np.split(part, heads, axis=1) for part in np.split(projected, 3, axis=1)]
+    outputs = np.split(weights["attention/join/kernel"], heads)
+    for query, key, value, output in zip(*parts, outputs, strict=True):
         attention = softmax(query @ key.T / np.sqrt(key.shape[1]), axis=1)
-        attended += attention @ value @ weights["attention/attention_output/kernel"][head]
+        attended += attention @ value @ output
     rows = rows + attended
     normed = normalize(rows, weights["feed_forward_norm/gamma"], weights["feed_forward_norm/beta"])
-    wide = normed @ weights["expand/kernel"] + weights["expand/bias"]
+    wide = normed @ weights["feed_forward/expand/kernel"] + weights["feed_forward/expand/bias"]
     wide = wide * 0.5 * (1 + erf(wide / np.sqrt(2)))
-    return rows + wide @ weights["contract/kernel"] + weights["contract/bias"]
+    return rows + wide @ weights["feed_forward/contract/kernel"] + weights["feed_forward/contract/bias"]
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])  # 4 do not divide the 6 features
@@ -52,7 +51,8 @@ def test_a_block_is_attention_and_feed_forward_of_numpy_on_each_rows_own_tokens(
 
 def test_each_head_gets_enough_dimensions_for_all_features():
     shapes = {weight.path.split("/", 1)[1]: weight.shape for weight in block(4).weights}
-    assert shapes["attention/query/kernel"] == (6, 4, 2)  # ceil(6 / 4)
+    assert shapes["attention/project/kernel"] == (6, 3 * 4 * 2)  # query, key, value; heads; ceil(6 / 4)
+    assert shapes["attention/join/kernel"] == (4 * 2, 6)
 
 
 def test_a_change_outside_the_mask_changes_no_token():

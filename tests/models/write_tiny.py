@@ -32,13 +32,13 @@ def answer(folder, name, case, pairs):
     network.load_weights(folder / f"{name}.weights.h5")
     inputs = {"source": pairs["source"], "target": pairs["target"]}
     logits = np.where((pairs["target"] != PAD)[:, :, None], network.predict_on_batch(inputs), 0)
-    written = Writer(network, Search(Limits(1.0, 2, 6), False, fixed=True)).predict_on_batch(pairs["source"])
+    written = Writer(network, Search(Limits(1.0, 2, 6), False, fixed=True).greedy).predict_on_batch(pairs["source"])
     network.compile(keras.optimizers.SGD(0.1), TokenCrossEntropy(), jit_compile=True)
     mean = [float(network.train_on_batch(inputs, pairs["after"])) for _ in range(2)]
     return {
         "logits": logits.tolist(),
-        "tokens": np.asarray(written["tokens"]).tolist(),
-        "log_probabilities": np.asarray(written["log_probabilities"]).tolist(),
+        "tokens": np.asarray(written["tokens"])[:, 0].tolist(),
+        "log_probabilities": np.asarray(written["log_probabilities"])[:, 0].tolist(),
         "losses": [mean[0], 2 * mean[1] - mean[0]],  # train_on_batch gives the mean over the steps so far
     }
 

@@ -1,0 +1,108 @@
+"""Quality of translation, Multi30k English to German, after equal time of training, beside OpenNMT-tf.
+
+python benchmarks/multi30k.py [--minutes 50] [--peer-minutes 20] [--ours models/NAME]
+
+Ours is trained by train.py with the flags below, and its SavedModel scored on the test file of 2016. The peer has the
+settings of shared/peers/opennmt_tf; it is trained for as many steps as take the time. BLEU is that of sacreBLEU on
+lower-cased text, as the published figure is (41.02, LividWo/Revisit-MMT), and on the text as it stands.
+"""
+
+import argparse
+import json
+import tempfile
+import time
+from pathlib import Path
+
+from opennmt import DATA, OpenNmt
+from running import scratch, train, write_result
+
+from kerasnlp_kit.api.writer import LoadedWriter
+from kerasnlp_kit.data.pairs import read_pairs
+
+FLAGS = [
+    *("--model", "transformer_seq2seq", "--vocabulary", "4000"),
+    *("--layers", "4", "--d-model", "128", "--heads", "4", "--feed-forward", "256", "--dropout", "0.3"),
+    *("--batch-tokens", "4096", "--learning-rate", "4e-3", "--warmup", "0.2", "--epochs", "45", "--patience", "12"),
+    *("--average-epochs", "2"),
+]
+MARKS = (5, 10, 20, 30, 60)  # minutes at which the peer is scored, as far as it gets
+
+
+def main() -> None:
+    """Trains, translates and scores."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--minutes", type=float, default=50)
+    parser.add_argument("--peer-minutes", type=float, default=0, help="0 leaves the peer out")
+    parser.add_argument("--ours", help="folder of a model that was trained by these flags before")
+    options = parser.parse_args()
+    pairs = read_pairs(DATA / "test.csv")
+    sources, references = list(pairs.sources), list(pairs.targets)
+    lines = [
+        "| | minutes of training | search | BLEU, lower-cased | BLEU | chrF |",
+        "| --- | --- | --- | --- | --- | --- |",
+    ]
+    with scratch() as models, tempfile.TemporaryDirectory(prefix="opennmt-") as place:
+        folder = Path(options.ours) if options.ours else None
+        if folder is None:
+            folder = train(DATA.name, [*FLAGS, "--minutes", str(options.minutes)], Path(models)).folder
+        run = json.loads((folder / "run.json").read_text(encoding="utf-8"))
+        training = run["parts"][0]["training"]
+        writer = LoadedWriter(folder)
+        for search, beam in (("greedy", 1), ("beam 5", 5)):
+            outputs = writer.predict(sources, beam=beam)
+            lines.append(row("kerasnlp_kit", training["seconds"] / 60, search, outputs, references))
+        if options.peer_minutes:
+            for minutes, outputs in peer_outputs(Path(place), options.peer_minutes):
+                lines.append(row("OpenNMT-tf", minutes, "beam 5", outputs, references))
+    epochs = len(training["history"]["loss"])
+    tokens = epochs * training["target_tokens_an_epoch"] / training["seconds"]
+    lines += [
+        "",
+        f"Flags of ours: `{' '.join(FLAGS)}`. {epochs} epochs, best {training['best_epoch']}; {tokens:,.0f} target",
+    ]
+    lines[-1] += f" tokens a second, the dev texts of each epoch included. {signature()}"
+    write_result("multi30k", "Translation, Multi30k en-de, test 2016", lines)
+
+
+def peer_outputs(place: Path, minutes: float) -> list[tuple[float, list[str]]]:
+    """Minutes of training and translations of the checkpoints nearest to each mark."""
+    peer = OpenNmt(place)
+    pace = peer.train(300)
+    step = sum(seconds for _, seconds in pace) / len(pace) / 100
+    steps = int(minutes * 60 / step)
+    every = max(100, steps // 20)
+    begin = time.perf_counter()
+    peer.train(300 + steps, every)
+    step = (time.perf_counter() - begin) / steps  # with saving
+    found = []
+    marks = [mark for mark in MARKS if mark < minutes] + [minutes]
+    checkpoints = {int(path.name.partition("-")[2]) * step / 60: path for path in peer.checkpoints()}
+    for mark in marks:
+        nearest = min(checkpoints, key=lambda spent: abs(spent - mark))
+        found.append((nearest, peer.translate(checkpoints[nearest], 5)))
+    return found
+
+
+def row(name: str, minutes: float, search: str, outputs: list[str], references: list[str]) -> str:
+    """A line of the table."""
+    import sacrebleu
+
+    lower = sacrebleu.corpus_bleu(outputs, [references], lowercase=True).score
+    bleu, chrf = sacrebleu.corpus_bleu(outputs, [references]).score, sacrebleu.corpus_chrf(outputs, [references]).score
+    return f"| {name} | {minutes:.1f} | {search} | {lower:.1f} | {bleu:.1f} | {chrf:.1f} |"
+
+
+def signature() -> str:
+    """sacreBLEU's own words for what is computed."""
+    from sacrebleu.metrics import BLEU
+
+    both = []
+    for lowercase in (True, False):
+        metric = BLEU(lowercase=lowercase)
+        metric.corpus_score(["a b c d"], [["a b c d"]])
+        both.append(str(metric.get_signature()))
+    return f"Signatures: {both[0]} and {both[1]}."
+
+
+if __name__ == "__main__":
+    main()

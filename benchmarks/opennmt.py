@@ -1,0 +1,108 @@
+"""OpenNMT-tf and CTranslate2, the peers in translation, in an environment of their own.
+
+The scripts and settings are those of shared/peers/opennmt_tf, but for what the methods say. To install them, once:
+
+    python3.11 -m venv .venvs/opennmt
+    .venvs/opennmt/bin/pip install "OpenNMT-tf[tensorflow]" ctranslate2 sentencepiece "setuptools<81"
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import yaml
+from running import ROOT, SHARED
+
+PLACE = ROOT / ".venvs" / "opennmt" / "bin"
+PEERS = SHARED / "peers"
+DATA = SHARED / "data" / "multi30k_en_de"
+
+
+class OpenNmt:
+    """A folder in which OpenNMT-tf learns Multi30k, English to German.
+
+    Args:
+        folder: an empty one.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        if not (PLACE / "onmt-main").exists():
+            sys.exit(f"There is no OpenNMT-tf in {PLACE}; opennmt.py says how to install it.")
+        self.folder = folder
+        for path in (PEERS / "opennmt_tf").iterdir():
+            shutil.copy(path, folder)
+        self._run("python", "prepare.py", DATA)
+        vocabulary = ("--from_vocab", "sp.vocab", "--from_format", "sentencepiece", "--save_vocab", "onmt.vocab")
+        self._run("onmt-build-vocab", *vocabulary)
+
+    def train(self, steps: int, save_every: int | None = None) -> list[tuple[float, float]]:
+        """Trains up to a step; target tokens a second and seconds of every hundred steps, the first left out."""
+        settings = self._settings(save_checkpoints_steps=save_every or steps, keep_checkpoint_max=1000, max_step=steps)
+        said = self._run("onmt-main", "--model", "model.py", "--config", settings, "--auto_config", "train")
+        return [(float(words), 100 / float(pace)) for pace, words in self._pace(said)][1:]
+
+    def greedy_speed(self, batch: int, tokens: int) -> float:
+        """Tokens a second in greedy decoding, every output forced to so many tokens."""
+        settings = self._settings(
+            params={"beam_width": 1, "minimum_decoding_length": tokens, "maximum_decoding_length": tokens},
+            infer={"batch_size": batch},
+        )
+        features = ("--features_file", "test.sp.en", "--predictions_file", "out.txt", "--log_prediction_time")
+        said = self._run("onmt-main", "--model", "model.py", "--config", settings, "infer", *features)
+        return float(re.findall(r"Tokens per second: ([\d.]+)", said)[-1])
+
+    def translate(self, checkpoint: Path, beam: int) -> list[str]:
+        """Texts for the test file by a checkpoint."""
+        settings = self._settings(params={"beam_width": beam, "length_penalty": 0.6}, infer={"batch_size": 64})
+        features = ("--features_file", "test.sp.en", "--predictions_file", "out.txt")
+        where = ("--checkpoint_path", checkpoint)
+        self._run("onmt-main", "--model", "model.py", "--config", settings, *where, "infer", *features)
+        lines = (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()
+        return [line.replace(" ", "").replace("▁", " ").strip() for line in lines]
+
+    def checkpoints(self) -> list[Path]:
+        """Paths of the checkpoints, by step."""
+        found = {int(path.stem.partition("-")[2]): path for path in (self.folder / "run").glob("ckpt-*.index")}
+        return [found[step].with_suffix("") for step in sorted(found)]
+
+    def convert(self) -> None:
+        """To CTranslate2."""
+        where = ("--model_path", "run", "--config", "train.yml", "--model_type", "model.py", "--output_dir", "ct2")
+        self._run("ct2-opennmt-tf-converter", *where, "--force")
+
+    def ctranslate2_speed(self) -> dict[tuple[str, int, int], float]:
+        """Tokens a second by precision, beam and batch, every output forced to 17 tokens."""
+        said = self._run("python", PEERS / "ctranslate2_decoding.py", "test.sp.en")
+        found = re.findall(r"(\w+) beam (\d+) batch (\d+): (\d+) tokens/s", said)
+        return {(precision, int(beam), int(batch)): float(speed) for precision, beam, batch, speed in found}
+
+    def _settings(self, params: dict | None = None, infer: dict | None = None, **train: object) -> Path:
+        settings = yaml.safe_load((self.folder / "train.yml").read_text(encoding="utf-8"))
+        settings["train"].update(train)
+        settings["params"].update(params or {})
+        settings["infer"] = infer or {}
+        path = self.folder / "settings.yml"
+        path.write_text(yaml.safe_dump(settings), encoding="utf-8")
+        return path
+
+    def _pace(self, said: str) -> list[tuple[str, str]]:
+        return re.findall(r"steps/s = ([\d.]+).*?target words/s = (\d+)", said)
+
+    def _run(self, program: str, *arguments: object) -> str:
+        hidden = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}
+        command = [str(PLACE / program), *map(str, arguments)]
+        done = subprocess.run(
+            command,
+            cwd=self.folder,
+            env=os.environ | hidden,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            encoding="utf-8",
+            errors="replace",
+        )
+        if done.returncode:
+            sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
+        return done.stdout

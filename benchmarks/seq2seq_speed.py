@@ -1,0 +1,137 @@
+"""Speed of training and of decoding beside OpenNMT-tf and CTranslate2, with the same sizes, in one run.
+
+python benchmarks/seq2seq_speed.py [--steps 400]
+
+Sizes are those of the peers' settings: Transformer, 3 + 3 layers, d 256, feed-forward 1024, 4 heads, one vocabulary of
+4,000 subwords, tied; batches of 3,072 tokens. In decoding every output has 17 tokens on both sides, from untrained
+weights on ours: what is computed does not depend on them. Ours is asked with strings and gives strings; the peers
+get tokens.
+"""
+
+import argparse
+import os
+import tempfile
+import time
+from pathlib import Path
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+from opennmt import DATA, OpenNmt
+from running import scratch, train, write_result
+
+from kerasnlp_kit.data.pairs import read_pairs
+
+SIZES = ["--layers", "3", "--d-model", "256", "--feed-forward", "1024", "--heads", "4", "--vocabulary", "4000"]
+LENGTH = 17
+
+
+def main() -> None:
+    """Measures one side after the other."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--steps", type=int, default=400)
+    options = parser.parse_args()
+    with scratch() as models, tempfile.TemporaryDirectory(prefix="opennmt-") as folder:
+        peer = OpenNmt(Path(folder))
+        pace = peer.train(options.steps)
+        theirs = len(pace) and sum(words * seconds for words, seconds in pace) / sum(seconds for _, seconds in pace)
+        ours = {
+            name: training_speed(flags, Path(models))
+            for name, flags in (("", []), (", 16 bits", ["--mixed-precision"]))
+        }
+        peer.convert()
+        greedy = peer.greedy_speed(32, LENGTH)
+        ct2 = peer.ctranslate2_speed()
+        decoded, first, shapes = decoding_speed(Path(models) / "run0")
+    lines = [
+        "| training | target tokens/s | times OpenNMT-tf |",
+        "| --- | --- | --- |",
+        f"| OpenNMT-tf | {theirs:,.0f} | |",
+    ]
+    lines += [f"| kerasnlp_kit{name} | {speed:,.0f} | {speed / theirs:.2f} |" for name, speed in ours.items()]
+    lines += [
+        "",
+        "| decoding, tokens/s | batch 1 | batch 32 | beam 4, batch 1 | beam 4, batch 32 |",
+        "| --- | --- | --- | --- | --- |",
+    ]
+    lines.append(f"| OpenNMT-tf | | {greedy:,.0f} | | |")
+    for precision in ("float32", "int8"):
+        cells = " | ".join(f"{ct2[precision, beam, batch]:,.0f}" for beam in (1, 4) for batch in (1, 32))
+        lines.append(f"| CTranslate2 {precision} | {cells} |")
+    for kind in ("plain graph", "XLA"):
+        cells = " | ".join(f"{decoded[kind, beam, batch]:,.0f}" for beam in (1, 4) for batch in (1, 32))
+        lines.append(f"| kerasnlp_kit, {kind} | {cells} |")
+    lines += ["", f"First call after loading: {first:.1f} s. Shapes that XLA compiled for the test file: {shapes}."]
+    write_result("seq2seq_speed", "Speed of training and decoding, Multi30k en-de", lines)
+
+
+def training_speed(flags: list[str], models: Path) -> float:
+    """Target tokens a second over an epoch of train.py, checkpoints included."""
+    common = ["--model", "transformer_seq2seq", *SIZES, "--batch-tokens", "3072", "--epochs", "1", "--dev-rows", "1"]
+    run = train(DATA.name, [*common, "--checkpoint-seconds", "0", *flags], models)
+    training = run.run["parts"][0]["training"]
+    return training["target_tokens_an_epoch"] / training["seconds"]
+
+
+def decoding_speed(folder: Path) -> tuple[dict[tuple[str, int, int], float], float, int]:
+    """Tokens a second by kind, beam and batch; seconds of the first compiled call; shapes that were compiled."""
+    import tensorflow as tf
+
+    from kerasnlp_kit.decoding.protocol import Limits
+    from kerasnlp_kit.export.folder import ModelFolder, build_network
+    from kerasnlp_kit.tasks.seq2seq_graph import BATCHES, WIDTHS, Seq2SeqGraph
+
+    part = ModelFolder(folder).run()["parts"][0]
+    tokenizer = ModelFolder(folder).pair_tokenizers(part)[0]
+    # Every output ends where the limit is.
+    limits = Limits(0.0, LENGTH - 1, LENGTH - 1)
+    graph = Seq2SeqGraph(
+        build_network(part),
+        tokenizer.graph(),
+        tokenizer.graph(),
+        limits=limits,
+        max_source=part["max_source"],
+        copy_unknown=False,
+        beam=4,
+        xla=True,
+    )
+    target = str(folder / "forced")
+    tf.saved_model.save(graph, target, signatures=graph.signatures())
+    model = tf.saved_model.load(target)
+    calls = model.signatures
+    texts = list(read_pairs(DATA / "test.csv").sources)
+    penalty = tf.constant(0.6)
+    ask = {
+        ("plain graph", 1): lambda batch: calls["serving_default"](source=batch)["target"],
+        ("plain graph", 4): lambda batch: calls["beam"](source=batch, beam_size=tf.constant(4), length_penalty=penalty)[
+            "targets"
+        ],
+        ("XLA", 1): lambda batch: calls["greedy_xla"](source=batch)["target"],
+        ("XLA", 4): lambda batch: calls["beam_xla"](source=batch, length_penalty=penalty)["targets"],
+    }
+    begin = time.perf_counter()
+    ask["XLA", 1](tf.constant(texts[:1])).numpy()
+    first = time.perf_counter() - begin
+    found = {}
+    for (kind, beam), call in ask.items():
+        for batch in (1, 32):
+            some = texts[:100] if batch == 1 else texts
+            batches = [tf.constant(some[start : start + batch]) for start in range(0, len(some), batch)]
+            for one in batches:
+                call(one).numpy()  # compiles
+            begin = time.perf_counter()
+            for one in batches:
+                call(one).numpy()
+            found[kind, beam, batch] = len(some) * LENGTH / (time.perf_counter() - begin)
+    lengths = tokenizer.encode(texts).lengths
+    shapes = {
+        (
+            min(b for b in BATCHES if b >= len(lengths[s : s + 32])),
+            min(w for w in WIDTHS if w >= lengths[s : s + 32].max()),
+        )
+        for s in range(0, len(lengths), 32)
+    }
+    return found, first, len(shapes)
+
+
+if __name__ == "__main__":
+    main()

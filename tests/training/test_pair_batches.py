@@ -1,0 +1,109 @@
+import itertools
+
+import numpy as np
+import pytest
+
+from kerasnlp_kit.constants import BOS, EOS
+from kerasnlp_kit.text.token_ids import TokenIds
+from kerasnlp_kit.training.pair_batches import PairBatches
+
+RANDOM = np.random.default_rng(0)
+
+
+def ids_of(rows):
+    return TokenIds(
+        np.array([token for row in rows for token in row], "int32"), np.cumsum([0, *map(len, rows)], dtype="int64")
+    )
+
+
+def some_rows(count, longest):
+    return [RANDOM.integers(4, 99, RANDOM.integers(0, longest + 1)).tolist() for _ in range(count)]
+
+
+SOURCES, TARGETS = some_rows(60, 9), some_rows(60, 7)
+
+
+def batches(**options):
+    return PairBatches(ids_of(SOURCES), ids_of(TARGETS), **{"batch_tokens": 40, **options})
+
+
+@pytest.mark.parametrize("multiple", [1, 4])
+@pytest.mark.parametrize("seed", [None, 5])
+def test_no_batch_has_more_tokens_than_it_may_on_either_side(seed, multiple):
+    made = batches(seed=seed, multiple=multiple)
+    for inputs, after in made.epoch(2):
+        assert max(inputs["source"].size, after.size) <= 40
+        assert inputs["source"].shape[1] % multiple == after.shape[1] % multiple == 0
+        assert inputs["target"].shape == after.shape
+
+
+def test_batches_are_as_full_as_they_may_be():
+    made = batches()
+    widths = [max(len(source), len(target) + 1) for source, target in zip(SOURCES, TARGETS, strict=True)]
+    plan = made.plan(0)
+    for rows, following in itertools.pairwise(plan):
+        assert (len(rows) + 1) * max(widths[row] for row in [*rows, following[0]]) > 40
+
+
+def test_every_row_is_in_each_epoch_once_and_the_number_of_batches_never_changes():
+    made = batches(seed=1)
+    for epoch in range(5):
+        plan = made.plan(epoch)
+        assert sorted(np.concatenate(plan)) == list(range(60))
+        assert len(plan) == len(made)
+
+
+def test_a_pair_longer_than_a_batch_has_one_of_its_own():
+    made = batches(batch_tokens=5)
+    plan = made.plan(0)
+    assert sorted(np.concatenate(plan)) == list(range(60))
+    long = [row for row in range(60) if max(len(SOURCES[row]), len(TARGETS[row]) + 1) > 5]
+    assert long and all([row] in [rows.tolist() for rows in plan] for row in long)
+
+
+def test_some_rows_alone_can_take_part():
+    rows = np.array([3, 7, 11, 40])
+    made = batches(rows=rows, seed=0)
+    assert sorted(np.concatenate(made.plan(3))) == rows.tolist()
+    assert made.target_tokens == sum(len(TARGETS[row]) + 1 for row in rows)
+    assert batches().target_tokens == sum(len(target) + 1 for target in TARGETS)
+
+
+def test_the_order_depends_on_seed_and_epoch_alone():
+    def order(seed, epoch):
+        return [rows.tolist() for rows in batches(seed=seed).plan(epoch)]
+
+    assert order(1, 2) == order(1, 2)
+    assert order(1, 2) != order(1, 3) != order(2, 3)
+    assert order(None, 0) == order(None, 1)
+
+
+def test_the_target_stands_behind_begin_and_what_follows_before_end():
+    made = batches(seed=1)
+    for rows, (inputs, after) in zip(made.plan(0), made.epoch(0), strict=True):
+        width = max(1, *(len(SOURCES[row]) for row in rows))
+        assert inputs["source"].tolist() == [SOURCES[row] + [0] * (width - len(SOURCES[row])) for row in rows]
+        width = max(len(TARGETS[row]) for row in rows) + 1
+        padding = [[0] * (width - len(TARGETS[row]) - 1) for row in rows]
+        targets = [TARGETS[row] for row in rows]
+        assert after.tolist() == [[*target, EOS, *rest] for target, rest in zip(targets, padding, strict=True)]
+        before = [[BOS, *target, *rest] for target, rest in zip(targets, padding, strict=True)]
+        assert inputs["target"].tolist() == before
+        assert all(array.dtype == np.int32 for array in (*inputs.values(), after))
+
+
+def test_an_epoch_can_be_taken_up_where_it_was_left():
+    made = batches(seed=1)
+    whole, rest = list(made.epoch(4)), list(made.epoch(4, start=3))
+    assert len(rest) == len(whole) - 3
+    for (inputs, after), (again, after_again) in zip(whole[3:], rest, strict=True):
+        np.testing.assert_array_equal(inputs["source"], again["source"])
+        np.testing.assert_array_equal(after, after_again)
+
+
+def test_its_specification_is_that_of_its_batches():
+    inputs, after = batches().specification()
+    found, following = next(batches().epoch(0))
+    assert inputs.keys() == found.keys()
+    for spec, array in [(after, following), *((inputs[name], found[name]) for name in inputs)]:
+        assert (spec.dtype.as_numpy_dtype, spec.shape.rank) == (array.dtype, array.ndim)
