@@ -60,9 +60,10 @@ class TransformerClassifier:
         hidden = PositionEmbedding(sizes.max_length, name="positions")(hidden)
         hidden = keras.layers.Dropout(self.embedding_dropout, name="embedding_dropout")(hidden)
         for number in range(1, self.blocks + 1):
-            hidden = TransformerEncoder(self.heads, self.feed_forward, self.block_dropout, name=f"encoder_{number}")(
-                hidden, mask
+            block = TransformerEncoder(
+                self.heads, self.feed_forward, self.block_dropout, self.block_dropout, name=f"encoder_{number}"
             )
+            hidden = block(hidden, mask)
         hidden = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")(hidden)
         hidden = MaskedPooling(self.pooling, name="pooling")(hidden, mask)
         hidden = keras.layers.Dropout(self.dropout, name="dropout")(hidden)

@@ -86,7 +86,7 @@ def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, ref
         (["--epoch", "3"], "unknown option '--epoch'; did you mean --epochs?"),
         (["--epoch=3"], "unknown option '--epoch=3'; did you mean --epochs?"),
         (["--unitz", "3"], "unknown option '--unitz'; did you mean --units?"),
-        (["--units", "3"], "'--units' is no option of auto, but of --model lstm_classifier."),
+        (["--units", "3"], "'--units' is no option of auto, but of --model lstm_classifier or lstm_seq2seq."),
         (
             ["--rungs", "x", "--model", "cnn_classifier"],
             "'--rungs' is no option of cnn_classifier, but of --model auto.",
