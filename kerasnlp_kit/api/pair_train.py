@@ -33,7 +33,6 @@ from kerasnlp_kit.evaluation.generation_report import GenerationReportData, writ
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.export.folder import CHECKPOINTS, NETWORK, build_network
 from kerasnlp_kit.training import devices
-from kerasnlp_kit.training.checkpoint import any_checkpoint
 
 EVALUATION_TOKENS = 8192  # of a batch of dev rows; nothing is kept for gradients
 LONGEST_SCORED = 256  # target tokens of a dev row that takes part in the loss
@@ -63,17 +62,8 @@ def run_pair_training(config: PairConfig, *, resume: bool = False, say: Say = pr
         if config.training.tensorboard:
             devices.require_package("tensorboard", "--tensorboard")
         devices.choose_backend(config.device.backend, config.device.devices)
-        try:
+        with places.finishing(resume, say):
             trained = _all_steps(run, data, begin)
-        except BaseException as error:
-            work, final = places.work.path, places.final.path
-            diverged = isinstance(error, TrainingDiverged)
-            if any_checkpoint(work / CHECKPOINTS) and not diverged:
-                say(f"{work} keeps what was reached; --resume {final} continues from there.")
-            elif diverged or not resume:
-                shutil.rmtree(work, ignore_errors=True)  # nothing in it that could be continued
-            raise
-        places.put()
     return trained
 
 

@@ -6,12 +6,12 @@ import hashlib
 import os
 import shutil
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kerasnlp_kit.config import PairConfig, RunConfig
-from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.errors import TrainingDiverged, UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
 from kerasnlp_kit.options import UNFINISHED
 from kerasnlp_kit.training.checkpoint import any_checkpoint
@@ -33,6 +33,26 @@ class Places:
     final: ModelFolder
     work: ModelFolder
     version: int
+
+    @contextlib.contextmanager
+    def finishing(self, resume: bool, say: Callable[[str], None]) -> Iterator[None]:
+        """Puts the folder in place at the end; if it breaks off, keeps only what can be continued.
+
+        Args:
+            resume: whether an unfinished run is continued: then it stays.
+            say: told where what was reached is kept.
+        """
+        try:
+            yield
+        except BaseException as error:
+            work = self.work.path
+            diverged = isinstance(error, TrainingDiverged)
+            if any_checkpoint(work / CHECKPOINTS) and not diverged:
+                say(f"{work} keeps what was reached; --resume {self.final.path} continues from there.")
+            elif diverged or not resume:
+                shutil.rmtree(work, ignore_errors=True)  # nothing in it that could be continued
+            raise
+        self.put()
 
     def put(self) -> None:
         """Renames the finished folder; the model that had the name is removed once the new one has its place."""

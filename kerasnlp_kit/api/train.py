@@ -37,9 +37,8 @@ from kerasnlp_kit.evaluation.decision import accepted, class_thresholds, f1_thre
 from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
 from kerasnlp_kit.evaluation.report import ReportData, write_report
 from kerasnlp_kit.evaluation.terminal import printable
-from kerasnlp_kit.export.folder import BASELINE, CHECKPOINTS, LINEAR, NETWORK, ModelFolder
+from kerasnlp_kit.export.folder import BASELINE, LINEAR, NETWORK, ModelFolder
 from kerasnlp_kit.training import devices
-from kerasnlp_kit.training.checkpoint import any_checkpoint
 
 BASELINE_STRENGTHS = (1.0,)  # the classic's default
 
@@ -72,17 +71,8 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         if config.training.tensorboard:
             devices.require_package("tensorboard", "--tensorboard")
         devices.choose_backend(config.device.backend, config.device.devices)
-        try:
+        with places.finishing(resume, say):
             trained = _all_steps(run, data, begin)
-        except BaseException as error:
-            work, final = places.work.path, places.final.path
-            diverged = isinstance(error, TrainingDiverged)
-            if any_checkpoint(work / CHECKPOINTS) and not diverged:
-                say(f"{work} keeps what was reached; --resume {final} continues from there.")
-            elif diverged or not resume:
-                shutil.rmtree(work, ignore_errors=True)  # nothing in it that could be continued
-            raise
-        places.put()
     return trained
 
 
