@@ -14,9 +14,9 @@ import h5py
 import numpy as np
 import pytest
 
-from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
 from kerasnlp_kit.training import loop
-from kerasnlp_kit.training.checkpoint import checkpoints
+from kerasnlp_kit.training.checkpoint import Progress, checkpoints, save_checkpoint
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 SMALL = {
@@ -265,11 +265,12 @@ def test_a_writer_that_is_killed_is_resumed_to_the_same_weights_and_history(
 def test_a_writer_whose_pairs_changed_is_not_resumed(trained_writer, dates, run_in, tmp_path, monkeypatch):
     (tmp_path / "dates.csv").write_bytes(dates.read_bytes())
 
-    def killed(*_):
+    def killed(run, *_):
+        folder = run.places.work.path / CHECKPOINTS / "transformer_seq2seq"
+        save_checkpoint(folder, Progress(epoch=1), [np.zeros(1)], None)
         raise KeyboardInterrupt
 
     monkeypatch.setattr("kerasnlp_kit.api.pair_train._fit", killed)
-    monkeypatch.setattr("kerasnlp_kit.api.pair_train.any_checkpoint", lambda _: True)
     ran = run_in(tmp_path, "train", "dates.csv", "--config", trained_writer / "run.json")
     assert ran.code == 130 and "--resume models/dates continues from there" in ran.out
     (tmp_path / "dates.csv").write_bytes(dates.read_bytes() + b"May 1,1998-05-01\n")
