@@ -13,6 +13,12 @@ DEFAULT_MODELS = {  # where no model is named
     "labelled texts": DEFAULT_MODEL,
     "pairs of sentences": "transformer_seq2seq",
     "pairs of short texts": "lstm_seq2seq",
+    "plain text": "causal_lm",
+}
+TASK_MODELS = {  # where a task is named and no model
+    "classification": DEFAULT_MODEL,
+    "seq2seq": "transformer_seq2seq",
+    "language_model": "causal_lm",
 }
 
 
@@ -195,19 +201,25 @@ class PairTextOptions:
 
 
 @dataclass(frozen=True)
-class PairTrainingOptions(OptimizationOptions):
-    """How the weights are found."""
+class TokenTrainingOptions(OptimizationOptions):
+    """How the weights of a model are found that writes, token by token."""
 
-    epochs: int = 40
-    """Passes over the training rows, at most; early stopping may end sooner."""
     minutes: OptionalFloat = None
     """Minutes of training after which it ends with the best weights so far; default: no limit."""
     batch_tokens: int = 2048
-    """Tokens in a step, on the side that has more; pairs of like lengths go together."""
+    """Tokens in a step, on the side that has more; rows of like lengths go together."""
     accumulate: int = 1
     """Steps whose gradients are added up before the weights change: for large batches in little memory."""
     average_epochs: float = 1.0
     """Use the moving average of the weights over about this many epochs; 0 for the last weights."""
+
+
+@dataclass(frozen=True)
+class PairTrainingOptions(TokenTrainingOptions):
+    """How the weights are found."""
+
+    epochs: int = 40
+    """Passes over the training rows, at most; early stopping may end sooner."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "inverse_sqrt"
     """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
     warmup: float = 0.1
@@ -234,6 +246,52 @@ class WritingOptions:
     """Put the source's word, or character, that is attended to most in the place of an unknown one."""
     xla: bool = True
     """Export greedy_xla and beam_xla, which are faster where the loader can compile."""
+
+
+@dataclass(frozen=True)
+class PlainTextOptions:
+    """Where the texts come from."""
+
+    dev: OptionalFile = None
+    """File to choose the best epoch on; without it, a share of the training file."""
+    test: OptionalFile = None
+    """File to score the finished model on; never used to choose anything."""
+    text_column: Names = ()
+    """Column of the text, found by name or content if not given; several are joined."""
+    text_separator: str = " "
+    """What stands between the values of several text columns."""
+    dev_fraction: float = 0.1
+    """Share of the training file held out where no --dev is given; equal texts stay on one side."""
+
+
+@dataclass(frozen=True)
+class TextTokenOptions:
+    """How texts become tokens, and tokens texts."""
+
+    tokenizer: TokenizerChoice = "auto"
+    """Tokens: characters, words, or subwords (SentencePiece); auto goes by the texts."""
+    vocabulary: OptionalInt = None
+    """Number of token ids; default: of subwords by the size of the data, else all that occur twice."""
+    context: OptionalInt = None
+    """Tokens in sight; default: the longest training text, at most 256."""
+    packed: Literal["auto", "yes", "no"] = "auto"
+    """Join the texts to one, in their order, and cut it by the context; auto: where the file is a plain text."""
+
+
+@dataclass(frozen=True)
+class TextTrainingOptions(TokenTrainingOptions):
+    """How the weights are found."""
+
+    epochs: int = 30
+    """Passes over the training rows, at most; early stopping may end sooner."""
+    average_epochs: float = 0.5
+    """Use the moving average of the weights over about this many epochs; 0 for the last weights."""
+    schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
+    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
+    warmup: float = 0.05
+    """Share of all steps in which the learning rate rises from zero."""
+    samples: int = 1000
+    """Texts that are drawn from the finished model and judged; 0: none."""
 
 
 @dataclass(frozen=True)
@@ -291,7 +349,24 @@ class PairConfig(BaseConfig):
     """The model's own options: an instance of the class registered under ``model``."""
 
 
-CONFIGS: Mapping[str, type[BaseConfig]] = {"classification": RunConfig, "seq2seq": PairConfig}  # by task
+@dataclass(frozen=True)
+class TextConfig(BaseConfig):
+    """Likewise, of a model that learns texts, to continue them or to make new ones."""
+
+    data: PlainTextOptions = field(default_factory=PlainTextOptions)
+    text: TextTokenOptions = field(default_factory=TextTokenOptions)
+    training: TextTrainingOptions = field(default_factory=TextTrainingOptions)
+    device: DeviceOptions = field(default_factory=DeviceOptions)
+    output: OutputOptions = field(default_factory=OutputOptions)
+    architecture: Any = None
+    """The model's own options: an instance of the class registered under ``model``."""
+
+
+CONFIGS: Mapping[str, type[BaseConfig]] = {  # by task
+    "classification": RunConfig,
+    "seq2seq": PairConfig,
+    "language_model": TextConfig,
+}
 
 
 def option_names(task: str, architecture: type) -> Iterator[str]:

@@ -14,10 +14,12 @@ from kerasnlp_kit.config import (
     CONFIGS,
     DATA_HELP,
     DEFAULT_MODEL,
+    TASK_MODELS,
     BaseConfig,
     OptimizationOptions,
     PairConfig,
     RunConfig,
+    TextConfig,
     option_names,
 )
 from kerasnlp_kit.errors import UserError
@@ -25,7 +27,9 @@ from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_o
 
 GENERAL_HELP = {
     "model": "Model to train; `python -m kerasnlp_kit models` lists all. Default: auto, for labelled texts; "
-    "for pairs of source and target, transformer_seq2seq or, where both are short, lstm_seq2seq.",
+    "for pairs of source and target, transformer_seq2seq or, where both are short, lstm_seq2seq; for a plain text, "
+    "causal_lm.",
+    "task": "What to learn, where neither --model nor the data tell.",
     "preset": "Options that were found good for the model, under one name.",
     "config": "YAML or JSON file of options, such as an earlier run.json; flags win.",
     "resume": "Continue this unfinished run, to the same weights: models/NAME.",
@@ -61,10 +65,18 @@ def parse_run(
     settings = read_config(path) if path else {}
     earlier = _earlier(value_of("--from", arguments) or settings.get("from_model"))
     named = value_of("--model", arguments) or settings.get("model") or earlier.get("model")
+    task = value_of("--task", arguments)
+    if task is not None and task not in TASK_MODELS:
+        raise UserError(f"--task must be one of {', '.join(TASK_MODELS)}. Received: {task}")
     data = _data_file(arguments) or settings.get("train")
-    found = find_model(str(data)) if find_model and data and not named else DEFAULT_MODEL
+    found = TASK_MODELS[task] if task else DEFAULT_MODEL
+    if find_model and data and not named and not task:
+        found = find_model(str(data))
     model = str(named or found)
     spec = registry.find(model)
+    if task not in (None, spec.task):
+        others = ", ".join(other.name for other in registry.available(task))
+        raise UserError(f"{spec.name} is for --task {spec.task}, not for {task}; for that there are: {others}.")
     preset = value_of("--preset", arguments) or settings.get("preset")
     if preset is not None and preset not in spec.presets:
         known = ", ".join(spec.presets) or "none"
@@ -82,7 +94,9 @@ def parse_run(
     # Parsed apart from the flags: a list at the end would swallow the name of the data file.
     base: Any = read_flags(options, ["", *tokens], prog, names)
     base = dataclasses.replace(base, train=train or tyro.MISSING)
-    parsed: Any = read_flags(options, arguments, prog, [*names, "config", "resume"], base, _of_other_models(spec))
+    parsed: Any = read_flags(
+        options, arguments, prog, [*names, "task", "config", "resume"], base, _of_other_models(spec)
+    )
     kind = CONFIGS[spec.task]
     values = {group: getattr(parsed, group) for group in (*kind.groups(), "architecture")}
     config = kind(train=parsed.train, model=spec.name, preset=preset, **values)
@@ -123,7 +137,7 @@ def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
     if not (path / "run.json").is_file():
         raise UserError(f"There is no unfinished run {path} to resume.")
     config, _ = parse_run(["--config", str(path / "run.json")], prog)
-    assert isinstance(config, (RunConfig, PairConfig))
+    assert isinstance(config, (RunConfig, PairConfig, TextConfig))
     output = dataclasses.replace(
         config.output,
         name=path.name.removesuffix(UNFINISHED),
@@ -215,6 +229,7 @@ def _parser_class(spec: registry.ModelSpec) -> type:
     ]
     presets = f"{GENERAL_HELP['preset']} {spec.name} has: {', '.join(spec.presets) or 'none'}."
     for name, metavar, text in (
+        ("task", "NAME", f"{GENERAL_HELP['task']} One of: {', '.join(TASK_MODELS)}."),
         ("preset", "NAME", presets),
         ("config", "FILE", GENERAL_HELP["config"]),
         ("resume", "FOLDER", GENERAL_HELP["resume"]),
@@ -224,18 +239,27 @@ def _parser_class(spec: registry.ModelSpec) -> type:
     for name, group in (*CONFIGS[spec.task].groups().items(), ("architecture", spec.architecture)):
         fields.append((name, group, dataclasses.field(default_factory=group)))
     options = dataclasses.make_dataclass("Options", fields, frozen=True)
-    what = {"classification": "labelled texts", "seq2seq": "pairs of source and target"}[spec.task]
+    what = _LEARNS_FROM[spec.task]
     options.__doc__ = f"Trains {spec.name} (another one: --model NAME) on {what} and exports a SavedModel."
     return options
 
 
+_LEARNS_FROM = {
+    "classification": "labelled texts",
+    "seq2seq": "pairs of source and target",
+    "language_model": "texts",
+}
 Rules = Iterator[tuple[str, bool, str]]  # name of an option, whether its rule holds, the rule
 
 
 def _check(config: BaseConfig) -> None:
-    assert isinstance(config, (RunConfig, PairConfig))
+    assert isinstance(config, (RunConfig, PairConfig, TextConfig))
     checked = [*_common_rules(config.training), *_architecture_rules(config.architecture)]
-    checked += _classifier_rules(config) if isinstance(config, RunConfig) else _pair_rules(config)
+    if isinstance(config, RunConfig):
+        checked += _classifier_rules(config)
+    else:
+        checked += _token_rules(config)
+        checked += _pair_rules(config) if isinstance(config, PairConfig) else _text_rules(config)
     devices = config.device.devices
     checked += [
         ("dev_fraction", 0 < config.data.dev_fraction < 1, "between 0 and 1"),
@@ -267,18 +291,27 @@ def _classifier_rules(config: RunConfig) -> Rules:
     yield "min_precision", precision is None or 0 < precision <= 1, "above 0 and at most 1"
 
 
-def _pair_rules(config: PairConfig) -> Rules:
-    vocabulary, longest, minutes = config.text.vocabulary, config.text.max_length, config.training.minutes
+def _token_rules(config: PairConfig | TextConfig) -> Rules:
+    vocabulary, minutes = config.text.vocabulary, config.training.minutes
     yield "vocabulary", vocabulary is None or vocabulary >= 10, "10 or more"
-    yield "max_length", longest is None or longest >= 1, "1 or more"
     yield "minutes", minutes is None or minutes > 0, "above 0"
     yield "batch_tokens", config.training.batch_tokens >= 1, "1 or more"
     yield "accumulate", config.training.accumulate >= 1, "1 or more"
     yield "average_epochs", config.training.average_epochs >= 0, "0 or more"
+    yield "devices", config.device.devices in (None, 1), "1: several are for classifiers"
+
+
+def _text_rules(config: TextConfig) -> Rules:
+    context = config.text.context
+    yield "context", context is None or context >= 2, "2 or more"
+
+
+def _pair_rules(config: PairConfig) -> Rules:
+    longest = config.text.max_length
+    yield "max_length", longest is None or longest >= 1, "1 or more"
     yield "dev_rows", config.training.dev_rows >= 1, "1 or more"
     yield "beam", 1 <= config.writing.beam <= 64, "from 1 to 64"
     yield "length_penalty", config.writing.length_penalty >= 0, "0 or more"
-    yield "devices", config.device.devices in (None, 1), "1: several are for classifiers"
 
 
 def _architecture_rules(architecture: Any) -> Rules:

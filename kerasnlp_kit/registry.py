@@ -39,7 +39,21 @@ class PairSizes:
     """Whether both share one vocabulary."""
 
 
-SIZES: Mapping[str, type] = {"classification": Sizes, "seq2seq": PairSizes}  # by task
+@dataclass(frozen=True)
+class TextSizes:
+    """Likewise, of texts that are to be continued."""
+
+    vocabulary: int
+    """Number of token ids; 0 to 3 are padding, unknown, begin and end."""
+    context: int
+    """Tokens in sight."""
+
+
+SIZES: Mapping[str, type] = {  # by task
+    "classification": Sizes,
+    "seq2seq": PairSizes,
+    "language_model": TextSizes,
+}
 
 
 @dataclass(frozen=True)
@@ -51,7 +65,7 @@ class ModelSpec:
     architecture: type
     """Frozen dataclass of the model's own options. What it is shows in its methods:
 
-    - a network: ``build(sizes) -> keras.Model``, of `Sizes` or, for seq2seq, `PairSizes`;
+    - a network: ``build(sizes) -> keras.Model``, of the class that `SIZES` has for the task;
     - a linear model over n-grams: ``rules(lower) -> NgramRules``, and the fields of `NgramLinear`;
     - a mixture: ``parts() -> {model name: its architecture}``;
     - a choice of the best: ``rungs``, names of models to try in turn.

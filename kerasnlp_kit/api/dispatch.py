@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from typing import TYPE_CHECKING
 
-from kerasnlp_kit.config import DEFAULT_MODELS, BaseConfig, PairConfig, RunConfig
+from kerasnlp_kit.config import DEFAULT_MODELS, BaseConfig, PairConfig, RunConfig, TextConfig
 
 if TYPE_CHECKING:
     from kerasnlp_kit.api.run import TrainedModel
@@ -14,9 +14,12 @@ def model_for_data(source: str) -> str:
 
     Short texts are written character by character, which a recurrent network learns from few pairs.
     """
-    from kerasnlp_kit.api.pair_preparation import kind_of
+    from kerasnlp_kit.api.tokenization import kind_of
     from kerasnlp_kit.data.kind import pair_head
+    from kerasnlp_kit.data.plain_text import is_plain_text
 
+    if is_plain_text(source):
+        return DEFAULT_MODELS["plain text"]
     head = pair_head(source)
     if head is None:
         return DEFAULT_MODELS["labelled texts"]
@@ -30,6 +33,10 @@ def run_training(config: BaseConfig, *, resume: bool = False, say: Callable[[str
         from kerasnlp_kit.api.pair_train import run_pair_training
 
         return run_pair_training(config, resume=resume, say=say)
+    if isinstance(config, TextConfig):
+        from kerasnlp_kit.api.text_train import run_text_training
+
+        return run_text_training(config, resume=resume, say=say)
     from kerasnlp_kit.api import train
 
     assert isinstance(config, RunConfig)

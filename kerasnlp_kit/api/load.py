@@ -12,6 +12,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
 
 if TYPE_CHECKING:
+    from kerasnlp_kit.api.generator import LoadedGenerator
     from kerasnlp_kit.api.writer import LoadedWriter
 
 BATCH = 256
@@ -126,11 +127,18 @@ class LoadedModel(LoadedFolder):
         return np.concatenate(pieces)
 
 
-def load(folder: str | os.PathLike[str]) -> "LoadedModel | LoadedWriter":
-    """Loads ``models/NAME``: a classifier as `LoadedModel`, a model that writes texts as `LoadedWriter`."""
+def load(folder: str | os.PathLike[str]) -> "LoadedModel | LoadedWriter | LoadedGenerator":
+    """Loads ``models/NAME`` as what belongs to its task.
+
+    A classifier as `LoadedModel`, a model that writes a text for a text as `LoadedWriter`, a language model as
+    `LoadedGenerator`.
+    """
+    from kerasnlp_kit.api.generator import LoadedGenerator
     from kerasnlp_kit.api.writer import LoadedWriter
 
-    return LoadedWriter(folder) if task_of_folder(folder) == LoadedWriter.task else LoadedModel(folder)
+    kinds: tuple[type[LoadedWriter] | type[LoadedGenerator], ...] = (LoadedWriter, LoadedGenerator)
+    task = task_of_folder(folder)
+    return next((kind(folder) for kind in kinds if kind.task == task), None) or LoadedModel(folder)
 
 
 def task_of_folder(folder: str | os.PathLike[str]) -> str:

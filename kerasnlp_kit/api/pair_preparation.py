@@ -1,7 +1,5 @@
 """From files to pairs, tokenizers, token ids and sizes."""
 
-import math
-import statistics
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -9,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.api.preparation import Say
+from kerasnlp_kit.api.tokenization import fit_tokenizer, kind_of
 from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.constants import UNK
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
@@ -20,12 +19,6 @@ from kerasnlp_kit.text.token_ids import TokenIds
 
 LONGEST = 256  # source tokens; attention costs the square of them
 FITTED_ROWS = 200_000  # texts that decide on the kind of tokens
-SHORT_TEXT = 25.0  # characters, the median: what is shorter is written character by character
-CJK_WIDTH = 3.0  # characters of Latin script that say as much as one of Chinese
-MOST_SYMBOLS = 200  # a side of so few different words, all of them short and frequent, is words: phonemes, tags, moves
-LONGEST_SYMBOL = 4.0
-RARE_SYMBOL = 5  # occurrences; fewer have
-RARE_SYMBOLS = 0.1  # of the different ones, at most
 SHARED = 0.8  # of the characters of each side that the other must have for a joint vocabulary
 
 
@@ -155,27 +148,6 @@ def choose_tokenizers(
     return (kinds[0], kinds[1]), joint, ", ".join(reasons) + (", one vocabulary" if joint else "")
 
 
-def kind_of(texts: Sequence[str]) -> tuple[str, str]:
-    """Characters, words or subwords for these texts, and why."""
-    counts: dict[str, int] = {}
-    for text in texts:
-        for word in text.split():
-            counts[word] = counts.get(word, 0) + 1
-        if len(counts) > MOST_SYMBOLS:
-            break
-    if counts and len(counts) <= MOST_SYMBOLS:
-        several = sum(counts.values()) > 2 * len(texts)
-        short = sum(map(len, counts)) / len(counts) <= LONGEST_SYMBOL
-        rare = sum(number < RARE_SYMBOL for number in counts.values())
-        if several and short and rare <= RARE_SYMBOLS * len(counts):
-            return "words", f"{len(counts)} different symbols"
-    # One text of a megabyte does not move the median.
-    median = statistics.median(map(_width, texts)) if texts else 0
-    if median < SHORT_TEXT:
-        return "characters", f"short texts, median {median:.0f} characters"
-    return "subwords", f"sentences, median {median:.0f} characters"
-
-
 def share_characters(sources: Sequence[str], targets: Sequence[str]) -> bool:
     """Whether most of what either side is written with is also in the other."""
     counts: list[dict[str, int]] = [{}, {}]
@@ -190,15 +162,6 @@ def share_characters(sources: Sequence[str], targets: Sequence[str]) -> bool:
     return min(shares) >= SHARED
 
 
-def subword_vocabulary(texts: Sequence[str]) -> int:
-    """Size of a vocabulary of subwords: five times the root of the number of words, from 200 to 32,000."""
-    words = sum(max(len(text.split()), _width(text) / 6) for text in texts)
-    size = min(32_000, max(200, 5 * math.sqrt(words)))
-    characters = len(set().union(*map(set, texts))) if texts else 0
-    # Every character needs an id, and pieces of several should not be the fewer part.
-    return int(round(max(size, 1.5 * characters), -2))
-
-
 def shortened(ids: TokenIds, limit: int) -> TokenIds:
     """Rows cut after ``limit`` ids."""
     lengths = np.minimum(ids.lengths, limit)
@@ -208,25 +171,13 @@ def shortened(ids: TokenIds, limit: int) -> TokenIds:
 
 
 def _fit(config: PairConfig, kinds: tuple[str, str], joint: bool, train: Pairs) -> tuple[Any, Any]:
+    vocabulary, seed = config.text.vocabulary, config.training.seed
     if joint:
-        tokenizer = _fit_one(config, kinds[0], [*train.sources, *train.targets])
+        tokenizer = fit_tokenizer(kinds[0], [*train.sources, *train.targets], vocabulary, seed)
         return tokenizer, tokenizer
-    return _fit_one(config, kinds[0], list(train.sources)), _fit_one(config, kinds[1], list(train.targets))
-
-
-def _fit_one(config: PairConfig, kind: str, texts: list[str]) -> Any:
-    from kerasnlp_kit.text.pieces import PieceTokenizer
-    from kerasnlp_kit.text.subwords import SubwordTokenizer
-
-    if kind == "subwords":
-        return SubwordTokenizer.fit(texts, config.text.vocabulary or subword_vocabulary(texts), config.training.seed)
-    assert kind in ("characters", "words")
-    return PieceTokenizer.fit(texts, kind, config.text.vocabulary)  # type: ignore[arg-type]
-
-
-def _width(text: str) -> float:
-    """Characters of a text, those of Chinese and the like for several."""
-    return sum(CJK_WIDTH if "\u3040" <= character <= "\u9fff" or character >= "\uac00" else 1 for character in text)
+    sides = zip(kinds, (train.sources, train.targets), strict=True)
+    source, target = (fit_tokenizer(kind, list(texts), vocabulary, seed) for kind, texts in sides)
+    return source, target
 
 
 def _read_other(source: str, config: PairConfig, train: Pairs, say: Say) -> Pairs:

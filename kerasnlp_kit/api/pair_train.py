@@ -10,7 +10,6 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.api.fitting import save_weights
 from kerasnlp_kit.api.pair_documents import how_to_load_writer, pair_plan, pair_record, writer_card
 from kerasnlp_kit.api.pair_preparation import (
     PairData,
@@ -23,6 +22,7 @@ from kerasnlp_kit.api.pair_scoring import GenerationScores, GroupedPairs, groupe
 from kerasnlp_kit.api.places import claim
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.run import Run, TrainedModel
+from kerasnlp_kit.api.token_fitting import fit_network, network_part
 from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.data.pair_checks import pair_notes
 from kerasnlp_kit.errors import TrainingDiverged, UserError
@@ -31,7 +31,7 @@ from kerasnlp_kit.evaluation.generation import exact_matches
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
 from kerasnlp_kit.evaluation.generation_report import GenerationReportData, write_generation_report
 from kerasnlp_kit.evaluation.terminal import printable
-from kerasnlp_kit.export.folder import CHECKPOINTS, NETWORK, build_network
+from kerasnlp_kit.export.folder import build_network
 from kerasnlp_kit.training import devices
 
 EVALUATION_TOKENS = 8192  # of a batch of dev rows; nothing is kept for gradients
@@ -124,78 +124,32 @@ def _part(run: Run[PairConfig], tokens: PairTokens, names: Mapping[str, str]) ->
     writing = run.config.writing
     used = (tokens.train[0].lengths[tokens.rows], tokens.train[1].lengths[tokens.rows])
     return {
-        "name": run.spec.name,
-        "kind": NETWORK,
-        "model": run.spec.name,
-        "architecture": dataclasses.asdict(run.config.architecture),
-        "sizes": dataclasses.asdict(tokens.sizes),
-        "tokenizers": names,
-        "library": tokens.source.library or tokens.target.library,
+        **network_part(run, tokens.sizes, names, tokens.source.library or tokens.target.library),
         "limits": dataclasses.asdict(limits_of(*used)),
         "max_source": tokens.max_source,
         "copy_unknown": writing.copy_unknown and tokens.source.library is None and tokens.target.library is None,
         "beam": writing.beam,
         "length_penalty": writing.length_penalty,
         "xla": writing.xla,
-        "training": {},
     }
 
 
 def _fit(run: Run[PairConfig], data: PairData, tokens: PairTokens) -> dict[str, str]:
     """Trains the network and writes its weights, or continues from its checkpoint; what the report says of it."""
-    from kerasnlp_kit.tasks.seq2seq import TokenCrossEntropy
-    from kerasnlp_kit.training.loop import Extras, train
+    from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
     from kerasnlp_kit.training.pair_batches import PairBatches
 
-    options, work, (part,) = run.config.training, run.places.work, run.record["parts"]
+    options = run.config.training
     compiled = options.jit or run.config.device.backend == "jax"
     batches = PairBatches(*tokens.train, options.batch_tokens, options.seed, 16 if compiled else 1, tokens.rows)
-    devices.seed_everything(options.seed)
-    with devices.precision(options.mixed_precision):
-        network = build_network(part)
-    parameters = network.count_params()
-    device = devices.describe_device() + f", {run.config.device.backend}"
-    run.say("")
-    for line in pair_plan(data, tokens, run.spec.name, parameters, device):
-        run.say(line)
-    run.say("")
-    average = None
-    if options.average_epochs:
-        average = max(0.0, 1 - 1 / (options.average_epochs * len(batches)))
-    outcome = train(
-        network,
+    facts = fit_network(
+        run,
         batches,
-        None,
         TokenCrossEntropy(options.label_smoothing),
-        None,
-        options,
-        work.path / CHECKPOINTS / part["name"],
-        history=work.path / "history.csv",
-        extras=Extras(
-            _dev_measures(run, data, tokens),
-            options.accumulate,
-            average,
-            options.minutes * 60 if options.minutes else None,
-        ),
+        _dev_measures(run, data, tokens),
+        lambda parameters, device: pair_plan(data, tokens, run.spec.name, parameters, device),
     )
-    save_weights(network, work.weights(part))
-    epochs = len(outcome.history.get("loss", ()))
-    part["training"] = {
-        "history": dict(outcome.history),
-        "best_epoch": outcome.best_epoch,
-        "seconds": round(outcome.seconds, 1),
-        "interrupted": outcome.interrupted,
-        "parameters": parameters,
-        "target_tokens_an_epoch": batches.target_tokens,
-    }
-    return {
-        "model": f"{run.spec.name}, {parameters:,} parameters",
-        "tokens": tokens.reasons,
-        "training": f"{outcome.seconds:.0f} s, {epochs} epochs, best {outcome.best_epoch}"
-        + (", ended by Ctrl-C" if outcome.interrupted else ""),
-        "device": device,
-        "seed": str(options.seed),
-    }
+    return {"model": facts.pop("model"), "tokens": tokens.reasons, **facts}
 
 
 def _dev_measures(run: Run[PairConfig], data: PairData, tokens: PairTokens) -> Any:

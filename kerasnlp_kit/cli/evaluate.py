@@ -11,10 +11,12 @@ from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 if TYPE_CHECKING:
     from kerasnlp_kit.api.evaluate import Evaluation
     from kerasnlp_kit.api.pair_evaluate import PairEvaluation
+    from kerasnlp_kit.api.text_evaluate import TextEvaluation
 
 OF_TASK = {
     "classification": ("text_column", "label_column", "label_separator", "out_of_scope"),
     "seq2seq": ("source_column", "target_column", "beam", "rouge", "nearest"),
+    "language_model": ("text_column", "trained_on", "samples"),
 }
 
 
@@ -42,10 +44,14 @@ class Options:
     """Of a model that writes: compute ROUGE-L, too, which is for summaries."""
     nearest: OptionalFile = None
     """Of a model that writes: file of training pairs, to set the target of the most similar source beside the model."""
+    trained_on: OptionalFile = None
+    """Of a language model: its training texts, to set n-gram models beside it and to look for copies of them."""
+    samples: int = 0
+    """Of a language model: texts to draw and judge; with --trained-on."""
     json: bool = False
     """Print all measures as JSON and nothing else."""
     predictions: OptionalFile = None
-    """Write each row to this file: text, label, predicted_label, probability; or source, target, predicted_target."""
+    """Write each row to this file: text, label and answer, source, target and output, or text and log-probability."""
     report: OptionalFile = None
     """Write an HTML report to this file."""
     texts: bool = True
@@ -55,7 +61,13 @@ class Options:
 def main(arguments: list[str], prog: str) -> int:
     """Parses, evaluates, and prints the result."""
     options = parse(Options, arguments, prog)
-    require([("beam", options.beam, options.beam >= 1, "1 or more")])
+    samples = options.samples
+    require(
+        [
+            ("beam", options.beam, options.beam >= 1, "1 or more"),
+            ("samples", samples, samples == 0 or (samples > 0 and options.trained_on is not None), "with --trained-on"),
+        ]
+    )
     from kerasnlp_kit.api.documents import closing_lines
     from kerasnlp_kit.data.writing import require_table_name
     from kerasnlp_kit.evaluation.terminal import printable
@@ -81,8 +93,19 @@ def main(arguments: list[str], prog: str) -> int:
     return 0
 
 
-def _evaluate(options: Options) -> "Evaluation | PairEvaluation":
-    if refuse_other_task(options, options.model, OF_TASK) == "seq2seq":
+def _evaluate(options: Options) -> "Evaluation | PairEvaluation | TextEvaluation":
+    task = refuse_other_task(options, options.model, OF_TASK)
+    if task == "language_model":
+        from kerasnlp_kit.api.text_evaluate import evaluate_text_model
+
+        return evaluate_text_model(
+            options.model,
+            options.data,
+            text_columns=options.text_column,
+            trained_on=options.trained_on,
+            samples=options.samples,
+        )
+    if task == "seq2seq":
         from kerasnlp_kit.api.pair_evaluate import evaluate_writer
 
         return evaluate_writer(

@@ -16,7 +16,8 @@ from kerasnlp_kit.evaluation.terminal import printable
 COMMANDS = {
     "train": "train a model on a CSV and export it",
     "evaluate": "score a model's SavedModel on labelled texts",
-    "predict": "label the texts of a file",
+    "predict": "label the texts of a file, or write a text for each",
+    "generate": "continue a text, or write new ones",
     "doctor": "look for what is wrong with a data set",
     "models": "list what can be trained, with defaults",
 }

@@ -46,15 +46,15 @@ def refuse_other_task(options: Any, folder: str, of_task: Mapping[str, Sequence[
 
     task = task_of_folder(folder)
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
-    for other, names in of_task.items():
-        for name in names:
-            if other != task and getattr(options, name) != defaults[name]:
-                ModelFolder(Path(folder)).verify()  # a wrong name has no task that the option could be of
-                own = ", ".join(map(flag_of, of_task[task])) or "none"
-                raise UserError(
-                    f"{flag_of(name)} is for models of another task ({other}); {folder} is for {task}, with the "
-                    f"options {own}."
-                )
+    for name in dict.fromkeys(name for names in of_task.values() for name in names):
+        if name not in of_task[task] and getattr(options, name) != defaults[name]:
+            ModelFolder(Path(folder)).verify()  # a wrong name has no task that the option could be of
+            others = " or ".join(other for other, names in of_task.items() if name in names)
+            own = ", ".join(map(flag_of, of_task[task])) or "none"
+            raise UserError(
+                f"{flag_of(name)} is for models of another task ({others}); {folder} is for {task}, with the "
+                f"options {own}."
+            )
     return task
 
 

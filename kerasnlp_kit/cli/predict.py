@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, require
 from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
+from kerasnlp_kit.errors import UserError
 
 OF_TASK = {
     "classification": ("text_column",),
     "seq2seq": ("source_column", "beam", "length_penalty", "seed", "temperature", "top_k", "top_p", "compiled"),
+    "language_model": (),
 }
 
 
@@ -67,7 +69,10 @@ def _predict(options: Options) -> int:
     def say(line: str) -> None:
         print(line, file=sys.stderr)
 
-    if refuse_other_task(options, options.model, OF_TASK) == "seq2seq":
+    task = refuse_other_task(options, options.model, OF_TASK)
+    if task == "language_model":
+        raise UserError(f"{options.model} continues texts; ask it by `kerasnlp-kit generate {options.model} TEXT`.")
+    if task == "seq2seq":
         from kerasnlp_kit.api.pair_evaluate import write_file
 
         return write_file(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from kerasnlp_kit.evaluation.generation import GenerationMetrics
+    from kerasnlp_kit.evaluation.language import LanguageMetrics
     from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, ClassMetrics
     from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
 
@@ -78,6 +79,16 @@ def generation_table(metrics: "GenerationMetrics") -> str:
     if metrics.warnings:
         lines += ["", *metrics.warnings]
     return "\n".join(lines)
+
+
+def language_table(metrics: "LanguageMetrics") -> str:
+    """Returns the text of `LanguageMetrics.table`."""
+    lines = [
+        metrics.first_line(),
+        f"token perplexity {metrics.token_perplexity:.2f}, of {metrics.tokens:,} tokens",
+        f"bits per character {metrics.bits_per_character:.4f}, of {metrics.characters:,} characters",
+    ]
+    return "\n".join([*lines, *metrics.warnings])
 
 
 def display_width(text: str) -> int:

@@ -4,7 +4,7 @@ import hashlib
 import json
 import re
 import zipfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -23,7 +23,9 @@ LINEAR, NETWORK = "linear", "network"  # kinds of parts
 CHECKPOINTS = "checkpoints"
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
 MANIFEST = "manifest.json"
-PAIR_TOKENIZERS = tuple(f"{side}.{ending}" for side in ("source", "target", "joint") for ending in ("json", "model"))
+TOKENIZERS = tuple(  # of models that write
+    f"{side}.{ending}" for side in ("source", "target", "joint", "text") for ending in ("json", "model")
+)
 NEEDED = {
     "model": str, "task": str, "parts": list, "decision": dict, "data": dict, "options": dict, "ancestry": list
 }  # fmt: skip
@@ -126,18 +128,25 @@ class ModelFolder:
         Raises:
             UserError: a file is missing, damaged, or not one of those that a training writes.
         """
-        loaded: dict[str, Any] = {}
-        names = part.get("tokenizers")
-        for side in ("source", "target"):
-            name = names.get(side) if isinstance(names, Mapping) else None
-            if name not in PAIR_TOKENIZERS:
+        source, target = self._reversible_tokenizers(part, ("source", "target"))
+        return source, target
+
+    def text_tokenizer(self, part: Mapping[str, Any]) -> Any:
+        """The tokenizer of a part of run.json that learns texts; raises as `pair_tokenizers`."""
+        (tokenizer,) = self._reversible_tokenizers(part, ("text",))
+        return tokenizer
+
+    def _reversible_tokenizers(self, part: Mapping[str, Any], sides: Sequence[str]) -> list[Any]:
+        names, loaded = part.get("tokenizers"), {}
+        wanted = [names.get(side) if isinstance(names, Mapping) else None for side in sides]
+        for side, name in zip(sides, wanted, strict=True):
+            if name not in TOKENIZERS:
                 raise UserError(f"{self.path / 'run.json'} must name the {side}'s tokenizer. Received: {name!r:.80}")
             if name not in loaded:
-                loaded[name] = self._pair_tokenizer(name)
-        assert isinstance(names, Mapping)
-        return loaded[names["source"]], loaded[names["target"]]
+                loaded[name] = self._reversible_tokenizer(name)
+        return [loaded[name] for name in wanted]
 
-    def _pair_tokenizer(self, name: str) -> Any:
+    def _reversible_tokenizer(self, name: str) -> Any:
         path = self.path / name
         try:
             saved = path.read_bytes()

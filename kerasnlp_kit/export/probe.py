@@ -12,6 +12,10 @@ QUESTIONS.npz of a model that writes: ``source``, ``source_offsets`` and ``sizes
 first sources the other signatures are asked about; ``beam_size``, ``length_penalty``, ``seed``, ``ids``;
 ``library``, uint8, the path of operations that must be loaded, if any. ANSWERS.npz: ``target``, ``target_offsets`` and
 ``score`` of all sources, the same of the other signatures, with their names before these.
+
+QUESTIONS.npz of a language model: ``scored``, ``scored_offsets`` and ``sizes``, texts to score, likewise; ``prompt``
+and ``prompt_offsets``; ``max_tokens``, ``seed``, ``ids``, ``library``. ANSWERS.npz: ``log_probability`` and ``tokens``
+of all texts, and the outputs of the other signatures, with their names before these.
 """
 
 import itertools
@@ -38,7 +42,7 @@ def main(saved_model: str, questions: str, answers: str) -> None:
     if "library" in asked:
         tf.load_op_library(asked["library"].tobytes().decode())
     loaded = tf.saved_model.load(saved_model)
-    answer = _write if "source" in asked else _classify
+    answer = _write if "source" in asked else _continue if "scored" in asked else _classify
     np.savez(answers, **answer(loaded, asked))  # type: ignore[arg-type]
 
 
@@ -97,14 +101,38 @@ def _write(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
         "beam_xla": {"source": some, "length_penalty": penalty},
     }
     for name, inputs in calls.items():
-        if name not in signatures:
-            continue
-        for output, values in signatures[name](**inputs).items():
-            array = values.numpy()
-            if array.dtype == object:
-                answers.update(_packed(f"{name}_{output}", array.ravel().tolist()))
-            else:
-                answers[f"{name}_{output}"] = array
+        if name in signatures:
+            answers.update(_answers(name, signatures[name](**inputs)))
+    return answers
+
+
+def _continue(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    signatures, texts = loaded.signatures, _texts("scored", asked)
+    found: dict[str, list[np.ndarray]] = {"log_probability": [], "tokens": []}
+    start = 0
+    for size in asked["sizes"]:
+        for name, values in signatures["score"](text=_strings(texts[start : start + size])).items():
+            found[name].append(values.numpy())
+        start += size
+    prompt, most = _strings(_texts("prompt", asked)), tf.constant(asked["max_tokens"], tf.int32)
+    drawn = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(1.0)}
+    seed = tf.constant(asked["seed"], tf.int32)
+    return {
+        **{name: np.concatenate(values) for name, values in found.items()},
+        **_answers("sample", signatures["serving_default"](prompt=prompt, max_tokens=most, seed=seed, **drawn)),
+        **_answers("greedy", signatures["greedy"](prompt=prompt, max_tokens=most)),
+        **_answers("ids", signatures["ids"](ids=tf.constant(asked["ids"], tf.int32))),
+    }
+
+
+def _answers(name: str, outputs: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
+    answers: dict[str, np.ndarray] = {}
+    for output, values in outputs.items():
+        array = values.numpy()
+        if array.dtype == object:
+            answers.update(_packed(f"{name}_{output}", array.ravel().tolist()))
+        else:
+            answers[f"{name}_{output}"] = array
     return answers
 
 

@@ -4,7 +4,7 @@ import os
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +12,7 @@ from kerasnlp_kit.export.folder import CPU_ONLY, LINEAR, ModelFolder
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision
+    from kerasnlp_kit.tasks.language_graph import LanguageGraph
     from kerasnlp_kit.tasks.seq2seq_graph import Seq2SeqGraph
 
 
@@ -42,9 +43,7 @@ def write_saved_model(folder: ModelFolder, target: Path) -> None:
     import tensorflow as tf
 
     run = folder.run()
-    graph: Any = (
-        seq2seq_graph(folder, run) if run["task"] == "seq2seq" else classifier_graph(folder, run, folder.labels())
-    )
+    graph: Any = _GRAPHS[run["task"]](folder, run)
     shutil.rmtree(target, ignore_errors=True)  # of a run that was killed while it wrote
     target.parent.mkdir(parents=True, exist_ok=True)
     # No stack traces: they hold paths of this machine and nobody needs them to serve.
@@ -87,6 +86,15 @@ def seq2seq_graph(folder: ModelFolder, run: Mapping[str, Any]) -> "Seq2SeqGraph"
     )
 
 
+def language_graph(folder: ModelFolder, run: Mapping[str, Any]) -> "LanguageGraph":
+    """The graph of a language model, likewise."""
+    from kerasnlp_kit.tasks.language_graph import LanguageGraph
+
+    (part,) = run["parts"]
+    graph = folder.text_tokenizer(part).graph()
+    return LanguageGraph(folder.build_network(part), graph, context=part["sizes"]["context"])
+
+
 def decision_of(run: Mapping[str, Any]) -> "Decision":
     """How scores become answers, as run.json says."""
     from kerasnlp_kit.tasks.classification import Decision
@@ -95,6 +103,12 @@ def decision_of(run: Mapping[str, Any]) -> "Decision":
     scales = tuple(float(part["scale"]) for part in run["parts"])
     return Decision(scales, run["decision"]["multi_label"], tuple(thresholds) if thresholds else None)
 
+
+_GRAPHS: Mapping[str, Callable[[ModelFolder, Mapping[str, Any]], Any]] = {  # by task
+    "classification": lambda folder, run: classifier_graph(folder, run, folder.labels()),
+    "seq2seq": seq2seq_graph,
+    "language_model": language_graph,
+}
 
 if __name__ == "__main__":
     write_saved_model(ModelFolder(Path(sys.argv[1])), Path(sys.argv[2]))

@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
-from kerasnlp_kit.export.verify import Prover, batch_sizes, packed, unpacked
+from kerasnlp_kit.export.agreement import MOST_NEAR, SCORE_TOLERANCE, compare_texts, read_texts, require_near
+from kerasnlp_kit.export.verify import Prover, batch_sizes, packed
 from kerasnlp_kit.text.operations import subword_operations
 
-SCORE_TOLERANCE = 1e-3  # of a log-probability, the sum over a whole text
 NEAR = 1e-4  # how much less probable than the best token one may be that rounding puts before it
 SOME = 64  # sources that the other signatures are asked about
 PREFIX = 3  # characters of what is written greedily that the signature `prefix` is to begin with; as in probe.py
-MOST_NEAR = 0.1  # share of these whose text may be another one that is as probable
 
 Writing = Callable[[np.ndarray], tuple[list[str], np.ndarray]]
 """Rows of the sources to their texts and log-probabilities, float (rows,), by the model in memory."""
@@ -89,7 +88,7 @@ def prove_seq2seq(
     if library:
         questions["library"] = np.frombuffer(str(subword_operations()).encode(), "uint8")
     found = prover.answers(saved_model, questions)
-    texts, scores = _read("target", found), found["score"]
+    texts, scores = read_texts("target", found), found["score"]
     start = 0
     for size in sizes:
         batch = rows[start : start + size]
@@ -97,7 +96,7 @@ def prove_seq2seq(
         for place, (row, wanted) in enumerate(zip(batch.tolist(), expected, strict=True)):
             written, total = texts[start + place], scores[start + place]
             if written == wanted:
-                _require_near(saved_model, "serving_default", row, float(total), float(expected_scores[place]))
+                require_near(saved_model, "serving_default", row, float(total), float(expected_scores[place]))
             elif not memory.as_probable(row, written):
                 raise ExportMismatch(
                     f"{saved_model} writes another text than the model in memory for source {row}. The model was not "
@@ -114,54 +113,20 @@ def _compare_others(
     beams, beam_scores = memory.beam(some)
     drawn, drawn_scores = memory.sample(some)
     wanted, wanted_scores = greedy[: len(some)], found["score"][: len(some)]
-    _compare(saved_model, "beam", _read("beam_targets", found), found["beam_scores"], beams, beam_scores)
-    _compare(saved_model, "sample", _read("sample_target", found), found["sample_score"], drawn, drawn_scores)
+    compare_texts(saved_model, "beam", read_texts("beam_targets", found), found["beam_scores"], beams, beam_scores)
+    compare_texts(saved_model, "sample", read_texts("sample_target", found), found["sample_score"], drawn, drawn_scores)
     # Not what is written without a prefix: a part of a text has other subwords than it has within the text.
     begun = memory.prefix(some, [text[:PREFIX] for text in wanted])
-    _compare(saved_model, "prefix", _read("prefix_target", found), None, begun, None)
-    _compare(saved_model, "attention", _read("attention_target", found), None, wanted, None)
+    compare_texts(saved_model, "prefix", read_texts("prefix_target", found), None, begun, None)
+    compare_texts(saved_model, "attention", read_texts("attention_target", found), None, wanted, None)
     if "greedy_xla_score" in found:
-        texts = _read("greedy_xla_target", found)
-        _compare(saved_model, "greedy_xla", texts, found["greedy_xla_score"], wanted, wanted_scores)
-        _compare(
-            saved_model, "beam_xla", _read("beam_xla_targets", found), found["beam_xla_scores"], beams, beam_scores
+        texts = read_texts("greedy_xla_target", found)
+        compare_texts(saved_model, "greedy_xla", texts, found["greedy_xla_score"], wanted, wanted_scores)
+        compare_texts(
+            saved_model, "beam_xla", read_texts("beam_xla_targets", found), found["beam_xla_scores"], beams, beam_scores
         )
     same = np.isclose(found["ids_score"], wanted_scores, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
     if same.mean() < 1 - MOST_NEAR:
         raise ExportMismatch(f"{saved_model}: the signature ids does not write what serving_default writes.")
     if not np.isfinite(found["score_log_probability"]).all():
         raise ExportMismatch(f"{saved_model}: the signature score gives no number for a text that the model wrote.")
-
-
-def _compare(
-    saved_model: Path,
-    signature: str,
-    texts: list[str],
-    scores: np.ndarray | None,
-    expected: list[str],
-    expected_scores: np.ndarray | None,
-) -> None:
-    if len(texts) != len(expected):
-        raise ExportMismatch(f"{saved_model}: {signature} writes {len(texts)} texts; expected {len(expected)}.")
-    different = [row for row, (one, other) in enumerate(zip(texts, expected, strict=True)) if one != other]
-    if len(different) > MOST_NEAR * len(texts):
-        raise ExportMismatch(
-            f"{saved_model}: {signature} writes {len(different)} of {len(texts)} texts otherwise than the model in "
-            f"memory, the first at {different[0]}. The model was not put in place."
-        )
-    if scores is not None and expected_scores is not None:
-        for row, (one, other) in enumerate(zip(scores.ravel(), expected_scores.ravel(), strict=True)):
-            if row not in different:
-                _require_near(saved_model, signature, row, float(one), float(other))
-
-
-def _require_near(saved_model: Path, signature: str, row: int, found: float, expected: float) -> None:
-    if not abs(found - expected) <= SCORE_TOLERANCE * max(1.0, abs(expected)):
-        raise ExportMismatch(
-            f"{saved_model}: {signature} scores text {row} with {found:.6f}, the model in memory with {expected:.6f}; "
-            f"at most {SCORE_TOLERANCE:.0e} is allowed. The model was not put in place."
-        )
-
-
-def _read(name: str, found: dict[str, np.ndarray]) -> list[str]:
-    return [text.decode("utf-8", "replace") for text in unpacked(name, found)]

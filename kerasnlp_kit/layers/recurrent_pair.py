@@ -7,13 +7,19 @@ import keras
 from keras import ops
 
 from kerasnlp_kit.layers.attention import attention_bias, attention_weights
-from kerasnlp_kit.layers.transformer_pair import TokenEmbedding
+from kerasnlp_kit.layers.cells import (
+    RECURRENT,
+    STATES,
+    Cell,
+    advance,
+    dense,
+    for_each_beam,
+    recurrent_layers,
+    times,
+)
+from kerasnlp_kit.layers.token_stack import TokenEmbedding
 
-Cell = Literal["lstm", "gru"]
 Score = Literal["dot", "additive", "none"]
-
-_RECURRENT = {"lstm": keras.layers.LSTM, "gru": keras.layers.GRU}
-_STATES = {"lstm": 2, "gru": 1}  # arrays that a layer carries from step to step; the first is its output
 
 
 class RecurrentSourceEncoder(keras.layers.Layer):
@@ -48,11 +54,11 @@ class RecurrentSourceEncoder(keras.layers.Layer):
         self.embedding = embedding
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         self.features = units * (1 + bidirectional)
-        self.count = _STATES[cell]
+        self.count = STATES[cell]
         self.recurrent = []
         features = embedding.vectors.shape[1]
         for number in range(1, layers + 1):
-            layer = _RECURRENT[cell](units, return_sequences=True, return_state=True, name=f"recurrent_{number}")
+            layer = RECURRENT[cell](units, return_sequences=True, return_state=True, name=f"recurrent_{number}")
             if bidirectional:
                 layer = keras.layers.Bidirectional(layer, name=f"recurrent_{number}")
             layer.build((None, None, features))
@@ -115,28 +121,22 @@ class RecurrentTargetDecoder(keras.layers.Layer):
         self.row_dropout = keras.layers.SpatialDropout1D(dropout, name="row_dropout")
         vocabulary, features = embedding.vectors.shape
         self.features = features if tied else units
-        self.recurrent = []
-        width = features + self.features * self.feeds
-        for number in range(1, layers + 1):
-            layer = _RECURRENT[cell](units, return_sequences=True, name=f"recurrent_{number}")
-            layer.build((None, None, width))
-            self.recurrent.append(layer)
-            width = units
+        self.recurrent = recurrent_layers(cell, layers, units, features + self.features * self.feeds)
         # The encoder's last states become the first ones; the output of a cell is in [-1, 1], an LSTM's memory is not.
-        kinds = [("output", "tanh"), ("memory", None)][: _STATES[cell]]
+        kinds = [("output", "tanh"), ("memory", None)][: STATES[cell]]
         self.bridges = [
-            [_dense(units, source_features, f"{kind}_bridge_{number}", activation) for kind, activation in kinds]
+            [dense(units, source_features, f"{kind}_bridge_{number}", activation) for kind, activation in kinds]
             for number in range(1, layers + 1)
         ]
         context = 0
         if attention != "none":
-            self.project_key = _dense(units, source_features, "project_key", use_bias=False)
+            self.project_key = dense(units, source_features, "project_key", use_bias=False)
             context = source_features
         if attention == "additive":
-            self.project_query = _dense(units, units, "project_query")
-            self.score = _dense(1, units, "score", use_bias=False)
-        self.combine = _dense(self.features, context + units, "combine", "tanh")
-        self.head = None if tied else _dense(vocabulary, units, "logits", dtype="float32")
+            self.project_query = dense(units, units, "project_query")
+            self.score = dense(1, units, "score", use_bias=False)
+        self.combine = dense(self.features, context + units, "combine", "tanh")
+        self.head = None if tied else dense(vocabulary, units, "logits", dtype="float32")
         self.built = True
 
     def remember(self, encoded: dict[str, Any], mask: Any) -> dict[str, Any]:
@@ -161,18 +161,17 @@ class RecurrentTargetDecoder(keras.layers.Layer):
             vectors, weights = self._loop(hidden, memory, kept)
         else:
             for layer, states, shares in zip(self.recurrent, memory["states"], [None, *kept], strict=True):
-                hidden = layer(_times(hidden, shares), initial_state=states, training=training)
+                hidden = layer(times(hidden, shares), initial_state=states, training=training)
             vectors, weights = self._attend(hidden, memory)
         return self._logits(self.dropout(vectors, training=training)), ops.cast(weights, "float32")
 
     def start(self, memory: dict[str, Any], beam: Any, length: Any) -> dict[str, Any]:
         """The first states, for each beam."""
         batch = ops.shape(memory["bias"])[0]
-        states = [
-            [ops.broadcast_to(state[:, None], (batch, beam, self.units)) for state in states]
-            for states in memory["states"]
-        ]
-        return {"states": states, "fed": ops.zeros((batch, beam, self.features), self.compute_dtype)}
+        return {
+            "states": for_each_beam(memory["states"], beam),
+            "fed": ops.zeros((batch, beam, self.features), self.compute_dtype),
+        }
 
     def step(
         self, tokens: Any, position: Any, memory: dict[str, Any], cache: dict[str, Any]
@@ -185,18 +184,9 @@ class RecurrentTargetDecoder(keras.layers.Layer):
         self, hidden: Any, memory: dict[str, Any], cache: dict[str, Any], kept: list[Any] | None = None
     ) -> tuple[Any, dict[str, Any], Any]:
         """Embedded tokens float (batch, beam, features) to attentional vectors, new states and attention."""
-        batch, beam = ops.shape(hidden)[:2]
         if self.feeds:
             hidden = ops.concatenate([hidden, cache["fed"]], axis=-1)
-        after = []
-        kept = [None, *(kept or [None] * (len(self.recurrent) - 1))]
-        for layer, states, shares in zip(self.recurrent, cache["states"], kept, strict=True):
-            hidden = _times(hidden, shares)
-            rows = ops.reshape(hidden, (batch * beam, hidden.shape[-1]))  # cells know no beams
-            _, new = layer.cell(rows, [ops.reshape(state, (batch * beam, self.units)) for state in states])
-            new = new if isinstance(new, (list, tuple)) else [new]
-            after.append([ops.reshape(state, (batch, beam, self.units)) for state in new])
-            hidden = after[-1][0]
+        hidden, after = advance(self.recurrent, hidden, cache["states"], [None, *kept] if kept else None)
         vectors, weights = self._attend(hidden, memory)
         return vectors, {"states": after, "fed": vectors if self.feeds else cache["fed"]}, weights
 
@@ -204,12 +194,12 @@ class RecurrentTargetDecoder(keras.layers.Layer):
         """`_advance` at each position: float (batch, time, features) to vectors and attention of all."""
         start = self.start(memory, 1, None)
 
-        def advance(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
+        def step(inputs: Any, states: list[Any]) -> tuple[Any, list[Any]]:
             cache = keras.tree.pack_sequence_as(start, list(states))
             vectors, cache, weights = self._advance(inputs[:, None], memory, cache, kept)
             return ops.concatenate([vectors, weights], axis=-1)[:, 0], keras.tree.flatten(cache)
 
-        loop = keras.layers.RNN(_Steps(advance, self.compute_dtype), return_sequences=True, dtype=self.dtype_policy)
+        loop = keras.layers.RNN(_Steps(step, self.compute_dtype), return_sequences=True, dtype=self.dtype_policy)
         found = loop(hidden, initial_state=keras.tree.flatten(start))
         return found[:, :, : self.features], found[:, :, self.features :]
 
@@ -250,13 +240,3 @@ class _Steps:
 
     def __call__(self, inputs: Any, states: Any) -> tuple[Any, list[Any]]:
         return self._function(inputs, states)
-
-
-def _dense(units: int, features: int, name: str, activation: str | None = None, **options: Any) -> keras.layers.Dense:
-    layer = keras.layers.Dense(units, activation, name=name, **options)
-    layer.build((None, None, features))
-    return layer
-
-
-def _times(hidden: Any, shares: Any) -> Any:
-    return hidden if shares is None else hidden * shares

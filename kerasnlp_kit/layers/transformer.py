@@ -1,4 +1,4 @@
-"""The blocks of the Transformer: encoder and decoder."""
+"""The blocks of the Transformer: encoder, decoder, and that of a language model."""
 
 from typing import Any
 
@@ -94,6 +94,33 @@ class TransformerEncoder(_Block):
         attended = self.attention(self.attention_norm(hidden), bias, rotation, training=training)
         hidden = self._add(hidden, attended, training)
         return self._add(hidden, self.feed_forward(self.feed_forward_norm(hidden)), training)
+
+
+class TransformerCausal(_Block):
+    """Self-attention to what came before, and a feed-forward network: the block of a language model.
+
+    Call:
+        hidden: float (batch, time, features)
+        bias: float (1, 1, time, time), lowest for what comes later
+        rotation: see `attention.SelfAttention`
+        returns: float (batch, time, features)
+    """
+
+    def build(self, hidden_shape: tuple[int | None, ...]) -> None:
+        """Creates the parts."""
+        self._build(shape=hidden_shape)
+
+    def call(self, hidden: Any, bias: Any, rotation: Any = None, training: bool = False) -> Any:
+        """Runs the block for all positions."""
+        attended = self.attention(self.attention_norm(hidden), bias, rotation, training=training)
+        hidden = self._add(hidden, attended, training)
+        return self._add(hidden, self.feed_forward(self.feed_forward_norm(hidden)), training)
+
+    def step(self, hidden: Any, cache: Any, position: Any, bias: Any, rotation: Any = None) -> tuple[Any, Any]:
+        """Runs the block for one new position; see `TransformerDecoder.step`."""
+        attended, cache = self.attention.step(self.attention_norm(hidden), cache, position, bias, rotation)
+        hidden = hidden + attended
+        return hidden + self.feed_forward(self.feed_forward_norm(hidden)), cache
 
 
 class TransformerDecoder(_Block):

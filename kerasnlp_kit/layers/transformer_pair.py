@@ -1,77 +1,16 @@
 """Transformer encoder and decoder for an `EncoderDecoder`."""
 
-from typing import Any, Literal
+from typing import Any
 
 import keras
 from keras import ops
 
 from kerasnlp_kit.layers.attention import attention_bias
-from kerasnlp_kit.layers.positions import rotation, sinusoidal
+from kerasnlp_kit.layers.token_stack import BlockStack, Positions, TokenEmbedding
 from kerasnlp_kit.layers.transformer import TransformerDecoder, TransformerEncoder
 
-Positions = Literal["sinusoidal", "rotary"]
 
-
-class TokenEmbedding(keras.layers.Layer):
-    """Vectors of tokens, and, tied to them, logits.
-
-    Press & Wolf 2017, "Using the Output Embedding to Improve Language Models". Vectors have a norm of about 1 and are
-    multiplied by sqrt(features) where they are read (Vaswani et al. 2017, section 3.4).
-
-    Args:
-        vocabulary: number of token ids.
-        features: of a vector.
-
-    Call:
-        ids: int32 (...)
-        returns: float (..., features)
-    """
-
-    def __init__(self, vocabulary: int, features: int, **options: Any) -> None:
-        super().__init__(**options)
-        spread = keras.initializers.RandomNormal(0.0, features**-0.5)
-        self.vectors = self.add_weight(name="embedding", shape=(vocabulary, features), initializer=spread)
-        self.scale = features**0.5
-        self.built = True
-
-    def call(self, ids: Any) -> Any:
-        """Looks them up."""
-        return ops.cast(ops.take(self.vectors, ids, axis=0), self.compute_dtype) * self.scale
-
-    def logits(self, hidden: Any) -> Any:
-        """float (..., features) to float32 (..., vocabulary)."""
-        return ops.cast(ops.matmul(hidden, ops.transpose(ops.cast(self.vectors, hidden.dtype))), "float32")
-
-
-class _Stack(keras.layers.Layer):
-    """Embedding, positions, blocks and the last normalisation."""
-
-    def __init__(
-        self, embedding: TokenEmbedding, blocks: list[Any], positions: Positions, dropout: float, **options: Any
-    ) -> None:
-        super().__init__(**options)
-        self.embedding = embedding
-        self.features = embedding.vectors.shape[1]
-        self.blocks = blocks
-        self.positions = positions
-        self.dropout = keras.layers.Dropout(dropout, name="dropout")
-        self.norm = keras.layers.LayerNormalization(epsilon=1e-5, name="norm")
-        for part in (*blocks, self.norm):
-            part.build((None, None, self.features))
-        self.built = True
-
-    def _rotation(self, positions: Any) -> Any:
-        return rotation(positions, self.blocks[0].attention.size) if self.positions == "rotary" else None
-
-    def _embedded(self, ids: Any, positions: Any) -> Any:
-        """Vectors of ids (batch, time) that stand at ``positions`` (time,) or, of one step, (1,)."""
-        vectors = self.embedding(ids)
-        if self.positions == "rotary":
-            return vectors
-        return vectors + ops.cast(sinusoidal(positions, self.features), vectors.dtype)
-
-
-class TransformerSourceEncoder(_Stack):
+class TransformerSourceEncoder(BlockStack):
     """Reads a source.
 
     Args:
@@ -102,14 +41,14 @@ class TransformerSourceEncoder(_Stack):
     def call(self, ids: Any, mask: Any, training: bool = False) -> Any:
         """Runs all blocks."""
         places = ops.arange(ops.shape(ids)[1], dtype="int32")
-        hidden = self.dropout(self._embedded(ids, places), training=training)
-        turned = self._rotation(places)
+        hidden = self.dropout(self.embedded(ids, places), training=training)
+        turned = self.turned(places)
         for block in self.blocks:
             hidden = block(hidden, mask, turned, training=training)
         return self.norm(hidden)
 
 
-class TransformerTargetDecoder(_Stack):
+class TransformerTargetDecoder(BlockStack):
     """Writes a target, see `EncoderDecoder`.
 
     Args:
@@ -148,9 +87,9 @@ class TransformerTargetDecoder(_Stack):
     def call(self, ids: Any, memory: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
         """All positions; see `step`."""
         places = ops.arange(ops.shape(ids)[1], dtype="int32")
-        hidden = self.dropout(self._embedded(ids, places), training=training)
+        hidden = self.dropout(self.embedded(ids, places), training=training)
         bias = attention_bias(places[None, :] <= places[:, None])[None, None]  # also hides padding, which is last
-        turned, weights = self._rotation(places), None
+        turned, weights = self.turned(places), None
         for block, remembered in zip(self.blocks, memory["blocks"], strict=True):
             hidden, weights = block(hidden, bias, remembered, memory["bias"], turned, training=training)
         return self._logits(self.norm(hidden)), _mean_of_heads(weights)
@@ -165,10 +104,10 @@ class TransformerTargetDecoder(_Stack):
     ) -> tuple[Any, list[dict[str, Any]], Any]:
         """One step; the attention is that of the last block, the mean of its heads."""
         place = ops.reshape(position, (1,))
-        hidden = self._embedded(tokens, place)
+        hidden = self.embedded(tokens, place)
         length = ops.shape(cache[0]["key"])[3]
         bias = attention_bias(ops.arange(length, dtype="int32") <= position)
-        turned, caches, weights = self._rotation(place), [], None
+        turned, caches, weights = self.turned(place), [], None
         for block, own, remembered in zip(self.blocks, cache, memory["blocks"], strict=True):
             hidden, own, weights = block.step(hidden, own, position, bias, remembered, memory["bias"], turned)
             caches.append(own)

@@ -46,7 +46,7 @@ class LstmSeq2Seq:
         """Source and target ids to logits: see `EncoderDecoder`."""
         from kerasnlp_kit.layers.encoder_decoder import EncoderDecoder
         from kerasnlp_kit.layers.recurrent_pair import RecurrentSourceEncoder, RecurrentTargetDecoder
-        from kerasnlp_kit.layers.transformer_pair import TokenEmbedding
+        from kerasnlp_kit.layers.token_stack import TokenEmbedding
 
         target = TokenEmbedding(sizes.target_vocabulary, self.embedding_dim, name="target_embedding")
         source = target

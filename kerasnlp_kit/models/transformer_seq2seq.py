@@ -48,11 +48,8 @@ class TransformerSeq2Seq:
     def build(self, sizes: PairSizes):  # type: ignore[no-untyped-def]  # keras.Model; Keras is not imported for --help
         """Source and target ids to logits: see `EncoderDecoder`."""
         from kerasnlp_kit.layers.encoder_decoder import EncoderDecoder
-        from kerasnlp_kit.layers.transformer_pair import (
-            TokenEmbedding,
-            TransformerSourceEncoder,
-            TransformerTargetDecoder,
-        )
+        from kerasnlp_kit.layers.token_stack import TokenEmbedding
+        from kerasnlp_kit.layers.transformer_pair import TransformerSourceEncoder, TransformerTargetDecoder
 
         block = {
             "heads": self.heads,

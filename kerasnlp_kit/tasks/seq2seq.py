@@ -1,11 +1,9 @@
-"""Text to text: the loss, and what a network in memory writes, on any backend."""
+"""Text to text: what a network in memory writes, on any backend."""
 
-import functools
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import keras
 import numpy as np
 from keras import ops
 
@@ -14,39 +12,10 @@ from kerasnlp_kit.decoding.beam import beam
 from kerasnlp_kit.decoding.one import greedy, sample
 from kerasnlp_kit.decoding.protocol import Decoded, Limits, log_probabilities
 from kerasnlp_kit.layers.encoder_decoder import source_mask
+from kerasnlp_kit.tasks.any_shape import AnyShape
 from kerasnlp_kit.text.pieces import without_ends
 
 MARGIN = 10  # tokens that an output may be longer than what the training pairs allow for
-
-
-class TokenCrossEntropy(keras.losses.Loss):
-    """Cross-entropy of the next token with label smoothing, the mean over all tokens of a batch, without padding.
-
-    The target is ``1 - s`` for the token and ``s / V`` for each of the vocabulary (Szegedy et al. 2016, "Rethinking the
-    Inception Architecture", section 7). With ``ce`` that of the token alone, the loss is
-    ``ce + s * (logit[token] - mean(logits))``: no second log-softmax.
-
-    Args:
-        smoothing: s, from 0 to below 1.
-
-    Call:
-        y_true: int (batch, time), padded
-        y_pred: float (batch, time, vocabulary), logits
-    """
-
-    def __init__(self, smoothing: float = 0.0, **options: Any) -> None:
-        super().__init__(name="token_cross_entropy", **options)
-        self.smoothing = smoothing
-
-    def call(self, y_true: Any, y_pred: Any) -> Any:
-        """Losses whose mean over all positions is that over the tokens: float (batch, time)."""
-        y_true = ops.cast(y_true, "int32")
-        losses = ops.sparse_categorical_crossentropy(y_true, y_pred, from_logits=True)
-        if self.smoothing:
-            chosen = ops.take_along_axis(y_pred, y_true[:, :, None], axis=-1)[:, :, 0]
-            losses = losses + self.smoothing * (chosen - ops.mean(y_pred, axis=-1))
-        counts = ops.cast(ops.not_equal(y_true, PAD), losses.dtype)
-        return losses * counts / ops.maximum(ops.mean(counts), 1e-9)
 
 
 def limits_of(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Limits:
@@ -61,33 +30,7 @@ def limits_of(source_lengths: np.ndarray, target_lengths: np.ndarray) -> Limits:
     return Limits(ratio, MARGIN, int(target_lengths.max(initial=0)) + MARGIN)
 
 
-class _AnyShape(keras.Model):
-    """A model that TensorFlow traces once, and not for each shape of a batch: decoding takes seconds to trace."""
-
-    predict_function: Any  # of `keras.Model`
-
-    def make_predict_function(self, force: bool = False) -> Any:
-        """See `keras.Model`; all inputs are int32 (batch, time)."""
-        if keras.backend.backend() != "tensorflow":
-            return super().make_predict_function(force)
-        if self.predict_function is None or force:
-            import tensorflow as tf
-
-            @functools.cache
-            def traced(names: tuple[str, ...]) -> Any:
-                specification = tf.TensorSpec([None, None], tf.int32)
-                signature = dict.fromkeys(names, specification) if names else specification
-                return tf.function(lambda inputs: self(inputs, training=False), input_signature=[signature])
-
-            def predict(data: Any) -> Any:
-                ((inputs,),) = data
-                return traced(tuple(inputs) if isinstance(inputs, dict) else ())(inputs)
-
-            self.predict_function = predict
-        return self.predict_function
-
-
-class Writer(_AnyShape):
+class Writer(AnyShape):
     """Decoding as a model, so that Keras compiles it on each backend.
 
     Args:
@@ -110,7 +53,7 @@ class Writer(_AnyShape):
         return self.search(self.network, source)._asdict()
 
 
-class TargetScorer(_AnyShape):
+class TargetScorer(AnyShape):
     """How probable given targets are, as a model.
 
     Args:

@@ -11,6 +11,7 @@ from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Limits
 from kerasnlp_kit.layers.cache import compiled
 from kerasnlp_kit.tasks.seq2seq import Search, score_targets
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec
 from kerasnlp_kit.text.padding import pad_ragged
 from kerasnlp_kit.text.pieces import cut_at_end
 
@@ -18,14 +19,7 @@ from kerasnlp_kit.text.pieces import cut_at_end
 BATCHES = (1, 8, 32, 128)
 WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
 
-Outputs = dict[str, tf.Tensor]
-
-
-def _spec(name: str, type_: tf.DType, *shape: int | None) -> tf.TensorSpec:
-    return tf.TensorSpec(shape, type_, name=name)
-
-
-TEXTS = _spec("source", tf.string, None)
+TEXTS = spec("source", tf.string, None)
 
 
 class Seq2SeqGraph(tf.Module):
@@ -69,21 +63,15 @@ class Seq2SeqGraph(tf.Module):
 
     def signatures(self) -> dict[str, Any]:
         """The functions to export, by name."""
-        count, share = _spec("beam_size", tf.int32), _spec("length_penalty", tf.float32)
-        drawn = [
-            _spec("seed", tf.int32),
-            _spec("temperature", tf.float32),
-            _spec("top_k", tf.int32),
-            _spec("top_p", tf.float32),
-        ]
+        count, share = spec("beam_size", tf.int32), spec("length_penalty", tf.float32)
         made: dict[str, tuple[Callable[..., Outputs], list[tf.TensorSpec]]] = {
             "serving_default": (self.greedy, [TEXTS]),
             "beam": (self.beam, [TEXTS, count, share]),
-            "sample": (self.sample, [TEXTS, *drawn]),
-            "score": (self.score, [TEXTS, _spec("target", tf.string, None)]),
-            "prefix": (self.continue_prefix, [TEXTS, _spec("prefix", tf.string, None)]),
+            "sample": (self.sample, [TEXTS, *DRAWN]),
+            "score": (self.score, [TEXTS, spec("target", tf.string, None)]),
+            "prefix": (self.continue_prefix, [TEXTS, spec("prefix", tf.string, None)]),
             "attention": (self.attention, [TEXTS]),
-            "ids": (self.write_ids, [_spec("ids", tf.int32, None, None)]),
+            "ids": (self.write_ids, [spec("ids", tf.int32, None, None)]),
         }
         if self._xla:
             made["greedy_xla"] = (self.greedy_xla, [TEXTS])
@@ -99,7 +87,7 @@ class Seq2SeqGraph(tf.Module):
 
     def continue_prefix(self, source: tf.Tensor, prefix: tf.Tensor) -> Outputs:
         """Likewise, each target beginning with its prefix, string [n]."""
-        begin = pad_ragged(self._target.encode(_never_none(prefix)))
+        begin = pad_ragged(self._target.encode(never_none(prefix)))
         return self._one(source, lambda ids: self._search.greedy(self._hidden.network, ids, prefix=begin))
 
     def sample(
@@ -117,7 +105,7 @@ class Seq2SeqGraph(tf.Module):
 
     def score(self, source: tf.Tensor, target: tf.Tensor) -> Outputs:
         """How probable a target is: log_probability float [n], of so many tokens int32 [n], the end included."""
-        ids, given = self._read(source), self._target.encode(_never_none(target))
+        ids, given = self._read(source), self._target.encode(never_none(target))
         ones = tf.ones_like(given.row_lengths(), tf.int32)[:, None]
         before, after = tf.concat([ones * BOS, given], axis=1), tf.concat([given, ones * EOS], axis=1)
         found = score_targets(self._hidden.network, ids, before.to_tensor(PAD), after.to_tensor(PAD))
@@ -171,7 +159,7 @@ class Seq2SeqGraph(tf.Module):
 
     def _read(self, source: tf.Tensor) -> tf.Tensor:
         """Ids of sources, padded; of no sources, those of an empty one: a loop over nothing is not worth the risk."""
-        return pad_ragged(self._source.encode(_never_none(source))[:, : self._max_source])
+        return pad_ragged(self._source.encode(never_none(source))[:, : self._max_source])
 
     def _read_fixed(self, source: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Likewise, filled up to one of the fixed shapes; and how many rows are real."""
@@ -202,17 +190,13 @@ class Seq2SeqGraph(tf.Module):
         aligned = tf.boolean_mask(
             tf.reshape(aligned, tf.shape(tokens)), tf.sequence_mask(ids.row_lengths(), tf.shape(tokens)[1])
         )
-        pieces = self._source.split(_never_none(source))
+        pieces = self._source.split(never_none(source))
         # Filled-up rows have no source; any will do.
         row = tf.minimum(tf.cast(ids.value_rowids(), tf.int32) // beams, tf.cast(pieces.nrows(), tf.int32) - 1)
         first, length = tf.gather(pieces.row_starts(), row), tf.gather(pieces.row_lengths(), row)
         place = first + tf.minimum(tf.cast(aligned, tf.int64), tf.maximum(length - 1, 0))
         found = tf.gather(tf.concat([pieces.values, [""]], axis=0), tf.minimum(place, tf.size(pieces.values, tf.int64)))
         return self._target.decode(ids, ids.with_values(tf.where(length > 0, found, "")))
-
-
-def _never_none(texts: tf.Tensor) -> tf.Tensor:
-    return tf.concat([texts, tf.fill([1 - tf.minimum(tf.size(texts), 1)], "")], axis=0)
 
 
 def _shown(tokenizer: Any, ids: tf.Tensor) -> tf.Tensor:

@@ -135,14 +135,24 @@ class PieceTokenizer(ReversibleTokenizer):
         self.vocabulary_size = FIRST_PIECE + len(self.pieces)
 
     @classmethod
-    def fit(cls, texts: Iterable[str | bytes], kind: PieceKind, size: int | None = None) -> "PieceTokenizer":
-        """The tokenizer of the pieces of ``texts``; of the ``size - 4`` most frequent ones, if a size is given."""
+    def fit(
+        cls, texts: Iterable[str | bytes], kind: PieceKind, size: int | None = None, fewest: int = 1
+    ) -> "PieceTokenizer":
+        """The tokenizer of the pieces of ``texts``; of the ``size - 4`` most frequent ones, if a size is given.
+
+        Args:
+            texts: any iterable, read once.
+            kind: what a piece is.
+            size: of the vocabulary, at most.
+            fewest: times that a piece must occur.
+        """
         counts: dict[bytes, int] = {}
         for rows in _portions(texts):
             found, numbers = np.unique(split(tf.constant(rows), kind).values.numpy().astype(object), return_counts=True)
             for piece, number in zip(found.tolist(), numbers.tolist(), strict=True):
                 counts[piece] = counts.get(piece, 0) + number
-        ordered = sorted(counts, key=lambda piece: (-counts[piece], piece))
+        kept = [piece for piece, number in counts.items() if number >= fewest]
+        ordered = sorted(kept, key=lambda piece: (-counts[piece], piece))
         return cls(kind, [piece.decode() for piece in ordered[: None if size is None else size - FIRST_PIECE]])
 
     def _make_graph(self) -> "PieceGraph":

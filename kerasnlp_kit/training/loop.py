@@ -37,8 +37,8 @@ class Extras:
     """What only some trainings have.
 
     Attributes:
-        measures: maps the model's weights to ``val_score``, the higher the better, and ``val_loss``, after each epoch;
-            in place of a metric over dev batches.
+        measures: maps the model's weights to ``val_score``, 0 or more and the higher the better, ``val_loss``, and
+            what else is worth a line, after each epoch; in place of a metric over dev batches.
         accumulate: see `make_optimizer`.
         average: see `make_optimizer`; then the averages are measured and kept.
         seconds: of training, after which it ends with the best weights so far.
@@ -226,8 +226,9 @@ class _Keeper(keras.callbacks.Callback):
         progress = self.progress
         values = weights_to_keep(self.model)
         if self.measures:
-            logs |= self.measures(values)
-            print(" - ".join(f"{name}: {logs[name]:.4f}" for name in ("val_loss", "val_score")), flush=True)
+            found = self.measures(values)
+            logs |= found
+            print(" - ".join(f"{name}: {value:.4f}" for name, value in found.items()), flush=True)
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
         for name, value in logs.items():
             progress.history.setdefault(name, []).append(float(value))

@@ -10,6 +10,7 @@ import numpy as np
 from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.token_ids import TokenIds
+from kerasnlp_kit.training.plan import filled_up
 
 
 @dataclass(frozen=True)
@@ -57,14 +58,7 @@ class PairBatches:
         rows = rows[np.lexsort((source, target, np.maximum(source, target)))]
         widths = np.maximum(self.source.lengths[rows], self.target.lengths[rows] + 1)
         widths = -(-widths // self.multiple) * self.multiple
-        batches, start = [], 0
-        while start < len(rows):
-            # Widths rise: the last row that fits is the one where (rows so far) * (its width) is still small enough.
-            fits = (np.arange(1, len(rows) - start + 1) * widths[start:]) <= self.batch_tokens
-            size = max(1, int(fits.argmin()) if not fits.all() else len(fits))
-            batches.append(rows[start : start + size])
-            start += size
-        return batches if random is None else [batches[index] for index in random.permutation(len(batches))]
+        return filled_up(rows, widths, self.batch_tokens, random)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
         """Yields ``source`` (batch, source time) and ``target`` (batch, time), and what is to follow each position.

@@ -8,12 +8,11 @@ import pytest
 
 from kerasnlp_kit.api.pair_preparation import (
     choose_tokenizers,
-    kind_of,
     share_characters,
     shortened,
-    subword_vocabulary,
 )
 from kerasnlp_kit.api.pair_scoring import COPY, NEAREST, GroupedPairs, grouped, score_outputs
+from kerasnlp_kit.api.tokenization import kind_of, subword_vocabulary
 from kerasnlp_kit.config import PairConfig, PairTextOptions
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour

@@ -20,7 +20,8 @@ from kerasnlp_kit.decoding.protocol import Limits
 from kerasnlp_kit.layers.cache import compiled
 from kerasnlp_kit.layers.encoder_decoder import source_mask
 from kerasnlp_kit.registry import PairSizes
-from kerasnlp_kit.tasks.seq2seq import Search, TokenCrossEntropy
+from kerasnlp_kit.tasks.seq2seq import Search
+from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
 
 PROGRAM = Path(__file__).with_name("write_tiny.py")
 NETWORKS = {spec.name: spec for spec in registry.networks("seq2seq")}

@@ -7,7 +7,8 @@ import pytest
 from kerasnlp_kit import registry
 from kerasnlp_kit.constants import FIRST_PIECE
 from kerasnlp_kit.registry import PairSizes
-from kerasnlp_kit.tasks.seq2seq import Search, TokenCrossEntropy, Writer, limits_of, write
+from kerasnlp_kit.tasks.seq2seq import Search, Writer, limits_of, write
+from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training.pair_batches import PairBatches
 

@@ -26,7 +26,8 @@ def answer(folder, name, case, pairs):
     import keras
 
     from kerasnlp_kit.decoding.protocol import Limits
-    from kerasnlp_kit.tasks.seq2seq import Search, TokenCrossEntropy, Writer
+    from kerasnlp_kit.tasks.seq2seq import Search, Writer
+    from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
 
     network = registry.find(name).architecture(**case["architecture"]).build(PairSizes(**case["sizes"]))
     network.load_weights(folder / f"{name}.weights.h5")

@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 from scipy.special import log_softmax
 
-from kerasnlp_kit.tasks.seq2seq import MARGIN, TokenCrossEntropy, limits_of
+from kerasnlp_kit.tasks.seq2seq import MARGIN, limits_of
+from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
 
 LOGITS = np.random.default_rng(0).normal(size=(3, 5, 7)).astype("float32")
 TARGET = np.array([[4, 5, 6, 3, 0], [5, 3, 0, 0, 0], [3, 0, 0, 0, 0]])

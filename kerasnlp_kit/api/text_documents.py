@@ -1,0 +1,145 @@
+"""What the training of a model that learns texts says and writes about itself: the plan, run.json, the model card."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.api.documents import cell, shown_options, surroundings
+from kerasnlp_kit.api.text_preparation import TextData, TextTokens
+from kerasnlp_kit.config import TextConfig
+from kerasnlp_kit.data.examples import Examples
+from kerasnlp_kit.evaluation.language import LanguageScores
+from kerasnlp_kit.evaluation.terminal import fit
+from kerasnlp_kit.export.folder import FORMAT
+from kerasnlp_kit.registry import ModelSpec
+
+
+def how_to_load_text_model(saved_model: Path, library: str | None) -> str:
+    """A few lines of Python, for whoever serves the model."""
+    path = saved_model.as_posix()
+    shown = json.dumps(path, ensure_ascii=not path.isprintable())
+    imports = "import tensorflow as tf\n" + (f"import {library}\n" if library else "")
+    answer = 'model.signatures["greedy"](prompt=tf.constant(["your text"]), max_tokens=tf.constant(50))'
+    return f'{imports}model = tf.saved_model.load({shown})\nprint({answer}["text"].numpy()[0].decode())'
+
+
+def text_plan(data: TextData, tokens: TextTokens, model: str, parameters: int, device: str) -> list[str]:
+    """What is about to be learnt: rows, columns, tokens, lengths, model, device."""
+    test = f", test {len(data.test):,}" if data.test else ""
+    lengths = tokens.train.lengths
+    packed = ", joined to one" if tokens.packed else ""
+    cut = f"; {tokens.cut:,} texts are learnt in pieces" if tokens.cut and not tokens.packed else ""
+    return [
+        f"rows       train {len(data.train):,}, dev {len(data.dev):,}{test}",
+        f"column     {fit(' + '.join(data.train.columns.text))}",
+        f"tokens     {tokens.reason}; {len(tokens.train.values):,} in training",
+        f"vocabulary {tokens.sizes.vocabulary:,} ids; {tokens.unknown:.1%} of the tokens of dev texts are unknown",
+        f"lengths    median {int(np.median(lengths))}, 95% up to {int(np.percentile(lengths, 95))} tokens{packed}; "
+        f"{tokens.sizes.context} in sight{cut}",
+        f"model      {model}, {parameters:,} parameters",
+        f"device     {device}",
+    ]
+
+
+def text_record(config: TextConfig, spec: ModelSpec, data: TextData) -> dict[str, Any]:
+    """Content of run.json: options, sizes, packages, data; no text of the data."""
+    return {
+        "format": FORMAT,
+        "model": spec.name,
+        "task": spec.task,
+        "options": shown_options(config),
+        "parts": [],
+        "decision": {},
+        "seed": config.training.seed,
+        "data": {
+            "train": _describe(data.train),
+            "dev": _describe(data.dev),
+            "test": _describe(data.test) if data.test else None,
+            "columns": {"text": list(data.train.columns.text), "label": data.train.columns.label},
+        },
+        "ancestry": [],
+        **surroundings(),
+        "finished": None,
+    }
+
+
+def language_card(
+    name: str, run: Mapping[str, Any], scores: Mapping[str, LanguageScores], facts: Mapping[str, str], load: str
+) -> str:
+    """MODEL_CARD.md (Mitchell et al. 2019, "Model Cards for Model Reporting"); no text of the data."""
+    (part,), train = run["parts"], run["data"]["train"]
+    rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in facts.items())
+    return f"""# {cell(name)}
+
+A language model: it continues texts, and tells how probable they are. Made with kerasnlp_kit
+{run["versions"]["kerasnlp_kit"]}.
+
+## Use
+
+`saved_model/` needs {needed_library(part["library"])}. Signatures:
+
+- `serving_default`: `prompt` string [n], `max_tokens` int32 [], `seed` int32 [], `temperature` float [], `top_k`
+  int32 [], `top_p` float [] to `text` string [n], the prompt and what follows, and `score` float [n], the
+  log-probability of both. Text n is drawn with the seed `seed + n`: the same in every program.
+- `greedy`: `prompt`, `max_tokens` to `text`, `score`, with the most probable token at each step
+- `score`: `text` string [n] to `log_probability` float [n], `tokens` int32 [n], the end of the text included
+- `ids`: `ids` int32 [n, t], beginning with 2, padded with 0, to `logits` float [n, t, {part["sizes"]["vocabulary"]}]
+
+```python
+{load}
+```
+
+## The model
+
+| | |
+| --- | --- |
+{rows}
+| trained on | {cell(train["source"])}, {train["rows"]:,} texts |
+| tokens in sight | {part["sizes"]["context"]} |
+
+## Evaluation
+
+{_scores(scores)}
+
+The perplexities are of the exported SavedModel itself. It expects texts like those it was trained on; what it writes is
+made up, and may be wrong, unfair, or a text of the training data.
+"""
+
+
+def needed_library(library: str | None) -> str:
+    """What a loader needs, in words."""
+    if library is None:
+        return "TensorFlow's core operations only"
+    return (
+        f"the operations of {library} beside TensorFlow's own: `import {library}` in Python, and the library that this "
+        "package ships elsewhere"
+    )
+
+
+def _scores(scores: Mapping[str, LanguageScores]) -> str:
+    lines = ["| data | texts | perplexity | 95% interval | token perplexity | bits a character |", "| --- " * 6 + "|"]
+    for data, one in scores.items():
+        metrics = one.metrics
+        bounds = f"{metrics.interval[0]:.2f} to {metrics.interval[1]:.2f}" if metrics.interval else ""
+        lines.append(
+            f"| {cell(data)} | {metrics.n:,} | {metrics.perplexity:.2f} ({metrics.unit}s) | {bounds} | "
+            f"{metrics.token_perplexity:.2f} | {metrics.bits_per_character:.3f} |"
+        )
+    for one in scores.values():
+        lines += [
+            "",
+            *(f"{cell(sentence[:1].upper() + sentence[1:])}." for sentence in one.lines()[: len(one.comparisons)]),
+        ]
+    return "\n".join(lines)
+
+
+def _describe(texts: Examples) -> dict[str, Any]:
+    return {
+        "source": texts.source,
+        "fingerprint": texts.fingerprint,
+        "rows": len(texts),
+        "description": texts.description,
+    }

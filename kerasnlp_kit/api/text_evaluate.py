@@ -1,0 +1,119 @@
+"""Scores the SavedModel of a language model on texts."""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import pyarrow as pa
+
+from kerasnlp_kit.api.generator import SAMPLE_TOKENS, LoadedGenerator
+from kerasnlp_kit.api.text_documents import how_to_load_text_model
+from kerasnlp_kit.api.text_scoring import TextScorer
+from kerasnlp_kit.data.columns import Columns
+from kerasnlp_kit.data.examples import Examples
+from kerasnlp_kit.data.plain_text import read_texts
+from kerasnlp_kit.data.writing import write_table
+from kerasnlp_kit.evaluation.language import LanguageMetrics, LanguageScores
+
+
+@dataclass(frozen=True)
+class TextEvaluation:
+    """What a SavedModel says of the texts of a file.
+
+    Attributes:
+        scores: metrics, and how they stand beside the obvious.
+        examples: the texts of the file.
+        samples: texts that the model wrote, if any were asked for.
+        model: the loaded model.
+    """
+
+    scores: LanguageScores
+    examples: Examples
+    samples: list[str]
+    model: LoadedGenerator
+
+    @property
+    def metrics(self) -> LanguageMetrics:
+        """Perplexity and the like."""
+        return self.scores.metrics
+
+    @property
+    def data(self) -> str:
+        """What was evaluated on."""
+        return self.examples.source
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What the user should hear."""
+        return self.examples.notes
+
+    def how_to_load(self) -> str:
+        """Python that loads the model."""
+        return how_to_load_text_model(self.model.saved_model, self.model.run["parts"][0]["library"])
+
+    def write_predictions(self, path: str | os.PathLike[str]) -> None:
+        """Writes text, log_probability and perplexity, by the unit of the metrics, of each row of the file."""
+        metrics = self.metrics
+        perplexities = np.exp(-metrics.row_log_probability / metrics.row_units)
+        write_table(
+            path,
+            {
+                "text": self.examples.texts.array,
+                "log_probability": pa.array([f"{value:.6f}" for value in metrics.row_log_probability], pa.string()),
+                "perplexity": pa.array([f"{value:.4f}" for value in perplexities], pa.string()),
+            },
+        )
+
+    def write_report(self, path: str | os.PathLike[str], *, texts: bool = True) -> None:
+        """Writes a report.html of these rows."""
+        from kerasnlp_kit.evaluation.language_report import LanguageReportData, write_language_report
+
+        run = self.model.run
+        data = LanguageReportData(
+            title=self.model.folder.name,
+            subtitle=f"{run['model']}, evaluated on {self.examples.source}",
+            facts={"model": run["model"], "SavedModel": str(self.model.saved_model), "finished": run["finished"]},
+            data_name=self.examples.source,
+            scores=self.scores,
+            texts=list(self.examples.texts) if texts else None,
+            samples=self.samples if texts else None,
+            warnings=self.notes,
+            how_to_load=self.how_to_load(),
+        )
+        write_language_report(path, data)
+
+
+def evaluate_text_model(
+    folder: str | os.PathLike[str],
+    data: str | os.PathLike[str],
+    *,
+    text_columns: Sequence[str] = (),
+    trained_on: str | os.PathLike[str] | None = None,
+    samples: int = 0,
+    seed: int = 0,
+) -> TextEvaluation:
+    """Scores what the exported SavedModel says, not a model in memory.
+
+    Args:
+        folder: models/NAME.
+        data: file with texts; columns of the names used in training are preferred.
+        text_columns: columns of the text, if they have other names here.
+        trained_on: file of the training texts, to set n-gram models beside the model.
+        samples: texts to draw and judge, with ``trained_on``.
+        seed: of what is drawn.
+
+    Raises:
+        UserError: the folder or a file is not as it should be.
+    """
+    model = LoadedGenerator(folder)
+    columns = model.run["data"]["columns"]
+    preferred = Columns(tuple(columns["text"]), None, "the column of the training")
+    examples = read_texts(data, text_columns, preferred=preferred)
+    training = None
+    if trained_on is not None:
+        training = list(read_texts(trained_on, text_columns, preferred=preferred).texts)
+    texts = list(examples.texts)
+    scorer = TextScorer(model.files.text_tokenizer(model.run["parts"][0]), training)
+    drawn = model.generate(count=samples, max_tokens=SAMPLE_TOKENS, seed=seed) if samples else []
+    return TextEvaluation(scorer.score(texts, *model.score(texts), drawn), examples, drawn, model)

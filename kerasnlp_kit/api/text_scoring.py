@@ -1,0 +1,61 @@
+"""Scores what a model says of texts, beside n-gram models of the training texts."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.api.text_preparation import told, unknown_share
+from kerasnlp_kit.evaluation.generated import judge_generated
+from kerasnlp_kit.evaluation.kneser_ney import KneserNey
+from kerasnlp_kit.evaluation.language import LanguageScores, compare_language, score_language
+
+NGRAM_ORDERS = (3, 5)  # of the Kneser-Ney models that stand beside
+
+
+class TextScorer:
+    """Scores texts by their log-probabilities.
+
+    Args:
+        tokenizer: of the model.
+        training: the texts that it learnt from; without them nothing is compared.
+    """
+
+    def __init__(self, tokenizer: Any, training: Sequence[str] | None) -> None:
+        self._tokenizer = tokenizer
+        self._training = training
+        self._ngrams: Mapping[str, KneserNey] = {}
+        if training is not None:
+            known = self._encode(training)
+            self._ngrams = {
+                f"Kneser-Ney {order}-grams": KneserNey(known, tokenizer.vocabulary_size, order)
+                for order in NGRAM_ORDERS
+            }
+
+    def score(
+        self, texts: Sequence[str], log_probabilities: np.ndarray, tokens: np.ndarray, samples: Sequence[str] = ()
+    ) -> LanguageScores:
+        """Scores, comparisons and, if there are samples, what they are like.
+
+        Args:
+            texts: held out.
+            log_probabilities: of each by the model, float (texts,).
+            tokens: of each, int (texts,).
+            samples: texts that the model wrote.
+        """
+        ids = self._tokenizer.encode(texts)
+        metrics = score_language(texts, log_probabilities, tokens, unknown=unknown_share(ids))
+        rows = told(ids)
+        owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
+        others = {
+            name: compare_language(metrics, np.bincount(owner, model.log_probabilities(rows), len(rows)))
+            for name, model in self._ngrams.items()
+        }
+        generated = None
+        if len(samples) and self._training is not None:
+            vocabulary = self._tokenizer.vocabulary_size
+            generated = judge_generated(samples, self._training, texts, self._encode, vocabulary)
+        return LanguageScores(metrics, others, generated)
+
+    def _encode(self, texts: Sequence[str]) -> list[np.ndarray]:
+        return told(self._tokenizer.encode(texts))

@@ -1,0 +1,98 @@
+"""Trains the network of a model that writes, whatever it writes."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Any
+
+from kerasnlp_kit.api.fitting import save_weights
+from kerasnlp_kit.api.run import Run
+from kerasnlp_kit.config import PairConfig, TextConfig, TokenTrainingOptions
+from kerasnlp_kit.export.folder import CHECKPOINTS, NETWORK, build_network
+from kerasnlp_kit.training import devices
+from kerasnlp_kit.training.loop import Measures
+
+
+def network_part(run: Run[Any], sizes: Any, tokenizers: Mapping[str, str], library: str | None) -> dict[str, Any]:
+    """The entry of the network in run.json, as far as all such models have it.
+
+    Args:
+        run: of the training.
+        sizes: of `registry.SIZES`.
+        tokenizers: file names.
+        library: what a loader must have beside TensorFlow.
+    """
+    return {
+        "name": run.spec.name,
+        "kind": NETWORK,
+        "model": run.spec.name,
+        "architecture": dataclasses.asdict(run.config.architecture),
+        "sizes": dataclasses.asdict(sizes),
+        "tokenizers": dict(tokenizers),
+        "library": library,
+        "training": {},
+    }
+
+
+def fit_network(
+    run: "Run[PairConfig] | Run[TextConfig]",
+    batches: Any,
+    loss: Any,
+    measures: Measures,
+    plan: Callable[[int, str], list[str]],
+) -> dict[str, str]:
+    """Trains the network of the only part and writes its weights, or continues from its checkpoint.
+
+    Args:
+        run: of the training.
+        batches: `PairBatches` or the like, with a seed.
+        loss: of what they yield second, and logits.
+        measures: see `training.loop.Extras`.
+        plan: parameters and device to the lines that say what is about to be learnt.
+
+    Returns:
+        What the report says of it.
+    """
+    from kerasnlp_kit.training.loop import Extras, train
+
+    options: TokenTrainingOptions = run.config.training
+    work, (part,) = run.places.work, run.record["parts"]
+    devices.seed_everything(options.seed)
+    with devices.precision(options.mixed_precision):
+        network = build_network(part)
+    parameters = network.count_params()
+    device = devices.describe_device() + f", {run.config.device.backend}"
+    run.say("")
+    for line in plan(parameters, device):
+        run.say(line)
+    run.say("")
+    average = None
+    if options.average_epochs:
+        average = max(0.0, 1 - 1 / (options.average_epochs * len(batches)))
+    outcome = train(
+        network,
+        batches,
+        None,
+        loss,
+        None,
+        options,
+        work.path / CHECKPOINTS / part["name"],
+        history=work.path / "history.csv",
+        extras=Extras(measures, options.accumulate, average, options.minutes * 60 if options.minutes else None),
+    )
+    save_weights(network, work.weights(part))
+    epochs = len(outcome.history.get("loss", ()))
+    part["training"] = {
+        "history": dict(outcome.history),
+        "best_epoch": outcome.best_epoch,
+        "seconds": round(outcome.seconds, 1),
+        "interrupted": outcome.interrupted,
+        "parameters": parameters,
+        "target_tokens_an_epoch": batches.target_tokens,
+    }
+    return {
+        "model": f"{run.spec.name}, {parameters:,} parameters",
+        "training": f"{outcome.seconds:.0f} s, {epochs} epochs, best {outcome.best_epoch}"
+        + (", ended by Ctrl-C" if outcome.interrupted else ""),
+        "device": device,
+        "seed": str(options.seed),
+    }

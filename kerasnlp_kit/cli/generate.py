@@ -1,0 +1,75 @@
+"""``kerasnlp-kit generate models/NAME TEXT``: continues a text, or writes new ones."""
+
+import json
+import sys
+from dataclasses import dataclass
+from typing import Annotated
+
+import tyro
+
+from kerasnlp_kit.cli.parsing import ModelArgument, parse, require
+from kerasnlp_kit.cli.without_keras import without_keras
+from kerasnlp_kit.config import OptionalFile
+from kerasnlp_kit.evaluation.terminal import printable
+
+PromptArgument = Annotated[
+    str, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT", help="How the texts begin; nothing: new ones.")
+]
+
+
+@dataclass(frozen=True)
+class Options:
+    """Writes texts with a language model, each on a line of its own."""
+
+    model: ModelArgument
+    prompt: PromptArgument = ""
+    count: int = 1
+    """How many texts to write."""
+    max_tokens: int = 100
+    """Tokens that are added at most."""
+    seed: int = 0
+    """Of what is drawn: the same seed gives the same texts; text n has the seed + n."""
+    temperature: float = 1.0
+    """Towards 0 the most probable tokens only, above 1 more daring."""
+    top_k: int = 0
+    """Draw among this many most probable tokens; 0: among all."""
+    top_p: float = 1.0
+    """Draw among the fewest tokens that make up this probability."""
+    greedy: bool = False
+    """Take the most probable token each time, in place of drawing."""
+    prompts: OptionalFile = None
+    """File of texts to continue, one a line, in place of TEXT."""
+    json: bool = False
+    """Print each text as a line of JSON, which keeps what a terminal could not show."""
+
+
+def main(arguments: list[str], prog: str) -> int:
+    """Parses, writes, and prints."""
+    options = parse(Options, arguments, prog)
+    require(
+        [
+            ("count", options.count, options.count >= 1, "1 or more"),
+            ("max_tokens", options.max_tokens, options.max_tokens >= 1, "1 or more"),
+            ("seed", options.seed, 0 <= options.seed < 2**31, "from 0 to 2147483647"),
+            ("temperature", options.temperature, options.temperature >= 0, "0 or more"),
+            ("top_k", options.top_k, options.top_k >= 0, "0 or more"),
+            ("top_p", options.top_p, 0 < options.top_p <= 1, "above 0 and at most 1"),
+        ]
+    )
+    with without_keras():
+        from kerasnlp_kit.api.generator import LoadedGenerator
+        from kerasnlp_kit.data.plain_text import read_texts
+
+        prompts = list(read_texts(options.prompts).texts) if options.prompts else [options.prompt]
+        texts = LoadedGenerator(options.model).generate(
+            prompts,
+            count=options.count,
+            max_tokens=options.max_tokens,
+            seed=None if options.greedy else options.seed,
+            temperature=options.temperature,
+            top_k=options.top_k,
+            top_p=options.top_p,
+        )
+    for text in texts:
+        sys.stdout.write((json.dumps({"text": text}, ensure_ascii=False) if options.json else printable(text)) + "\n")
+    return 0

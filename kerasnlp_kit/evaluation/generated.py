@@ -1,0 +1,186 @@
+"""What generated texts are like: varied or not, copied or not, and whether one could learn from them."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.evaluation.corpus_scores import bleu_tokenizer, characters
+from kerasnlp_kit.evaluation.degenerate_outputs import repeats
+from kerasnlp_kit.evaluation.kneser_ney import KneserNey
+from kerasnlp_kit.evaluation.language import count_units, unit_of
+from kerasnlp_kit.evaluation.plain import to_plain
+
+SELF_BLEU_TEXTS = 100  # each against all others
+SHORTEST_COPIED = 5  # tokens; shorter texts are equal by chance
+REVERSE_ORDER = 3  # of the n-gram model that learns from what was generated
+_MOST_COPIED = 0.05
+_MOST_REPETITIVE = 0.05
+_MOST_EMPTY = 0.02
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Of some texts.
+
+    Attributes:
+        distinct_1: different tokens a token (Li et al. 2016, "A Diversity-Promoting Objective Function").
+        distinct_2: different pairs of tokens a pair, likewise.
+        self_bleu: mean BLEU of a text against the others, 0 to 100 (Zhu et al. 2018, "Texygen"); high: all alike.
+        reverse_perplexity: of real texts, by an n-gram model that learnt from these (Zhao et al. 2018, "Adversarially
+            Regularized Autoencoders", section 5); by unit; None without real texts.
+    """
+
+    distinct_1: float
+    distinct_2: float
+    self_bleu: float
+    reverse_perplexity: float | None
+
+
+@dataclass(frozen=True)
+class GeneratedQuality:
+    """Of generated texts, beside as many real ones.
+
+    Attributes:
+        texts: how many were generated.
+        generated: their quality.
+        real: that of as many training texts.
+        copied: share of the texts of `SHORTEST_COPIED` tokens or more that stand in the training texts word for word.
+        copied_real: likewise, of the held-out texts: what is copied by chance.
+        empty: share of texts without a token.
+        repetitive: share of texts that say the same again and again.
+    """
+
+    texts: int
+    generated: Quality
+    real: Quality
+    copied: float
+    copied_real: float
+    empty: float
+    repetitive: float
+
+    def warnings(self) -> tuple[str, ...]:
+        """Returns a sentence for each thing that a sound model does not do."""
+        found = []
+        if self.copied > max(_MOST_COPIED, 1.5 * self.copied_real):
+            found.append(
+                f"{self.copied:.1%} of the generated texts stand in the training texts word for word: the model gives "
+                "away what it was trained on. Train for fewer epochs or with more dropout, and mind what is private."
+            )
+        elif self.copied > _MOST_COPIED:
+            found.append(
+                f"{self.copied:.1%} of the generated texts stand in the training texts word for word, as do "
+                f"{self.copied_real:.1%} of the held-out ones: such texts are common, but mind what is private."
+            )
+        if self.empty > _MOST_EMPTY:
+            found.append(f"{self.empty:.1%} of the generated texts are empty.")
+        if self.repetitive > _MOST_REPETITIVE:
+            found.append(f"{self.repetitive:.1%} of the generated texts repeat themselves.")
+        return tuple(found)
+
+    def to_json(self) -> dict[str, Any]:
+        """Returns plain JSON types."""
+        return to_plain(asdict(self))
+
+    def rows(self) -> list[tuple[str, str, str]]:
+        """Name, value of the generated texts, that of as many real ones."""
+        rows = [
+            ("distinct-1", f"{self.generated.distinct_1:.4f}", f"{self.real.distinct_1:.4f}"),
+            ("distinct-2", f"{self.generated.distinct_2:.4f}", f"{self.real.distinct_2:.4f}"),
+            ("self-BLEU", f"{self.generated.self_bleu:.1f}", f"{self.real.self_bleu:.1f}"),
+        ]
+        if self.generated.reverse_perplexity is not None and self.real.reverse_perplexity is not None:
+            found = (self.generated.reverse_perplexity, self.real.reverse_perplexity)
+            rows.append(("reverse perplexity", f"{found[0]:.2f}", f"{found[1]:.2f}"))
+        rows.append(("copied word for word", f"{self.copied:.1%}", f"{self.copied_real:.1%}"))
+        rows.append(("repetitive", f"{self.repetitive:.1%}", ""))
+        return rows
+
+    def lines(self) -> list[str]:
+        """For the terminal."""
+        lines = [f"{f'{self.texts:,} generated texts':<24}  {'':>9}  real ones"]
+        lines += [f"{name:<24}  {value:>9}  {real:>9}".rstrip() for name, value, real in self.rows()]
+        return lines + list(self.warnings())
+
+
+def judge_generated(
+    texts: Sequence[str],
+    training: Sequence[str],
+    held_out: Sequence[str],
+    encode: Callable[[Sequence[str]], Sequence[np.ndarray]],
+    vocabulary: int,
+) -> GeneratedQuality:
+    """Judges generated texts beside the training texts of the same number, and beside held-out ones.
+
+    Args:
+        texts: generated; at least one.
+        training: all texts that were learnt from.
+        held_out: texts that were not.
+        encode: texts to tokens, each int (tokens,) from 1 on, the end among them.
+        vocabulary: the highest token.
+    """
+    split = splitter(held_out or training)
+    some = [training[row] for row in np.linspace(0, len(training) - 1, min(len(texts), len(training))).astype(int)]
+    known = {" ".join(split(text)) for text in training}
+    return GeneratedQuality(
+        texts=len(texts),
+        generated=_quality(texts, held_out, encode, vocabulary, split),
+        real=_quality(some, held_out, encode, vocabulary, split),
+        copied=_copied(texts, known, split),
+        copied_real=_copied(held_out, known, split),
+        empty=float(np.mean([not text.strip() for text in texts])),
+        repetitive=float(np.mean([repeats(split(text)) for text in texts])),
+    )
+
+
+def splitter(texts: Sequence[str]) -> Callable[[str], Sequence[str]]:
+    """How texts like these are split into what is compared: words, or characters of scripts without blanks."""
+    return str.split if unit_of(texts) == "word" else characters
+
+
+def distinct(tokens: Sequence[Sequence[str]], size: int) -> float:
+    """Different n-grams of a size for each n-gram."""
+    found = [tuple(text[place : place + size]) for text in tokens for place in range(len(text) - size + 1)]
+    return len(set(found)) / max(1, len(found))
+
+
+def self_bleu(texts: Sequence[str]) -> float:
+    """Mean BLEU of each of the first `SELF_BLEU_TEXTS` texts against the others of them, 0 to 100."""
+    from sacrebleu.metrics import BLEU
+
+    some = list(texts[:SELF_BLEU_TEXTS])
+    if len(some) < 2:
+        return 0.0
+    metric = BLEU(tokenize=bleu_tokenizer(some), effective_order=True, force=True)
+    scores = [metric.sentence_score(text, some[:place] + some[place + 1 :]).score for place, text in enumerate(some)]
+    return float(np.mean(scores))
+
+
+def reverse_perplexity(
+    texts: Sequence[str],
+    real: Sequence[str],
+    encode: Callable[[Sequence[str]], Sequence[np.ndarray]],
+    vocabulary: int,
+    order: int = REVERSE_ORDER,
+) -> float:
+    """Perplexity of real texts, by unit, of an n-gram model that learnt from ``texts``."""
+    total = KneserNey(encode(texts), vocabulary, order).log_probabilities(encode(real)).sum()
+    return float(np.exp(-total / count_units(real, unit_of(real)).sum()))
+
+
+def _quality(
+    texts: Sequence[str],
+    held_out: Sequence[str],
+    encode: Callable[[Sequence[str]], Sequence[np.ndarray]],
+    vocabulary: int,
+    split: Callable[[str], Sequence[str]],
+) -> Quality:
+    tokens = [split(text) for text in texts]
+    reverse = reverse_perplexity(texts, held_out, encode, vocabulary) if len(held_out) else None
+    return Quality(distinct(tokens, 1), distinct(tokens, 2), self_bleu(texts), reverse)
+
+
+def _copied(texts: Sequence[str], known: set[str], split: Callable[[str], Sequence[str]]) -> float:
+    tokens = [found for found in map(split, texts) if len(found) >= SHORTEST_COPIED]
+    return sum(" ".join(found) in known for found in tokens) / max(1, len(tokens))

@@ -1,0 +1,213 @@
+"""Networks that give the probability of the next token, for all positions at once and step by step."""
+
+from typing import Any
+
+import keras
+from keras import ops
+
+from kerasnlp_kit.constants import BOS
+from kerasnlp_kit.layers.attention import attention_bias
+from kerasnlp_kit.layers.cells import Cell, advance, dense, for_each_beam, recurrent_layers
+from kerasnlp_kit.layers.token_stack import BlockStack, TokenEmbedding
+from kerasnlp_kit.layers.transformer import TransformerCausal
+
+
+class LanguageModel(keras.Model):
+    """A language model: each token's probability from the ones before it. A `decoding.protocol.Generator`.
+
+    Args:
+        decoder: a layer with ``call``, for all positions, and ``start`` and ``step``, for one after the other; both
+            ways give the same logits.
+
+    Call:
+        tokens: int32 (batch, time), padded on the right; a text begins with BOS
+        returns: float32 (batch, time, vocabulary), logits of the next token
+    """
+
+    def __init__(self, decoder: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.decoder = decoder
+        self(ops.ones((1, 2), "int32"))  # creates the weights
+
+    def call(self, tokens: Any, training: bool = False) -> Any:
+        """Logits of all positions, each from what is before it."""
+        return self.decoder(tokens, training=training)
+
+    def start(self, memory: Any, beam: Any, length: Any) -> Any:
+        """The state before the first of ``length`` steps; of ``memory``, (batch, ...), only the batch counts."""
+        return self.decoder.start(ops.shape(memory)[0], beam, length)
+
+    def step(self, tokens: Any, position: Any, memory: Any, cache: Any) -> tuple[Any, Any, Any]:
+        """One step; see `layers.encoder_decoder.EncoderDecoder.step`. Nothing is attended to outside: zeros."""
+        logits, cache = self.decoder.step(tokens, position, cache)
+        batch, beam = ops.shape(tokens)
+        return logits, cache, ops.zeros((batch, beam, 1), "float32")
+
+
+class TransformerLanguageDecoder(BlockStack):
+    """Decoder-only Transformer.
+
+    Radford et al. 2018, "Improving Language Understanding by Generative Pre-Training", with pre-norm blocks and the
+    embedding for the logits. Places are told by rotary positions, and each token attends to those of the context
+    alone: so a text may be longer than those that were learnt from.
+
+    Args:
+        embedding: of the tokens.
+        blocks: how many `TransformerCausal`.
+        block: options of each.
+        context: tokens that each one attends to, itself among them.
+        dropout: rate on the embedded tokens, and before the logits.
+    """
+
+    def __init__(
+        self,
+        embedding: TokenEmbedding,
+        blocks: int,
+        block: dict[str, Any],
+        context: int,
+        dropout: float,
+        **options: Any,
+    ) -> None:
+        made = [TransformerCausal(**block, name=f"block_{number}") for number in range(1, blocks + 1)]
+        super().__init__(embedding, made, "rotary", dropout, **options)
+        self.context = context
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        """All positions; see `step`."""
+        places = ops.arange(ops.shape(ids)[1], dtype="int32")
+        hidden = self.dropout(self.embedded(ids, places), training=training)
+        bias = self._bias(places[None, :], places[:, None])[None, None]  # also hides padding, which is last
+        turned = self.turned(places)
+        for block in self.blocks:
+            hidden = block(hidden, bias, turned, training=training)
+        return self.embedding.logits(self.dropout(self.norm(hidden), training=training))
+
+    def start(self, batch: Any, beam: Any, length: Any) -> list[dict[str, Any]]:
+        """An empty cache for each block."""
+        return [block.attention.start(batch, beam, length) for block in self.blocks]
+
+    def step(self, tokens: Any, position: Any, cache: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]]]:
+        """One step: int32 (batch, beam) at ``position`` to float32 (batch, beam, vocabulary) and the new cache."""
+        place = ops.reshape(position, (1,))
+        hidden = self.embedded(tokens, place)
+        bias = self._bias(ops.arange(ops.shape(cache[0]["key"])[3], dtype="int32"), position)
+        turned, caches = self.turned(place), []
+        for block, own in zip(self.blocks, cache, strict=True):
+            hidden, own = block.step(hidden, own, position, bias, turned)
+            caches.append(own)
+        return self.embedding.logits(self.norm(hidden)), caches
+
+    def _bias(self, places: Any, position: Any) -> Any:
+        """What is added to the scores of ``places`` as seen from ``position``."""
+        return attention_bias(ops.logical_and(places <= position, places > position - self.context))
+
+
+class RecurrentLanguageDecoder(keras.layers.Layer):
+    """Recurrent layers, one above the other.
+
+    Mikolov et al. 2010, "Recurrent neural network based language model"; the dropout is that of Zaremba et al. 2014,
+    "Recurrent Neural Network Regularization".
+
+    Args:
+        embedding: of the tokens, and of the logits.
+        layers: how many recurrent layers.
+        units: of each.
+        cell: their kind.
+        dropout: rate on the embedded tokens, between layers and before the logits.
+    """
+
+    def __init__(
+        self, embedding: TokenEmbedding, layers: int, units: int, cell: Cell, dropout: float, **options: Any
+    ) -> None:
+        super().__init__(**options)
+        self.embedding = embedding
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        features = embedding.vectors.shape[1]
+        self.recurrent = recurrent_layers(cell, layers, units, features)
+        self.project = None if units == features else dense(features, units, "project")
+        self.states = 2 if cell == "lstm" else 1
+        self.built = True
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        """All positions; see `step`."""
+        hidden = self.embedding(ids)
+        for layer in self.recurrent:
+            hidden = layer(self.dropout(hidden, training=training), training=training)
+        return self._logits(self.dropout(hidden, training=training))
+
+    def start(self, batch: Any, beam: Any, length: Any) -> list[list[Any]]:
+        """The first states: zeros."""
+        zeros = [[ops.zeros((batch, layer.units), self.compute_dtype)] * self.states for layer in self.recurrent]
+        return for_each_beam(zeros, beam)
+
+    def step(self, tokens: Any, position: Any, cache: list[list[Any]]) -> tuple[Any, list[list[Any]]]:
+        """One step: int32 (batch, beam) to float32 (batch, beam, vocabulary) and the new states."""
+        hidden, cache = advance(self.recurrent, self.embedding(tokens), cache)
+        return self._logits(hidden), cache
+
+    def _logits(self, hidden: Any) -> Any:
+        return self.embedding.logits(hidden if self.project is None else self.project(hidden))
+
+
+class FeedForwardLanguageDecoder(keras.layers.Layer):
+    """A hidden layer over the vectors of the last n tokens.
+
+    Bengio et al. 2003, "A Neural Probabilistic Language Model", equation 1: ``b + W x + U tanh(d + H x)``, x being the
+    vectors one after the other. Before the first token stands BOS.
+
+    Args:
+        embedding: of the tokens.
+        previous: n.
+        units: of the hidden layer.
+        direct: whether there is a W.
+        dropout: rate on x and on the hidden layer.
+        tied: whether the hidden layer is brought to the embedding's size, which then gives the logits.
+    """
+
+    def __init__(
+        self,
+        embedding: TokenEmbedding,
+        previous: int,
+        units: int,
+        direct: bool,
+        dropout: float,
+        tied: bool,
+        **options: Any,
+    ) -> None:
+        super().__init__(**options)
+        self.embedding = embedding
+        self.previous = previous
+        self.dropout = keras.layers.Dropout(dropout, name="dropout")
+        vocabulary, features = embedding.vectors.shape
+        self.hidden = dense(units, previous * features, "hidden", "tanh")
+        self.output_layer = dense(features, units, "project") if tied else dense(vocabulary, units, "logits")
+        self.tied = tied
+        self.direct = dense(vocabulary, previous * features, "direct", use_bias=False) if direct else None
+        self.built = True
+
+    def call(self, ids: Any, training: bool = False) -> Any:
+        """All positions; see `step`."""
+        batch, time = ops.shape(ids)
+        begin = ops.full((batch, self.previous - 1), BOS, ids.dtype)
+        vectors = self.embedding(ops.concatenate([begin, ids], axis=1))
+        return self._logits(
+            ops.concatenate([vectors[:, place : place + time] for place in range(self.previous)], axis=-1), training
+        )
+
+    def start(self, batch: Any, beam: Any, length: Any) -> Any:
+        """The tokens before the first one: BOS."""
+        return ops.full((batch, beam, self.previous), BOS, "int32")
+
+    def step(self, tokens: Any, position: Any, cache: Any) -> tuple[Any, Any]:
+        """One step: int32 (batch, beam) to float32 (batch, beam, vocabulary) and the last tokens."""
+        cache = ops.concatenate([cache[:, :, 1:], tokens[:, :, None]], axis=2)
+        batch, beam = ops.shape(tokens)
+        vectors = ops.reshape(self.embedding(cache), (batch, beam, self.previous * self.embedding.vectors.shape[1]))
+        return self._logits(vectors, False), cache
+
+    def _logits(self, vectors: Any, training: bool) -> Any:
+        """float (..., previous * features) to float32 (..., vocabulary)."""
+        vectors = self.dropout(vectors, training=training)
+        hidden = self.output_layer(self.dropout(self.hidden(vectors), training=training))
+        logits = self.embedding.logits(hidden) if self.tied else hidden
+        return ops.cast(logits if self.direct is None else logits + self.direct(vectors), "float32")
