@@ -19,6 +19,7 @@ TASK_MODELS = {  # where a task is named and no model
     "classification": DEFAULT_MODEL,
     "seq2seq": "transformer_seq2seq",
     "language_model": "causal_lm",
+    "autoencoding": "text_vae",
 }
 
 
@@ -366,6 +367,7 @@ CONFIGS: Mapping[str, type[BaseConfig]] = {  # by task
     "classification": RunConfig,
     "seq2seq": PairConfig,
     "language_model": TextConfig,
+    "autoencoding": TextConfig,
 }
 
 

@@ -248,6 +248,7 @@ _LEARNS_FROM = {
     "classification": "labelled texts",
     "seq2seq": "pairs of source and target",
     "language_model": "texts",
+    "autoencoding": "texts",
 }
 Rules = Iterator[tuple[str, bool, str]]  # name of an option, whether its rule holds, the rule
 
@@ -303,7 +304,10 @@ def _token_rules(config: PairConfig | TextConfig) -> Rules:
 
 def _text_rules(config: TextConfig) -> Rules:
     context = config.text.context
+    if registry.find(config.model).task == "autoencoding":
+        yield "packed", config.text.packed != "yes", "auto or no: an autoencoder learns each text by itself"
     yield "context", context is None or context >= 2, "2 or more"
+    yield "samples", config.training.samples >= 0, "0 or more"
 
 
 def _pair_rules(config: PairConfig) -> Rules:
@@ -321,6 +325,8 @@ def _architecture_rules(architecture: Any) -> Rules:
         for number in value if isinstance(value, tuple) else (value,):
             if isinstance(number, float) and field.name.endswith(("dropout", "sampling")):
                 yield field.name, 0 <= number < 1, "from 0 to below 1"
+            elif isinstance(number, float) and field.name.endswith(("_weight", "_bits")):
+                yield field.name, number >= 0, "0 or more"
             elif isinstance(number, float):
                 yield field.name, number > 0, "above 0"
             elif isinstance(number, int) and not isinstance(number, bool):

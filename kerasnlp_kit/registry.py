@@ -53,6 +53,7 @@ SIZES: Mapping[str, type] = {  # by task
     "classification": Sizes,
     "seq2seq": PairSizes,
     "language_model": TextSizes,
+    "autoencoding": TextSizes,
 }
 
 

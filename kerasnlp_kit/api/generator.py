@@ -18,6 +18,7 @@ class LoadedGenerator(LoadedFolder):
 
     task = "language_model"
     does = "continues texts"
+    call = 'model.signatures["greedy"](prompt=tf.constant(["your text"]), max_tokens=tf.constant(50))'
 
     def generate(
         self,

@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.api.preparation import Say
-from kerasnlp_kit.api.tokenization import fit_tokenizer, kind_of
+from kerasnlp_kit.api.tokenization import fit_tokenizer, kind_of, shortened
 from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.constants import UNK
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
@@ -160,14 +160,6 @@ def share_characters(sources: Sequence[str], targets: Sequence[str]) -> bool:
         total = sum(own.values())
         shares.append(sum(number for character, number in own.items() if character in other) / max(1, total))
     return min(shares) >= SHARED
-
-
-def shortened(ids: TokenIds, limit: int) -> TokenIds:
-    """Rows cut after ``limit`` ids."""
-    lengths = np.minimum(ids.lengths, limit)
-    offsets = np.concatenate([[0], np.cumsum(lengths)])
-    moved = np.repeat(ids.offsets[:-1] - offsets[:-1], lengths)
-    return TokenIds(ids.values[np.arange(offsets[-1]) + moved], offsets)
 
 
 def _fit(config: PairConfig, kinds: tuple[str, str], joint: bool, train: Pairs) -> tuple[Any, Any]:

@@ -15,7 +15,6 @@ from kerasnlp_kit.api.pair_preparation import (
     PairData,
     PairTokens,
     read_pair_data,
-    shortened,
     tokenize_pairs,
 )
 from kerasnlp_kit.api.pair_scoring import GenerationScores, GroupedPairs, grouped, score_outputs
@@ -23,6 +22,7 @@ from kerasnlp_kit.api.places import claim
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.run import Run, TrainedModel
 from kerasnlp_kit.api.token_fitting import fit_network, network_part
+from kerasnlp_kit.api.tokenization import shortened
 from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.data.pair_checks import pair_notes
 from kerasnlp_kit.errors import TrainingDiverged, UserError

@@ -17,13 +17,12 @@ from kerasnlp_kit.export.folder import FORMAT
 from kerasnlp_kit.registry import ModelSpec
 
 
-def how_to_load_text_model(saved_model: Path, library: str | None) -> str:
-    """A few lines of Python, for whoever serves the model."""
+def how_to_load_text_model(saved_model: Path, library: str | None, call: str) -> str:
+    """A few lines of Python, for whoever serves the model; ``call`` asks ``model`` for a text."""
     path = saved_model.as_posix()
     shown = json.dumps(path, ensure_ascii=not path.isprintable())
     imports = "import tensorflow as tf\n" + (f"import {library}\n" if library else "")
-    answer = 'model.signatures["greedy"](prompt=tf.constant(["your text"]), max_tokens=tf.constant(50))'
-    return f'{imports}model = tf.saved_model.load({shown})\nprint({answer}["text"].numpy()[0].decode())'
+    return f'{imports}model = tf.saved_model.load({shown})\nprint({call}["text"].numpy()[0].decode())'
 
 
 def text_plan(data: TextData, tokens: TextTokens, model: str, parameters: int, device: str) -> list[str]:
@@ -66,27 +65,37 @@ def text_record(config: TextConfig, spec: ModelSpec, data: TextData) -> dict[str
     }
 
 
-def language_card(
-    name: str, run: Mapping[str, Any], scores: Mapping[str, LanguageScores], facts: Mapping[str, str], load: str
+def text_card(
+    name: str,
+    run: Mapping[str, Any],
+    scores: Mapping[str, LanguageScores],
+    facts: Mapping[str, str],
+    load: str,
+    does: str,
+    signatures: str,
 ) -> str:
-    """MODEL_CARD.md (Mitchell et al. 2019, "Model Cards for Model Reporting"); no text of the data."""
+    """MODEL_CARD.md (Mitchell et al. 2019, "Model Cards for Model Reporting"); no text of the data.
+
+    Args:
+        name: of the model.
+        run: content of run.json.
+        scores: of each part.
+        facts: of the model and its training.
+        load: Python that loads the model.
+        does: what it does, without a full stop.
+        signatures: of the SavedModel, as a list.
+    """
     (part,), train = run["parts"], run["data"]["train"]
     rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in facts.items())
     return f"""# {cell(name)}
 
-A language model: it continues texts, and tells how probable they are. Made with kerasnlp_kit
-{run["versions"]["kerasnlp_kit"]}.
+{does}. Made with kerasnlp_kit {run["versions"]["kerasnlp_kit"]}.
 
 ## Use
 
 `saved_model/` needs {needed_library(part["library"])}. Signatures:
 
-- `serving_default`: `prompt` string [n], `max_tokens` int32 [], `seed` int32 [], `temperature` float [], `top_k`
-  int32 [], `top_p` float [] to `text` string [n], the prompt and what follows, and `score` float [n], the
-  log-probability of both. Text n is drawn with the seed `seed + n`: the same in every program.
-- `greedy`: `prompt`, `max_tokens` to `text`, `score`, with the most probable token at each step
-- `score`: `text` string [n] to `log_probability` float [n], `tokens` int32 [n], the end of the text included
-- `ids`: `ids` int32 [n, t], beginning with 2, padded with 0, to `logits` float [n, t, {part["sizes"]["vocabulary"]}]
+{signatures}
 
 ```python
 {load}

@@ -50,7 +50,7 @@ class TextEvaluation:
 
     def how_to_load(self) -> str:
         """Python that loads the model."""
-        return how_to_load_text_model(self.model.saved_model, self.model.run["parts"][0]["library"])
+        return how_to_load_text_model(self.model.saved_model, self.model.run["parts"][0]["library"], self.model.call)
 
     def write_predictions(self, path: str | os.PathLike[str]) -> None:
         """Writes text, log_probability and perplexity, by the unit of the metrics, of each row of the file."""

@@ -9,6 +9,7 @@ from kerasnlp_kit.api.text_preparation import told, unknown_share
 from kerasnlp_kit.evaluation.generated import judge_generated
 from kerasnlp_kit.evaluation.kneser_ney import KneserNey
 from kerasnlp_kit.evaluation.language import LanguageScores, compare_language, score_language
+from kerasnlp_kit.evaluation.latent import LatentQuality
 
 NGRAM_ORDERS = (3, 5)  # of the Kneser-Ney models that stand beside
 
@@ -33,7 +34,12 @@ class TextScorer:
             }
 
     def score(
-        self, texts: Sequence[str], log_probabilities: np.ndarray, tokens: np.ndarray, samples: Sequence[str] = ()
+        self,
+        texts: Sequence[str],
+        log_probabilities: np.ndarray,
+        tokens: np.ndarray,
+        samples: Sequence[str] = (),
+        latent: LatentQuality | None = None,
     ) -> LanguageScores:
         """Scores, comparisons and, if there are samples, what they are like.
 
@@ -42,9 +48,11 @@ class TextScorer:
             log_probabilities: of each by the model, float (texts,).
             tokens: of each, int (texts,).
             samples: texts that the model wrote.
+            latent: of an autoencoder, whose log-probabilities are lower bounds.
         """
         ids = self._tokenizer.encode(texts)
-        metrics = score_language(texts, log_probabilities, tokens, unknown=unknown_share(ids))
+        bound = latent is not None
+        metrics = score_language(texts, log_probabilities, tokens, unknown=unknown_share(ids), bound=bound)
         rows = told(ids)
         owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         others = {
@@ -55,7 +63,7 @@ class TextScorer:
         if len(samples) and self._training is not None:
             vocabulary = self._tokenizer.vocabulary_size
             generated = judge_generated(samples, self._training, texts, self._encode, vocabulary)
-        return LanguageScores(metrics, others, generated)
+        return LanguageScores(metrics, others, generated, latent)
 
     def _encode(self, texts: Sequence[str]) -> list[np.ndarray]:
         return told(self._tokenizer.encode(texts))

@@ -5,6 +5,10 @@ import statistics
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
+
+from kerasnlp_kit.text.token_ids import TokenIds
+
 SHORT_TEXT = 25.0  # characters, the median: what is shorter is written character by character
 CJK_WIDTH = 3.0  # characters of Latin script that say as much as one of Chinese
 MOST_SYMBOLS = 200  # a side of so few different words, all of them short and frequent, is words: phonemes, tags, moves
@@ -65,3 +69,11 @@ def fit_tokenizer(kind: str, texts: Sequence[str], vocabulary: int | None, seed:
 def _width(text: str) -> float:
     """Characters of a text, those of Chinese and the like for several."""
     return sum(CJK_WIDTH if "\u3040" <= character <= "\u9fff" or character >= "\uac00" else 1 for character in text)
+
+
+def shortened(ids: TokenIds, limit: int) -> TokenIds:
+    """Rows cut after ``limit`` ids."""
+    lengths = np.minimum(ids.lengths, limit)
+    offsets = np.concatenate([[0], np.cumsum(lengths)])
+    moved = np.repeat(ids.offsets[:-1] - offsets[:-1], lengths)
+    return TokenIds(ids.values[np.arange(offsets[-1]) + moved], offsets)

@@ -10,12 +10,14 @@ import pyarrow as pa
 
 from kerasnlp_kit.data.columns import Columns
 from kerasnlp_kit.data.examples import Examples, read_examples
+from kerasnlp_kit.data.labels import class_notes
 from kerasnlp_kit.data.lines import Lines
 from kerasnlp_kit.data.source import Source, open_source
 from kerasnlp_kit.data.texts import Texts, is_blank
 from kerasnlp_kit.errors import UserError
 
 PLAIN_SUFFIXES = {".txt", ".text", ".md"}
+MOST_LABELS = 100  # more name no classes
 PARAGRAPH = "paragraph"  # what the only column of a plain text is called
 _HARD_BREAKS = 2.0  # lines in a paragraph, the mean: from here on blank lines part the texts, and not each line end
 _NOTHING = re.compile(r"\s*\Z")
@@ -53,6 +55,7 @@ def read_texts(
     if preferred is not None and preferred.text == (PARAGRAPH,):
         preferred = None  # learnt from a plain text; the columns of this table are found anew
     found = read_examples(source, text_columns, need_label=False, text_separator=text_separator, preferred=preferred)
+    found = _with_few_labels(found)
     blank = is_blank(found.texts.array)
     if blank.all():
         raise UserError(
@@ -63,6 +66,19 @@ def read_texts(
         return found
     note = f"{found.source}: {int(blank.sum()):,} rows without a text are left out."
     return replace(found.take(np.flatnonzero(~blank)), notes=(*found.notes, note))
+
+
+def _with_few_labels(found: Examples) -> Examples:
+    """The same without labels, and without what was said of them, where they hardly name classes."""
+    if found.labels is None:
+        return found
+    said = class_notes(found.labels, found.label_names, found.source)
+    notes = tuple(note for note in found.notes if note not in said)
+    if len(found.label_names) <= min(MOST_LABELS, len(found) / 2):
+        return replace(found, notes=notes)
+    reason = found.columns.reason.partition(", label column")[0]
+    columns = Columns(found.columns.text, None, reason, found.columns.guessed)
+    return replace(found, labels=None, label_names=(), columns=columns, notes=notes)
 
 
 def _read_paragraphs(source: str | os.PathLike[str]) -> Examples:

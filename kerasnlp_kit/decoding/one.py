@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, PAD
@@ -108,7 +109,7 @@ def uniform(seed: Any, position: Any) -> Any:
 
     Args:
         seed: int32 (batch,)
-        position: int32 ()
+        position: int32 (), or what broadcasts with ``seed``.
 
     Returns:
         float32 (batch,)
@@ -116,6 +117,24 @@ def uniform(seed: Any, position: Any) -> Any:
     mixed = _mix(_mix(ops.cast(seed, "uint32")) + ops.cast(position, "uint32") * ops.cast(0x9E3779B9, "uint32"))
     # 24 bits, what a float32 holds exactly.
     return ops.cast(ops.right_shift(mixed, ops.cast(8, "uint32")), "float32") * (1.0 / (1 << 24))
+
+
+def normal(seed: Any, count: int) -> Any:
+    """Numbers from the standard normal distribution for each row, the same everywhere.
+
+    Box & Muller 1958, "A Note on the Generation of Random Normal Deviates", equation 1. The numbers of `uniform` that
+    are drawn for them are not those of the first million tokens.
+
+    Args:
+        seed: int32 (batch,)
+        count: of each row.
+
+    Returns:
+        float32 (batch, count)
+    """
+    places = (1 << 20) + 2 * ops.arange(count, dtype="int32")[None, :]
+    radius = ops.sqrt(-2.0 * ops.log(1.0 - uniform(seed[:, None], places)))
+    return radius * ops.cos(2.0 * np.pi * uniform(seed[:, None], places + 1))
 
 
 def _mix(number: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -11,6 +11,10 @@ from kerasnlp_kit.evaluation.bootstrap import percentile_interval, resampled_sum
 from kerasnlp_kit.evaluation.corpus_scores import bleu_tokenizer
 from kerasnlp_kit.evaluation.plain import to_plain
 from kerasnlp_kit.evaluation.terminal import language_table
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.evaluation.generated import GeneratedQuality
+    from kerasnlp_kit.evaluation.latent import LatentQuality
 
 TextUnit = Literal["word", "character"]
 Interval = tuple[float, float] | None
@@ -38,6 +42,7 @@ class LanguageMetrics:
     warnings: tuple[str, ...]
     row_log_probability: np.ndarray  # float (n,)
     row_units: np.ndarray  # int (n,)
+    bound: bool = False  # whether the log-probabilities are at least these, and so the perplexities at most
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types, without what is of single rows."""
@@ -48,7 +53,8 @@ class LanguageMetrics:
     def first_line(self) -> str:
         """Returns the one line to read: `word perplexity 31.25 [30.11, 32.40] n=1000`."""
         bounds = f" [{self.interval[0]:.2f}, {self.interval[1]:.2f}]" if self.interval else ""
-        return f"{self.unit} perplexity {self.perplexity:.2f}{bounds} n={self.n}"
+        most = "at most " if self.bound else ""
+        return f"{self.unit} perplexity {most}{self.perplexity:.2f}{bounds} n={self.n}"
 
     def table(self) -> str:
         """Returns all scores as a text for the terminal, several lines, without a final newline."""
@@ -71,6 +77,7 @@ def score_language(
     tokens: np.ndarray,
     *,
     unknown: float = 0.0,
+    bound: bool = False,
     confidence: float = 0.95,
     seed: int = 0,
 ) -> LanguageMetrics:
@@ -81,6 +88,7 @@ def score_language(
         log_probabilities: float (n,), natural, the ends included.
         tokens: int (n,), the model's tokens of each, the ends among them.
         unknown: share of the tokens that the model does not know; it need not tell which ones they are.
+        bound: whether they are lower bounds.
         confidence: of the interval.
         seed: of the bootstrap.
 
@@ -116,6 +124,7 @@ def score_language(
         warnings=tuple(warnings),
         row_log_probability=found,
         row_units=units,
+        bound=bound,
     )
 
 
@@ -177,11 +186,12 @@ def compare_language(metrics: LanguageMetrics, other: np.ndarray, *, seed: int =
 
 @dataclass(frozen=True)
 class LanguageScores:
-    """Scores, comparisons, and what the generated texts are like."""
+    """Scores, comparisons, and what generated texts and latent vectors are like, where there are such."""
 
     metrics: LanguageMetrics
     comparisons: Mapping[str, LanguageComparison]
-    generated: "Any | None" = None  # `generated.GeneratedQuality`
+    generated: "GeneratedQuality | None" = None
+    latent: "LatentQuality | None" = None
 
     def to_json(self) -> dict[str, Any]:
         """Plain JSON types."""
@@ -189,9 +199,12 @@ class LanguageScores:
             **self.metrics.to_json(),
             "comparisons": {name: one.to_json() for name, one in self.comparisons.items()},
             "generated": self.generated.to_json() if self.generated else None,
+            **({"latent": self.latent.to_json()} if self.latent else {}),
         }
 
     def lines(self) -> list[str]:
         """For the terminal, after the table of the metrics."""
         lines = [one.sentence(name) for name, one in self.comparisons.items()]
-        return lines + (["", *self.generated.lines()] if self.generated else [])
+        for more in (self.latent, self.generated):
+            lines += ["", *more.lines()] if more else []
+        return lines

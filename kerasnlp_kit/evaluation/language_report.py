@@ -26,7 +26,7 @@ class LanguageReportData:
         scores: see `LanguageScores`.
         texts: of the rows that the scores are of; None to show no text.
         samples: generated texts.
-        sections: more of them, as HTML, after the samples.
+        sections: more of them, as HTML, before the generated texts.
         history: one value an epoch.
         best_epoch: whose weights were kept, from 1.
         warnings: what the reader should know first.
@@ -57,7 +57,10 @@ def language_report_html(data: LanguageReportData) -> str:
     """Returns the report as an HTML document."""
     metrics, generated = data.scores.metrics, data.scores.generated
     curves = plots.learning_curves(data.history or {}, data.best_epoch)
-    warned = [*data.warnings, *metrics.warnings, *(generated.warnings() if generated else ())]
+    latent = data.scores.latent
+    warned = [*data.warnings, *metrics.warnings]
+    for more in (latent, generated):
+        warned += more.warnings() if more else ()
     parts = [
         f"<h1>{page.escape(data.title)}</h1>",
         f'<p class="subtitle">{page.escape(data.subtitle)}</p>',
@@ -66,8 +69,9 @@ def language_report_html(data: LanguageReportData) -> str:
         _comparisons(data.scores),
         page.section("The model", page.facts(data.facts)) if data.facts else "",
         page.section("Learning curves", page.pictures(curves)) if curves else "",
-        _generated(data),
+        page.section("The latent vectors", page.table(("", ""), latent.rows(), numeric=(1,))) if latent else "",
         *data.sections,
+        _generated(data),
         _surprising(data),
         page.section("How to load the model", f"<pre>{page.escape(data.how_to_load)}</pre>")
         if data.how_to_load
@@ -86,7 +90,11 @@ def _cards(data: LanguageReportData) -> str:
     bounds = f"{metrics.interval[0]:.2f}–{metrics.interval[1]:.2f}" if metrics.interval else ""
     return page.cards(
         [
-            (f"{metrics.unit} perplexity", f"{metrics.perplexity:.2f}", f"{metrics.confidence:.0%}: {bounds}"),
+            (
+                f"{metrics.unit} perplexity{', at most' * metrics.bound}",
+                f"{metrics.perplexity:.2f}",
+                f"{metrics.confidence:.0%}: {bounds}",
+            ),
             ("token perplexity", f"{metrics.token_perplexity:.2f}", f"{metrics.tokens:,} tokens"),
             ("bits a character", f"{metrics.bits_per_character:.3f}", f"{metrics.characters:,} characters"),
             ("texts", f"{metrics.n:,}", data.data_name),

@@ -16,6 +16,11 @@ first sources the other signatures are asked about; ``beam_size``, ``length_pena
 QUESTIONS.npz of a language model: ``scored``, ``scored_offsets`` and ``sizes``, texts to score, likewise; ``prompt``
 and ``prompt_offsets``; ``max_tokens``, ``seed``, ``ids``, ``library``. ANSWERS.npz: ``log_probability`` and ``tokens``
 of all texts, and the outputs of the other signatures, with their names before these.
+
+QUESTIONS.npz of an autoencoder: ``encoded``, ``encoded_offsets`` and ``sizes``, texts to encode and score, likewise;
+``some`` and ``some_offsets``, texts to write again; ``drawn``, how many new ones; ``steps`` of a line between two;
+``seed``, ``library``. ANSWERS.npz: ``log_probability``, ``divergence``, ``tokens`` and ``mean`` of all texts, and the
+outputs of the other signatures, likewise.
 """
 
 import itertools
@@ -42,7 +47,7 @@ def main(saved_model: str, questions: str, answers: str) -> None:
     if "library" in asked:
         tf.load_op_library(asked["library"].tobytes().decode())
     loaded = tf.saved_model.load(saved_model)
-    answer = _write if "source" in asked else _continue if "scored" in asked else _classify
+    answer = next((answer for name, answer in _ANSWERS.items() if name in asked), _classify)
     np.savez(answers, **answer(loaded, asked))  # type: ignore[arg-type]
 
 
@@ -125,6 +130,30 @@ def _continue(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray
     }
 
 
+def _reconstruct(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    signatures, texts = loaded.signatures, _texts("encoded", asked)
+    found: dict[str, list[np.ndarray]] = {}
+    start, seed = 0, int(asked["seed"])
+    for size in asked["sizes"]:
+        batch = _strings(texts[start : start + size])
+        outputs = signatures["score"](text=batch, seed=tf.constant((seed + start) % 2**31, tf.int32))
+        outputs["mean"] = signatures["encode"](text=batch)["mean"]
+        for name, values in outputs.items():
+            found.setdefault(name, []).append(values.numpy())
+        start += size
+    some = _strings(_texts("some", asked))
+    drawn = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(1.0)}
+    drawn |= {"count": tf.constant(asked["drawn"], tf.int32), "seed": tf.constant(seed, tf.int32)}
+    line = {"from": some[:1], "to": some[-1:], "steps": tf.constant(asked["steps"], tf.int32)}
+    return {
+        **{name: np.concatenate(values) for name, values in found.items()},
+        **_answers("reconstruct", signatures["serving_default"](text=some)),
+        **_answers("decode", signatures["decode"](z=signatures["encode"](text=some)["mean"])),
+        **_answers("sample", signatures["sample"](**drawn)),
+        **_answers("interpolate", signatures["interpolate"](**line)),
+    }
+
+
 def _answers(name: str, outputs: dict[str, tf.Tensor]) -> dict[str, np.ndarray]:
     answers: dict[str, np.ndarray] = {}
     for output, values in outputs.items():
@@ -149,6 +178,8 @@ def _packed(name: str, texts: list[bytes]) -> dict[str, np.ndarray]:
 def _strings(texts: list[bytes]) -> tf.Tensor:
     return tf.constant(texts, tf.string, shape=[len(texts)])
 
+
+_ANSWERS = {"source": _write, "scored": _continue, "encoded": _reconstruct}  # by what is asked about
 
 if __name__ == "__main__":
     if line := sys.stdin.readline():  # nothing comes if the other process ended

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from kerasnlp_kit.export.folder import CPU_ONLY, LINEAR, ModelFolder
 
 if TYPE_CHECKING:
+    from kerasnlp_kit.tasks.autoencoding_graph import AutoencodingGraph
     from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision
     from kerasnlp_kit.tasks.language_graph import LanguageGraph
     from kerasnlp_kit.tasks.seq2seq_graph import Seq2SeqGraph
@@ -104,10 +105,20 @@ def decision_of(run: Mapping[str, Any]) -> "Decision":
     return Decision(scales, run["decision"]["multi_label"], tuple(thresholds) if thresholds else None)
 
 
+def autoencoding_graph(folder: ModelFolder, run: Mapping[str, Any]) -> "AutoencodingGraph":
+    """The graph of an autoencoder, likewise."""
+    from kerasnlp_kit.tasks.autoencoding_graph import AutoencodingGraph
+
+    (part,) = run["parts"]
+    graph = folder.text_tokenizer(part).graph()
+    return AutoencodingGraph(folder.build_network(part), graph, longest=part["sizes"]["context"])
+
+
 _GRAPHS: Mapping[str, Callable[[ModelFolder, Mapping[str, Any]], Any]] = {  # by task
     "classification": lambda folder, run: classifier_graph(folder, run, folder.labels()),
     "seq2seq": seq2seq_graph,
     "language_model": language_graph,
+    "autoencoding": autoencoding_graph,
 }
 
 if __name__ == "__main__":

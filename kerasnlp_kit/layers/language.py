@@ -7,7 +7,7 @@ from keras import ops
 
 from kerasnlp_kit.constants import BOS
 from kerasnlp_kit.layers.attention import attention_bias
-from kerasnlp_kit.layers.cells import Cell, advance, dense, for_each_beam, recurrent_layers
+from kerasnlp_kit.layers.cells import STATES, Cell, advance, dense, for_each_beam, recurrent_layers
 from kerasnlp_kit.layers.token_stack import BlockStack, TokenEmbedding
 from kerasnlp_kit.layers.transformer import TransformerCausal
 
@@ -114,36 +114,68 @@ class RecurrentLanguageDecoder(keras.layers.Layer):
         units: of each.
         cell: their kind.
         dropout: rate on the embedded tokens, between layers and before the logits.
+        latent: size of a vector, if there is one, that stands for the whole text: the first states come from it, and
+            it is read beside each token (Bowman et al. 2016, "Generating Sentences from a Continuous Space").
     """
 
     def __init__(
-        self, embedding: TokenEmbedding, layers: int, units: int, cell: Cell, dropout: float, **options: Any
+        self,
+        embedding: TokenEmbedding,
+        layers: int,
+        units: int,
+        cell: Cell,
+        dropout: float,
+        latent: int = 0,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.embedding = embedding
         self.dropout = keras.layers.Dropout(dropout, name="dropout")
         features = embedding.vectors.shape[1]
-        self.recurrent = recurrent_layers(cell, layers, units, features)
+        self.recurrent = recurrent_layers(cell, layers, units, features + latent)
         self.project = None if units == features else dense(features, units, "project")
-        self.states = 2 if cell == "lstm" else 1
+        self.kinds = [("output", "tanh"), ("memory", None)][: STATES[cell]]
+        self.bridges = [
+            [dense(units, latent, f"{kind}_bridge_{number}", activation) for kind, activation in self.kinds]
+            for number in range(1, layers + 1)
+            if latent
+        ]
         self.built = True
 
-    def call(self, ids: Any, training: bool = False) -> Any:
-        """All positions; see `step`."""
-        hidden = self.embedding(ids)
-        for layer in self.recurrent:
-            hidden = layer(self.dropout(hidden, training=training), training=training)
+    def call(self, ids: Any, latent: Any = None, training: bool = False) -> Any:
+        """All positions, int32 (batch, time), and the vector of each text, float (batch, latent); see `step`."""
+        batch, time = ops.shape(ids)
+        hidden = self.dropout(self.embedding(ids), training=training)
+        if latent is not None:
+            beside = ops.broadcast_to(latent[:, None], (batch, time, latent.shape[-1]))
+            hidden = ops.concatenate([hidden, ops.cast(beside, hidden.dtype)], axis=-1)
+        for number, (layer, states) in enumerate(zip(self.recurrent, self._states(batch, latent), strict=True)):
+            hidden = self.dropout(hidden, training=training) if number else hidden
+            hidden = layer(hidden, initial_state=states, training=training)
         return self._logits(self.dropout(hidden, training=training))
 
-    def start(self, batch: Any, beam: Any, length: Any) -> list[list[Any]]:
-        """The first states: zeros."""
-        zeros = [[ops.zeros((batch, layer.units), self.compute_dtype)] * self.states for layer in self.recurrent]
-        return for_each_beam(zeros, beam)
+    def start(self, batch: Any, beam: Any, length: Any, latent: Any = None) -> dict[str, Any]:
+        """The first states, and the vector of each text, for each beam."""
+        cache = {"states": for_each_beam(self._states(batch, latent), beam)}
+        if latent is not None:
+            cache["latent"] = for_each_beam([[latent]], beam)[0][0]
+        return cache
 
-    def step(self, tokens: Any, position: Any, cache: list[list[Any]]) -> tuple[Any, list[list[Any]]]:
+    def step(self, tokens: Any, position: Any, cache: dict[str, Any]) -> tuple[Any, dict[str, Any]]:
         """One step: int32 (batch, beam) to float32 (batch, beam, vocabulary) and the new states."""
-        hidden, cache = advance(self.recurrent, self.embedding(tokens), cache)
-        return self._logits(hidden), cache
+        hidden = self.embedding(tokens)
+        if "latent" in cache:
+            hidden = ops.concatenate([hidden, ops.cast(cache["latent"], hidden.dtype)], axis=-1)
+        hidden, states = advance(self.recurrent, hidden, cache["states"])
+        return self._logits(hidden), {**cache, "states": states}
+
+    def _states(self, batch: Any, latent: Any) -> list[list[Any]]:
+        """First states of each layer, each float (batch, units): zeros without a vector."""
+        if latent is None:
+            return [
+                [ops.zeros((batch, layer.units), self.compute_dtype) for _ in self.kinds] for layer in self.recurrent
+            ]
+        return [[bridge(latent) for bridge in bridges] for bridges in self.bridges]
 
     def _logits(self, hidden: Any) -> Any:
         return self.embedding.logits(hidden if self.project is None else self.project(hidden))

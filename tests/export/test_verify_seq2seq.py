@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from kerasnlp_kit.api.memory_writer import MemoryWriter
-from kerasnlp_kit.api.pair_preparation import shortened
+from kerasnlp_kit.api.tokenization import shortened
 from kerasnlp_kit.decoding.protocol import Limits
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.folder import ModelFolder

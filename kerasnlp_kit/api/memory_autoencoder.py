@@ -1,0 +1,78 @@
+"""An autoencoder in memory: for the dev score of each epoch and for the proof."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+import numpy as np
+
+from kerasnlp_kit.decoding.one import normal
+from kerasnlp_kit.export.verify_autoencoding import LatentMemory
+from kerasnlp_kit.tasks.autoencoding import BoundScorer, LatentScores, LatentSearch, score_latent
+from kerasnlp_kit.tasks.seq2seq import Writer
+from kerasnlp_kit.text.pieces import without_ends
+from kerasnlp_kit.text.token_ids import TokenIds
+from kerasnlp_kit.training import devices
+
+BATCH = 64
+
+
+class MemoryAutoencoder:
+    """Encodes, scores and writes texts with a network in memory, exactly, on any backend.
+
+    Args:
+        network: a `TextVae`.
+        tokenizer: of the texts.
+        longest: tokens of a text that are read, and written.
+    """
+
+    def __init__(self, network: Any, tokenizer: Any, longest: int) -> None:
+        self.network = network
+        self.tokenizer = tokenizer
+        self.longest = longest
+        self._scorer = BoundScorer(network)
+        self._writer = Writer(network, LatentSearch(longest).greedy)
+
+    def score(self, ids: TokenIds, seed: int) -> LatentScores:
+        """What it says of texts without begin and end; the vector of text n is drawn with the seed ``seed + n``."""
+        order = np.argsort(ids.lengths, kind="stable")  # rows of like length together: less padding
+        rows = [order[begin : begin + BATCH] for begin in range(0, len(order), BATCH)]
+        with devices.exact():
+            return score_latent(self._scorer, ids, self.longest, seed, rows)
+
+    def decode(self, vectors: np.ndarray) -> list[str]:
+        """Texts of vectors: float32 (texts, latent)."""
+        with devices.exact():
+            found = self._writer(keras.ops.convert_to_tensor(vectors.astype("float32")))
+        return self._texts(found)
+
+    def sample(self, count: int, seed: int) -> list[str]:
+        """New texts, drawn from the whole vocabulary."""
+        options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
+        seeds = keras.ops.convert_to_tensor((seed + np.arange(count)).astype("int32"))
+        with devices.exact():
+            vectors = normal(seeds, self.network.latent)
+            found = LatentSearch(self.longest).sample(self.network, vectors, seeds, **options)._asdict()
+        return self._texts(found)
+
+    def memory(self, seed: int) -> LatentMemory:
+        """For the proof."""
+
+        def score(texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+            found = self.score(self.tokenizer.encode(texts), seed)
+            return found.bound, found.divergence, found.mean
+
+        def interpolate(first: bytes, last: bytes, steps: int) -> list[str]:
+            begin, end = score([first, last])[2]
+            return self.decode(begin + np.linspace(0, 1, steps)[:, None] * (end - begin))
+
+        return LatentMemory(
+            score=score,
+            reconstruct=lambda texts: self.decode(score(texts)[2]),
+            sample=lambda count: self.sample(count, seed),
+            interpolate=interpolate,
+            tokens=lambda texts: np.minimum(self.tokenizer.encode(texts).lengths, self.longest) + 1,
+        )
+
+    def _texts(self, found: Any) -> list[str]:
+        return self.tokenizer.decode(without_ends(np.asarray(keras.ops.convert_to_numpy(found["tokens"]))[:, 0]))

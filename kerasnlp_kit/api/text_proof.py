@@ -1,0 +1,52 @@
+"""What the proofs of models that learn texts share."""
+
+import shutil
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from kerasnlp_kit.api.run import Run
+from kerasnlp_kit.data.examples import Examples
+from kerasnlp_kit.export.verify import HARD_TEXTS
+from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
+
+@dataclass(frozen=True)
+class OrderedTexts:
+    """What a SavedModel is asked about.
+
+    Attributes:
+        texts: hard ones first, then those of all parts, by length: less padding.
+        rows: of each part, where its texts stand, int (texts,).
+    """
+
+    texts: list[bytes]
+    rows: Mapping[str, np.ndarray]
+
+    def typical(self, count: int) -> list[bytes]:
+        """Some texts of middle length."""
+        own = self.texts[len(HARD_TEXTS) :]
+        return own[max(0, len(own) // 2 - count) :][:count]
+
+
+def ordered_texts(parts: Mapping[str, Examples]) -> OrderedTexts:
+    """The texts of all parts."""
+    asked = [to_bytes(text) for one in parts.values() for text in one.texts]
+    order = np.argsort([len(text) for text in asked], kind="stable")
+    place = np.argsort(order) + len(HARD_TEXTS)
+    rows, start = {}, 0
+    for name, one in parts.items():
+        rows[name] = place[start : start + len(one)]
+        start += len(one)
+    return OrderedTexts([*HARD_TEXTS, *(asked[row] for row in order)], rows)
+
+
+def keep_versions(run: Run[Any]) -> None:
+    """Brings the SavedModels of the model of the same name along, if a version is added; writes run.json."""
+    work = run.places.work
+    if run.config.output.new_version and run.places.final.path.exists():
+        shutil.copytree(run.places.final.path / "saved_model", work.path / "saved_model", dirs_exist_ok=True)
+    run.write_record()
+    run.say("Exporting the SavedModel, then asking it in a fresh process ...")

@@ -1,0 +1,184 @@
+"""Autoencoders: texts to latent vectors and back, by a network in memory, on any backend."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from keras import ops
+
+from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.decoding.one import greedy, normal, sample
+from kerasnlp_kit.decoding.protocol import Decoded, log_probabilities
+from kerasnlp_kit.layers.text_vae import divergence
+from kerasnlp_kit.tasks.any_shape import AnyShape
+from kerasnlp_kit.text.token_ids import TokenIds
+
+ACTIVE = 0.01  # variance of a dimension's mean over texts from which on it is active (Burda et al. 2016)
+
+
+@dataclass(frozen=True)
+class LatentSearch:
+    """Writes for latent vectors, float32 (batch, latent), by a `TextVae`.
+
+    Attributes:
+        longest: tokens of a text, at most.
+    """
+
+    longest: int
+
+    def greedy(self, network: Any, vectors: Any) -> Decoded:
+        """The most probable token at each step."""
+        return greedy(network, vectors, *self._ends(vectors))
+
+    def sample(self, network: Any, vectors: Any, seeds: Any, **options: Any) -> Decoded:
+        """Drawn; see `decoding.one.sample`; ``seeds`` int32 (batch,)."""
+        return sample(network, vectors, *self._ends(vectors), seed=seeds, **options)
+
+    def prior(self, network: Any, seed: Any, count: Any, **options: Any) -> Decoded:
+        """New texts: of vectors from the prior; text n is drawn with the seed ``seed + n``."""
+        seeds = seed + ops.arange(count, dtype="int32")
+        return self.sample(network, normal(seeds, network.latent), seeds, **options)
+
+    def _ends(self, vectors: Any) -> tuple[Any, Any]:
+        """Limits of the rows, length of the loop."""
+        limits = ops.full((ops.shape(vectors)[0],), self.longest + 1, "int32")
+        return limits, self.longest + 1
+
+
+def bound(network: Any, read: Any, after: Any, seeds: Any) -> tuple[Any, Any]:
+    """A lower bound of each text's log-probability (the evidence lower bound), with one vector drawn for each.
+
+    Args:
+        network: a `TextVae`.
+        read: int32 (batch, time), BOS and the text, padded.
+        after: int32 (batch, time), what follows each position.
+        seeds: int32 (batch,), of the vectors.
+
+    Returns:
+        Two float32 (batch,): the log-probability given the vector, and the divergence of the text's posterior from the
+        prior; the bound is the first less the second.
+    """
+    mean, log_variance = network.encode(read)
+    vector, lost = mean, ops.zeros_like(mean)
+    if network.kl_weight:
+        vector = mean + ops.exp(0.5 * log_variance) * normal(seeds, network.latent)
+        lost = divergence(mean, log_variance)
+    found = log_probabilities(network.decode(read, vector))
+    gained = ops.take_along_axis(found, after[:, :, None], axis=-1)[:, :, 0]
+    return ops.sum(ops.where(ops.equal(after, PAD), 0.0, gained), axis=1), ops.sum(lost, axis=1)
+
+
+class BoundScorer(AnyShape):
+    """The bound of texts, as a model.
+
+    Args:
+        network: a `TextVae`.
+
+    Call:
+        inputs: ``read`` and ``after``, int32 (batch, time), and ``seeds``, int32 (batch, 1)
+        returns: ``log_probability``, ``divergence``, each float32 (batch,), and ``mean``, ``log_variance``, each
+            float32 (batch, latent)
+    """
+
+    def __init__(self, network: Any, **options: Any) -> None:
+        super().__init__(**options)
+        self.network = network
+        self.built = True
+
+    def call(self, inputs: Any) -> Any:
+        """Scores."""
+        gained, lost = bound(self.network, inputs["read"], inputs["after"], inputs["seeds"][:, 0])
+        mean, log_variance = self.network.encode(inputs["read"])
+        return {"log_probability": gained, "divergence": lost, "mean": mean, "log_variance": log_variance}
+
+
+def read_and_after(ids: TokenIds, longest: int) -> tuple[np.ndarray, np.ndarray]:
+    """Texts as the network reads them, and what follows: int32 (texts, time) each; cut after ``longest`` tokens."""
+    lengths = np.minimum(ids.lengths, longest)
+    width = int(lengths.max(initial=0)) + 1
+    read, after = np.full((2, len(ids), width), PAD, np.int32)
+    read[:, 0] = BOS
+    for row, length in enumerate(lengths.tolist()):
+        tokens = ids.row(row)[:length]
+        read[row, 1 : length + 1] = tokens
+        after[row, :length] = tokens
+        after[row, length] = EOS
+    return read, after
+
+
+@dataclass(frozen=True)
+class LatentScores:
+    """What a network says of texts; arrays have a row for each.
+
+    Attributes:
+        log_probability: given a vector drawn from the text's posterior, float64 (texts,).
+        divergence: float64 (texts,).
+        mean: float32 (texts, latent).
+        log_variance: likewise.
+    """
+
+    log_probability: np.ndarray
+    divergence: np.ndarray
+    mean: np.ndarray
+    log_variance: np.ndarray
+
+    @property
+    def bound(self) -> np.ndarray:
+        """Lower bounds of the log-probabilities: float64 (texts,)."""
+        return self.log_probability - self.divergence
+
+
+def score_latent(
+    scorer: BoundScorer, ids: TokenIds, longest: int, seed: int, rows: Sequence[np.ndarray]
+) -> LatentScores:
+    """Scores of texts.
+
+    Args:
+        scorer: of the network.
+        ids: of the texts, without begin and end.
+        longest: tokens that are read.
+        seed: text n gets ``seed + n``.
+        rows: the texts of each batch.
+    """
+    found: dict[str, Any] = {}
+    for members in rows:
+        read, after = read_and_after(ids.take(members), longest)
+        seeds = ((seed + members) % 2**31).astype("int32")[:, None]
+        for name, values in scorer.predict_on_batch({"read": read, "after": after, "seeds": seeds}).items():
+            array = np.asarray(values)
+            place = found.setdefault(name, np.zeros((len(ids), *array.shape[1:]), array.dtype))
+            place[members] = array
+    return LatentScores(
+        found["log_probability"].astype("float64"),
+        found["divergence"].astype("float64"),
+        found["mean"],
+        found["log_variance"],
+    )
+
+
+def active_units(mean: np.ndarray) -> int:
+    """Dimensions whose mean varies over texts: float (texts, latent); Burda et al. 2016, section 5.2."""
+    return int((mean.var(axis=0) > ACTIVE).sum())
+
+
+def mutual_information(mean: np.ndarray, log_variance: np.ndarray, noise: np.ndarray) -> float:
+    """Nats that a vector tells of which text it is of: Hoffman & Johnson 2016, "ELBO surgery".
+
+    The mean of ``log q(z|x) - log q(z)`` over vectors z drawn for each text, where q(z) is the mixture of the
+    posteriors of these texts; so it is at most ``log(texts)``.
+
+    Args:
+        mean: float (texts, latent).
+        log_variance: likewise.
+        noise: likewise, from the standard normal distribution.
+    """
+    mean, log_variance = mean.astype("float64"), log_variance.astype("float64")
+    vectors = mean + np.exp(0.5 * log_variance) * noise
+    precision = np.exp(-log_variance)
+    told = []
+    for row, vector in enumerate(vectors):
+        by_text = -0.5 * (log_variance + np.square(vector - mean) * precision).sum(axis=1)
+        highest = by_text.max()
+        told.append(by_text[row] - highest - np.log(np.exp(by_text - highest).mean()))
+    return float(np.mean(told)) if told else 0.0
