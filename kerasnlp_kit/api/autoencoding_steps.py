@@ -20,6 +20,7 @@ from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.errors import TrainingDiverged
 from kerasnlp_kit.evaluation.language import LanguageScores
 from kerasnlp_kit.export.folder import build_network
+from kerasnlp_kit.tasks.latent_scores import active_units
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
 
@@ -65,7 +66,6 @@ class AutoencodingSteps:
     def measures(self) -> Any:
         """What an epoch is measured by: the bound of the dev texts; of a plain autoencoder, the reconstruction."""
         from kerasnlp_kit.api.memory_autoencoder import MemoryAutoencoder
-        from kerasnlp_kit.tasks.autoencoding import active_units
 
         (part,), dev = self._run.record["parts"], self._tokens.dev
         with devices.exact():

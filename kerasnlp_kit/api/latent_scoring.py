@@ -9,7 +9,7 @@ from kerasnlp_kit.evaluation.corpus_scores import bleu_statistics, bleu_tokenize
 from kerasnlp_kit.evaluation.generation import exact_matches
 from kerasnlp_kit.evaluation.language_report import text_cell
 from kerasnlp_kit.evaluation.latent import LatentQuality, latent_picture
-from kerasnlp_kit.tasks.autoencoding import LatentScores, active_units, mutual_information
+from kerasnlp_kit.tasks.latent_scores import LatentScores, active_units, mutual_information
 
 INFORMED = 1000  # texts that the mutual information is of; its cost grows with their square
 

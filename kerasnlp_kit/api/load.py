@@ -12,6 +12,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
 
 if TYPE_CHECKING:
+    from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
     from kerasnlp_kit.api.generator import LoadedGenerator
     from kerasnlp_kit.api.writer import LoadedWriter
 
@@ -127,18 +128,28 @@ class LoadedModel(LoadedFolder):
         return np.concatenate(pieces)
 
 
-def load(folder: str | os.PathLike[str]) -> "LoadedModel | LoadedWriter | LoadedGenerator":
+def load(
+    folder: str | os.PathLike[str],
+) -> "LoadedModel | LoadedWriter | LoadedGenerator | LoadedAutoencoder":
     """Loads ``models/NAME`` as what belongs to its task.
 
     A classifier as `LoadedModel`, a model that writes a text for a text as `LoadedWriter`, a language model as
-    `LoadedGenerator`.
+    `LoadedGenerator`, an autoencoder as `LoadedAutoencoder`.
     """
-    from kerasnlp_kit.api.generator import LoadedGenerator
-    from kerasnlp_kit.api.writer import LoadedWriter
-
-    kinds: tuple[type[LoadedWriter] | type[LoadedGenerator], ...] = (LoadedWriter, LoadedGenerator)
     task = task_of_folder(folder)
-    return next((kind(folder) for kind in kinds if kind.task == task), None) or LoadedModel(folder)
+    if task == "seq2seq":
+        from kerasnlp_kit.api.writer import LoadedWriter
+
+        return LoadedWriter(folder)
+    if task == "language_model":
+        from kerasnlp_kit.api.generator import LoadedGenerator
+
+        return LoadedGenerator(folder)
+    if task == "autoencoding":
+        from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
+
+        return LoadedAutoencoder(folder)
+    return LoadedModel(folder)
 
 
 def task_of_folder(folder: str | os.PathLike[str]) -> str:

@@ -8,7 +8,8 @@ import numpy as np
 
 from kerasnlp_kit.decoding.one import normal
 from kerasnlp_kit.export.verify_autoencoding import LatentMemory
-from kerasnlp_kit.tasks.autoencoding import BoundScorer, LatentScores, LatentSearch, score_latent
+from kerasnlp_kit.tasks.autoencoding import BoundScorer, LatentSearch, score_latent
+from kerasnlp_kit.tasks.latent_scores import LatentScores
 from kerasnlp_kit.tasks.seq2seq import Writer
 from kerasnlp_kit.text.pieces import without_ends
 from kerasnlp_kit.text.token_ids import TokenIds

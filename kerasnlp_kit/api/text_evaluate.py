@@ -1,4 +1,4 @@
-"""Scores the SavedModel of a language model on texts."""
+"""Scores the SavedModel of a language model or an autoencoder on texts."""
 
 import os
 from collections.abc import Sequence
@@ -7,7 +7,10 @@ from dataclasses import dataclass
 import numpy as np
 import pyarrow as pa
 
+from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
 from kerasnlp_kit.api.generator import SAMPLE_TOKENS, LoadedGenerator
+from kerasnlp_kit.api.latent_scoring import latent_quality
+from kerasnlp_kit.api.load import task_of_folder
 from kerasnlp_kit.api.text_documents import how_to_load_text_model
 from kerasnlp_kit.api.text_scoring import TextScorer
 from kerasnlp_kit.data.columns import Columns
@@ -15,6 +18,7 @@ from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.plain_text import read_texts
 from kerasnlp_kit.data.writing import write_table
 from kerasnlp_kit.evaluation.language import LanguageMetrics, LanguageScores
+from kerasnlp_kit.tasks.latent_scores import LatentScores
 
 
 @dataclass(frozen=True)
@@ -31,7 +35,7 @@ class TextEvaluation:
     scores: LanguageScores
     examples: Examples
     samples: list[str]
-    model: LoadedGenerator
+    model: LoadedGenerator | LoadedAutoencoder
 
     @property
     def metrics(self) -> LanguageMetrics:
@@ -106,7 +110,8 @@ def evaluate_text_model(
     Raises:
         UserError: the folder or a file is not as it should be.
     """
-    model = LoadedGenerator(folder)
+    autoencoder = task_of_folder(folder) == LoadedAutoencoder.task
+    model = LoadedAutoencoder(folder) if autoencoder else LoadedGenerator(folder)
     columns = model.run["data"]["columns"]
     preferred = Columns(tuple(columns["text"]), None, "the column of the training")
     examples = read_texts(data, text_columns, preferred=preferred)
@@ -115,5 +120,13 @@ def evaluate_text_model(
         training = list(read_texts(trained_on, text_columns, preferred=preferred).texts)
     texts = list(examples.texts)
     scorer = TextScorer(model.files.text_tokenizer(model.run["parts"][0]), training)
-    drawn = model.generate(count=samples, max_tokens=SAMPLE_TOKENS, seed=seed) if samples else []
-    return TextEvaluation(scorer.score(texts, *model.score(texts), drawn), examples, drawn, model)
+    if isinstance(model, LoadedGenerator):
+        drawn = model.generate(count=samples, max_tokens=SAMPLE_TOKENS, seed=seed) if samples else []
+        return TextEvaluation(scorer.score(texts, *model.score(texts), drawn), examples, drawn, model)
+    drawn = model.sample(samples, seed=seed) if samples else []
+    bounds, divergences, tokens = model.score(texts, seed)
+    lost = divergences.astype("float64")
+    said = LatentScores(bounds.astype("float64") + lost, lost, *model.encode(texts))
+    plain = not model.run["parts"][0]["architecture"]["kl_weight"]
+    latent = latent_quality(texts, model.reconstruct(texts), said, discriminator=None, plain=plain)
+    return TextEvaluation(scorer.score(texts, bounds, tokens, drawn, latent), examples, drawn, model)

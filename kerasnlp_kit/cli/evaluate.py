@@ -17,6 +17,7 @@ OF_TASK = {
     "classification": ("text_column", "label_column", "label_separator", "out_of_scope"),
     "seq2seq": ("source_column", "target_column", "beam", "rouge", "nearest"),
     "language_model": ("text_column", "trained_on", "samples"),
+    "autoencoding": ("text_column", "trained_on", "samples"),
 }
 
 
@@ -45,9 +46,9 @@ class Options:
     nearest: OptionalFile = None
     """Of a model that writes: file of training pairs, to set the target of the most similar source beside the model."""
     trained_on: OptionalFile = None
-    """Of a language model: its training texts, to set n-gram models beside it and to look for copies of them."""
+    """Of a language model or an autoencoder: its training texts, to set n-gram models beside it and to look for copies of them."""
     samples: int = 0
-    """Of a language model: texts to draw and judge; with --trained-on."""
+    """Likewise: texts to draw and judge; with --trained-on."""
     json: bool = False
     """Print all measures as JSON and nothing else."""
     predictions: OptionalFile = None
@@ -95,7 +96,7 @@ def main(arguments: list[str], prog: str) -> int:
 
 def _evaluate(options: Options) -> "Evaluation | PairEvaluation | TextEvaluation":
     task = refuse_other_task(options, options.model, OF_TASK)
-    if task == "language_model":
+    if task in ("language_model", "autoencoding"):
         from kerasnlp_kit.api.text_evaluate import evaluate_text_model
 
         return evaluate_text_model(

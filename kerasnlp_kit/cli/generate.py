@@ -2,14 +2,15 @@
 
 import json
 import sys
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Annotated
 
 import tyro
 
-from kerasnlp_kit.cli.parsing import ModelArgument, parse, require
+from kerasnlp_kit.cli.parsing import ModelArgument, parse, refuse_other_task, require
 from kerasnlp_kit.cli.without_keras import without_keras
-from kerasnlp_kit.config import OptionalFile
+from kerasnlp_kit.config import Names, OptionalFile
 from kerasnlp_kit.evaluation.terminal import printable
 
 PromptArgument = Annotated[
@@ -17,9 +18,17 @@ PromptArgument = Annotated[
 ]
 
 
+OF_TASK: Mapping[str, Sequence[str]] = {
+    "classification": (),
+    "seq2seq": (),
+    "language_model": ("prompt", "max_tokens", "greedy", "prompts"),
+    "autoencoding": ("interpolate", "steps"),
+}
+
+
 @dataclass(frozen=True)
 class Options:
-    """Writes texts with a language model, each on a line of its own."""
+    """Writes texts with a language model or an autoencoder, each on a line of its own."""
 
     model: ModelArgument
     prompt: PromptArgument = ""
@@ -39,6 +48,10 @@ class Options:
     """Take the most probable token each time, in place of drawing."""
     prompts: OptionalFile = None
     """File of texts to continue, one a line, in place of TEXT."""
+    interpolate: Names = ()
+    """Of an autoencoder: two texts, to write those that lie between them."""
+    steps: int = 7
+    """Texts of such a line, both ends among them."""
     json: bool = False
     """Print each text as a line of JSON, which keeps what a terminal could not show."""
 
@@ -53,23 +66,34 @@ def main(arguments: list[str], prog: str) -> int:
             ("seed", options.seed, 0 <= options.seed < 2**31, "from 0 to 2147483647"),
             ("temperature", options.temperature, options.temperature >= 0, "0 or more"),
             ("top_k", options.top_k, options.top_k >= 0, "0 or more"),
+            ("interpolate", options.interpolate, len(options.interpolate) in (0, 2), "two texts"),
+            ("steps", options.steps, options.steps >= 2, "2 or more"),
             ("top_p", options.top_p, 0 < options.top_p <= 1, "above 0 and at most 1"),
         ]
     )
     with without_keras():
-        from kerasnlp_kit.api.generator import LoadedGenerator
-        from kerasnlp_kit.data.plain_text import read_texts
-
-        prompts = list(read_texts(options.prompts).texts) if options.prompts else [options.prompt]
-        texts = LoadedGenerator(options.model).generate(
-            prompts,
-            count=options.count,
-            max_tokens=options.max_tokens,
-            seed=None if options.greedy else options.seed,
-            temperature=options.temperature,
-            top_k=options.top_k,
-            top_p=options.top_p,
-        )
+        texts = _texts(options)
     for text in texts:
         sys.stdout.write((json.dumps({"text": text}, ensure_ascii=False) if options.json else printable(text)) + "\n")
     return 0
+
+
+def _texts(options: Options) -> list[str]:
+    from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
+    from kerasnlp_kit.api.generator import LoadedGenerator
+    from kerasnlp_kit.data.plain_text import read_texts
+
+    how = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
+    if refuse_other_task(options, options.model, OF_TASK) == LoadedAutoencoder.task:
+        model = LoadedAutoencoder(options.model)
+        if options.interpolate:
+            return model.interpolate(options.interpolate[0], options.interpolate[1], options.steps)
+        return model.sample(options.count, seed=options.seed, **how)
+    prompts = list(read_texts(options.prompts).texts) if options.prompts else [options.prompt]
+    return LoadedGenerator(options.model).generate(
+        prompts,
+        count=options.count,
+        max_tokens=options.max_tokens,
+        seed=None if options.greedy else options.seed,
+        **how,
+    )

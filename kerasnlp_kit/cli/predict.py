@@ -12,6 +12,7 @@ OF_TASK = {
     "classification": ("text_column",),
     "seq2seq": ("source_column", "beam", "length_penalty", "seed", "temperature", "top_k", "top_p", "compiled"),
     "language_model": (),
+    "autoencoding": (),
 }
 
 
@@ -70,8 +71,10 @@ def _predict(options: Options) -> int:
         print(line, file=sys.stderr)
 
     task = refuse_other_task(options, options.model, OF_TASK)
-    if task == "language_model":
-        raise UserError(f"{options.model} continues texts; ask it by `kerasnlp-kit generate {options.model} TEXT`.")
+    if task in ("language_model", "autoencoding"):
+        raise UserError(
+            f"{options.model} answers no rows of a file; ask it by `kerasnlp-kit generate {options.model}`."
+        )
     if task == "seq2seq":
         from kerasnlp_kit.api.pair_evaluate import write_file
 
