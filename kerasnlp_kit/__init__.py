@@ -6,13 +6,17 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    from kerasnlp_kit.api.augment import augment
+    from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
     from kerasnlp_kit.api.diagnosis import Diagnosis
     from kerasnlp_kit.api.doctor import doctor
     from kerasnlp_kit.api.estimator import TextClassifier
     from kerasnlp_kit.api.evaluate import Evaluation, evaluate
+    from kerasnlp_kit.api.generator import LoadedGenerator
     from kerasnlp_kit.api.load import LoadedModel, load
     from kerasnlp_kit.api.pair_evaluate import PairEvaluation, evaluate_writer
     from kerasnlp_kit.api.run import TrainedModel
+    from kerasnlp_kit.api.text_evaluate import TextEvaluation, evaluate_text_model
     from kerasnlp_kit.api.writer import LoadedWriter
     from kerasnlp_kit.errors import UserError
 
@@ -20,14 +24,19 @@ __version__ = "0.1.0"
 __all__ = [
     "Diagnosis",
     "Evaluation",
+    "LoadedAutoencoder",
+    "LoadedGenerator",
     "LoadedModel",
     "LoadedWriter",
     "PairEvaluation",
     "TextClassifier",
+    "TextEvaluation",
     "TrainedModel",
     "UserError",
+    "augment",
     "doctor",
     "evaluate",
+    "evaluate_text_model",
     "evaluate_writer",
     "load",
     "train",
@@ -42,7 +51,12 @@ _PLACES = {
     "UserError": "kerasnlp_kit.errors",
     "doctor": "kerasnlp_kit.api.doctor",
     "evaluate": "kerasnlp_kit.api.evaluate",
+    "LoadedAutoencoder": "kerasnlp_kit.api.autoencoder",
+    "LoadedGenerator": "kerasnlp_kit.api.generator",
     "LoadedWriter": "kerasnlp_kit.api.writer",
+    "TextEvaluation": "kerasnlp_kit.api.text_evaluate",
+    "augment": "kerasnlp_kit.api.augment",
+    "evaluate_text_model": "kerasnlp_kit.api.text_evaluate",
     "PairEvaluation": "kerasnlp_kit.api.pair_evaluate",
     "evaluate_writer": "kerasnlp_kit.api.pair_evaluate",
     "load": "kerasnlp_kit.api.load",

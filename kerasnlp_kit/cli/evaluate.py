@@ -46,7 +46,7 @@ class Options:
     nearest: OptionalFile = None
     """Of a model that writes: file of training pairs, to set the target of the most similar source beside the model."""
     trained_on: OptionalFile = None
-    """Of a language model or an autoencoder: its training texts, to set n-gram models beside it and to look for copies of them."""
+    """Of a model that learnt texts: file of these, to set n-gram models beside it and to look for copies."""
     samples: int = 0
     """Likewise: texts to draw and judge; with --trained-on."""
     json: bool = False

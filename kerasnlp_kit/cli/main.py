@@ -18,6 +18,7 @@ COMMANDS = {
     "evaluate": "score a model's SavedModel on labelled texts",
     "predict": "label the texts of a file, or write a text for each",
     "generate": "continue a text, or write new ones",
+    "augment": "make new labelled texts from those of a file",
     "doctor": "look for what is wrong with a data set",
     "models": "list what can be trained, with defaults",
 }

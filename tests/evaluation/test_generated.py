@@ -1,0 +1,74 @@
+import numpy as np
+import pytest
+
+from kerasnlp_kit.evaluation.generated import (
+    GeneratedQuality,
+    Quality,
+    distinct,
+    judge_generated,
+    reverse_perplexity,
+    self_bleu,
+)
+
+WORDS = {
+    word: number
+    for number, word in enumerate(
+        ["<end>", "a", "man", "rides", "his", "bike", "down", "the", "street", "dog", "runs"], 1
+    )
+}
+TRAINING = ["a man rides his bike down the street", "a dog runs down the street"] * 10
+HELD_OUT = ["a man runs down the street", "a dog rides a bike"]
+
+
+def encode(texts):
+    return [np.array([*(WORDS[word] for word in text.split()), 1]) for text in texts]
+
+
+def judge(texts, training=TRAINING):
+    return judge_generated(texts, training, HELD_OUT, encode, len(WORDS))
+
+
+def test_distinct_counts_different_ngrams():
+    tokens = [["a", "b", "a"], ["a", "b"]]
+    assert distinct(tokens, 1) == 2 / 5
+    assert distinct(tokens, 2) == 2 / 3
+    assert distinct([["a"]], 2) == 0
+
+
+def test_self_bleu_is_100_where_all_texts_are_one_and_low_where_none_is_like_another():
+    assert self_bleu(["a man rides his bike"] * 3) == pytest.approx(100)
+    assert self_bleu(["a man rides his bike", "dogs run in the snow"]) < 5
+    assert self_bleu(["alone"]) == 0
+
+
+def test_texts_of_training_are_copies_and_short_ones_are_not_counted():
+    found = judge([TRAINING[0], "a man  rides his bike down the street", "a dog", "the street the dog runs down"])
+    assert found.copied == pytest.approx(2 / 3), "blanks aside; two words are no copy"
+    assert found.copied_real == 0
+    (warning,) = found.warnings()
+    assert "66.7% of the generated texts stand in the training texts word for word" in warning
+
+
+def test_what_is_common_is_warned_of_more_mildly():
+    quality = Quality(0.1, 0.1, 10.0, None)
+    found = GeneratedQuality(10, quality, quality, 0.08, 0.08, 0.0, 0.0)
+    assert "such texts are common" in found.warnings()[0]
+    assert not GeneratedQuality(10, quality, quality, 0.04, 0.0, 0.0, 0.0).warnings()
+
+
+def test_empty_and_repetitive_texts_are_warned_of():
+    found = judge(["", "a a a a a a", "a dog runs"])
+    assert (found.empty, found.repetitive) == (pytest.approx(1 / 3), pytest.approx(1 / 3))
+    assert len(found.warnings()) == 2
+
+
+def test_who_learns_from_good_texts_expects_real_ones():
+    good = reverse_perplexity(TRAINING, HELD_OUT, encode, len(WORDS))
+    bad = reverse_perplexity(["street street street"] * 20, HELD_OUT, encode, len(WORDS))
+    assert good < bad
+    found = judge(TRAINING[:4])
+    assert found.generated.reverse_perplexity == pytest.approx(
+        reverse_perplexity(TRAINING[:4], HELD_OUT, encode, len(WORDS))
+    )
+    assert found.to_json()["generated"]["distinct_1"] == found.generated.distinct_1
+    assert found.lines()[0].startswith("4 generated texts")
