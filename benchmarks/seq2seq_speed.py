@@ -23,7 +23,6 @@ from kerasnlp_kit.data.pairs import read_pairs
 
 SIZES = ["--layers", "3", "--d-model", "256", "--feed-forward", "1024", "--heads", "4", "--vocabulary", "4000"]
 LENGTH = 17
-NAME, TITLE = "seq2seq_speed", "Speed of training and decoding, Multi30k en-de"
 
 
 def main() -> None:
@@ -32,21 +31,19 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=300, help="of the peer, a hundred of which are left out")
     parser.add_argument("--parts", nargs="+", default=["decoding", "training"], choices=["decoding", "training"])
     options = parser.parse_args()
-    lines: list[str] = []
     with scratch() as models, tempfile.TemporaryDirectory(prefix="opennmt-") as folder:
         peer = OpenNmt(Path(folder))
         pace = peer.train(options.steps)
         if "decoding" in options.parts:
-            lines += decoding_lines(peer)
-            write_result(NAME, TITLE, lines)
+            write_result("seq2seq_speed", "Speed of decoding, Multi30k en-de", decoding_lines(peer))
         if "training" in options.parts:
             theirs = sum(words * seconds for words, seconds in pace) / sum(seconds for _, seconds in pace)
-            lines += ["", "| training | target tokens/s | times OpenNMT-tf |", "| --- | --- | --- |"]
+            lines = ["| training | target tokens/s | times OpenNMT-tf |", "| --- | --- | --- |"]
             lines.append(f"| OpenNMT-tf | {theirs:,.0f} | |")
             for name, flags in (("", []), (", 16 bits", ["--mixed-precision"])):
                 speed = training_speed(flags, Path(models))
                 lines.append(f"| kerasnlp_kit{name} | {speed:,.0f} | {speed / theirs:.2f} |")
-            write_result(NAME, TITLE, lines)
+            write_result("seq2seq_training_speed", "Speed of training, Multi30k en-de", lines)
 
 
 def decoding_lines(peer: OpenNmt) -> list[str]:

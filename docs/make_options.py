@@ -10,7 +10,7 @@ import typing
 from pathlib import Path
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.cli import doctor, evaluate, predict
+from kerasnlp_kit.cli import augment, doctor, evaluate, generate, predict
 from kerasnlp_kit.config import CONFIGS
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.options import GENERAL_HELP, to_arguments
@@ -47,11 +47,14 @@ def page() -> str:
             presets.insert(0, ("its own defaults", "", f"`{' '.join(to_arguments(spec.defaults))}`"))
         if presets:
             parts.append(table(presets))
-    for name, options in (("evaluate", evaluate.Options), ("predict", predict.Options)):
-        usage = {"evaluate": "`python evaluate.py MODEL DATA`, ", "predict": ""}[name]
-        parts += [f"## {name}", f"{usage}`kerasnlp-kit {name} MODEL DATA`. {options.__doc__}", table(rows(options))]
-    usage = f"`kerasnlp-kit doctor FILE ...`. {doctor.Options.__doc__}"
-    parts += ["## doctor", usage, table(rows(doctor.Options))]
+    for name, usage, options in (
+        ("evaluate", "`python evaluate.py MODEL DATA`, `kerasnlp-kit evaluate MODEL DATA`.", evaluate.Options),
+        ("predict", "`kerasnlp-kit predict MODEL DATA`.", predict.Options),
+        ("generate", "`kerasnlp-kit generate MODEL [TEXT]`.", generate.Options),
+        ("augment", "`kerasnlp-kit augment DATA`.", augment.Options),
+        ("doctor", "`kerasnlp-kit doctor FILE ...`.", doctor.Options),
+    ):
+        parts += [f"## {name}", f"{usage} {options.__doc__}", table(rows(options))]
     return "\n\n".join(parts) + "\n"
 
 

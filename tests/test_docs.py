@@ -18,7 +18,7 @@ from pathlib import Path
 import pytest
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.cli import doctor, evaluate, predict
+from kerasnlp_kit.cli import augment, doctor, evaluate, generate, predict
 from kerasnlp_kit.config import option_names
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.options import parse_run
@@ -28,6 +28,8 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md",
 RUN = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
 # Flags of other programs.
 FOREIGN = {"--check", "--keep", "--help", "--version", "--traceback"}
+LEARN_TEXTS = "causal_lm|feedforward_lm|text_vae"
+SMALL = "--epochs 1 --samples 20"
 MINUTES = "--minutes 0.1"  # without a model, training takes all that it is given
 
 
@@ -69,6 +71,9 @@ def place(tmp_path_factory) -> Path:
     write_csv(place / "tagged.csv", ("text", "labels"), tagged)
     marked = ((text, int("refund" in label), int("deliv" in label)) for text, label in tickets[:120])
     write_csv(place / "columns.csv", ("text", "refund", "delivery"), marked)
+    (place / "stories.txt").write_text("\n".join(text for text, _ in tickets[:100]) + "\n", encoding="utf-8")
+    (place / "more.txt").write_text("\n".join(text for text, _ in tickets[100:120]) + "\n", encoding="utf-8")
+    write_csv(place / "captions.csv", ("text", "kind"), tickets[:80])
     write_csv(place / "new.csv", ("id", "text"), ((str(i), text) for i, (text, _) in enumerate(tickets[:5])))
     return place
 
@@ -80,7 +85,8 @@ def steps(language: str, content: str) -> Iterator[str]:
         return
     for line in filter(None, content.splitlines()):
         quick = re.sub(r"--minutes [\d.]+", MINUTES, line)
-        yield re.sub(rf"^python train\.py (?!.*({MINUTES}|--model|--config|--from)).*$", rf"\g<0> {MINUTES}", quick)
+        small = re.sub(rf"^python train\.py .*--model ({LEARN_TEXTS})\b.*$", rf"\g<0> {SMALL}", quick)
+        yield re.sub(rf"^python train\.py (?!.*({MINUTES}|--model|--config|--from)).*$", rf"\g<0> {MINUTES}", small)
 
 
 def run(place: Path, language: str, content: str) -> None:
@@ -148,6 +154,9 @@ def test_every_command_of_a_document_runs_as_it_stands(place, name, proven_here)
             "columns",
             "dates",
             "pairs",
+            "stories",
+            "neural",
+            "captions",
         }
         assert (place / "written.csv").read_text().splitlines()[0] == "source,predicted_target,score"
         assert (place / "labelled.csv").read_text().splitlines()[0] == "id,text,predicted_label,probability"
@@ -159,10 +168,10 @@ def all_flags() -> set[str]:
     names = {name for spec in registry.available() for name in option_names(spec.task, spec.architecture)}
     names |= {
         field.name
-        for options in (doctor.Options, evaluate.Options, predict.Options)
+        for options in (augment.Options, doctor.Options, evaluate.Options, generate.Options, predict.Options)
         for field in dataclasses.fields(options)
     }
-    return {flag_of(name) for name in names | {"config", "resume"}}
+    return {flag_of(name) for name in names | {"task", "config", "resume"}}
 
 
 @pytest.mark.parametrize("name", [*DOCUMENTS, "docs/options.md"])
@@ -181,7 +190,7 @@ def test_options_md_is_what_the_dataclasses_say():
 
 def test_every_option_is_in_options_md():
     listed = set(re.findall(r"^\| `(--[\w-]+)", text_of("docs/options.md"), flags=re.MULTILINE))
-    positional = {flag_of(name) for name in ("train", "data", "files")}
+    positional = {flag_of(name) for name in ("train", "data", "files", "prompt")}
     # --model is an option of train, and a positional argument of the other commands.
     assert all_flags() - positional <= listed
 

@@ -10,12 +10,8 @@ from kerasnlp_kit.evaluation.generated import (
     self_bleu,
 )
 
-WORDS = {
-    word: number
-    for number, word in enumerate(
-        ["<end>", "a", "man", "rides", "his", "bike", "down", "the", "street", "dog", "runs"], 1
-    )
-}
+VOCABULARY = "<end> a man rides his bike down the street dog runs"
+WORDS = {word: number for number, word in enumerate(VOCABULARY.split(), 1)}
 TRAINING = ["a man rides his bike down the street", "a dog runs down the street"] * 10
 HELD_OUT = ["a man runs down the street", "a dog rides a bike"]
 

@@ -1,0 +1,170 @@
+"""Language models and autoencoders on the English captions of Multi30k, beside Kneser-Ney, one figure after the other.
+
+python benchmarks/language.py [--parts causal_lm feedforward_lm lstm text_vae vae_gan speed] [--minutes 8]
+
+All learn the same tokens: words that occur twice or more, as they are written; the n-gram models, too. Perplexities are by
+word on the test file, the end of a caption counted as a word, of the exported SavedModel. Reverse perplexity: of a 3-gram
+model that learnt from 10,000 drawn captions, beside one that learnt from 10,000 real ones. Speed: a text of 200 tokens
+with the cache, and by running the whole network again for each token. Results of parts that are not asked for stay.
+"""
+
+import argparse
+import json
+import os
+import time
+from pathlib import Path
+
+from running import RESULTS, machine, scratch, train, write_result
+
+FLAGS = {
+    "causal_lm": ["--model", "causal_lm", "--d-model", "256", "--layers", "2", "--feed-forward", "1024"],
+    "feedforward_lm": ["--model", "feedforward_lm"],
+    "lstm": ["--model", "causal_lm", "--preset", "lstm", "--d-model", "256"],
+    "text_vae": ["--model", "text_vae"],
+    "vae_gan": ["--model", "vae_gan"],
+}
+COMMON = ["--text-column", "source", "--tokenizer", "words", "--batch-tokens", "2048"]
+SAMPLES = 10_000
+LENGTH = 200
+STORE = RESULTS / "language.json"
+
+
+def main() -> None:
+    """Trains each, scores it, and writes the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--parts", nargs="+", default=[*FLAGS, "speed"], choices=[*FLAGS, "speed"])
+    parser.add_argument("--minutes", type=float, default=8, help="of training each, at most")
+    options = parser.parse_args()
+    found = json.loads(STORE.read_text(encoding="utf-8")) if STORE.exists() else {}
+    for name in options.parts:
+        found[name] = speed() if name == "speed" else measure(name, options.minutes)
+        found[name]["machine"] = machine()
+        RESULTS.mkdir(exist_ok=True)
+        STORE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
+        write_result("language", "Language models and autoencoders, Multi30k English", lines_of(found))
+
+
+def measure(name: str, minutes: float) -> dict:
+    """Scores of one model on the test file."""
+    samples = SAMPLES if name in ("causal_lm", "text_vae", "vae_gan") else 0
+    flags = [*FLAGS[name], *COMMON]
+    with scratch() as models:
+        run = train("multi30k_en_de", [*flags, "--minutes", f"{minutes:g}", "--samples", str(samples)], Path(models))
+    training = run.run["parts"][0]["training"]
+    return {
+        "flags": flags,
+        "seconds": run.wall,
+        "training_seconds": training["seconds"],
+        "epochs": len(training["history"]["loss"]),
+        "parameters": training["parameters"],
+        "scores": list(run.metrics.values())[-1],
+    }
+
+
+def speed() -> dict:
+    """Seconds for a text of LENGTH tokens with the cache of the decoder, and without."""
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+    import tensorflow as tf
+
+    from kerasnlp_kit.constants import BOS
+    from kerasnlp_kit.models.causal_lm import CausalLm
+    from kerasnlp_kit.registry import TextSizes
+
+    network = CausalLm(layers=2, d_model=256, heads=4, feed_forward=1024).build(TextSizes(6000, 256))
+
+    @tf.function
+    def cached() -> tf.Tensor:
+        memory = tf.zeros([1, 1], tf.int32)
+        cache = network.start(memory, 1, LENGTH)
+        last, position = tf.fill([1, 1], BOS), tf.constant(0)
+
+        def step(position, last, cache):
+            logits, cache, _ = network.step(last, position, memory, cache)
+            return position + 1, tf.argmax(logits, axis=-1, output_type=tf.int32), cache
+
+        return tf.while_loop(lambda position, *_: position < LENGTH, step, (position, last, cache))[1]
+
+    @tf.function
+    def again() -> tf.Tensor:
+        tokens = tf.concat([tf.fill([1, 1], BOS), tf.zeros([1, LENGTH - 1], tf.int32)], axis=1)
+
+        def step(position, tokens):
+            logits = network(tokens, training=False)  # all positions, as a loop without a cache does
+            token = tf.argmax(logits[:, position], axis=-1, output_type=tf.int32)
+            after = tf.one_hot(position + 1, LENGTH, dtype=tf.int32) * token[:, None]
+            return position + 1, tokens + after
+
+        return tf.while_loop(lambda position, _: position < LENGTH - 1, step, (tf.constant(0), tokens))[1]
+
+    seconds = {}
+    for name, function in (("cached", cached), ("again", again)):
+        function()
+        begin = time.perf_counter()
+        for _ in range(3):
+            function().numpy()
+        seconds[name] = (time.perf_counter() - begin) / 3
+    return {"seconds": seconds}
+
+
+def lines_of(found: dict) -> list[str]:
+    """The tables."""
+    lines = [
+        "| model | word perplexity | Kneser-Ney 3-grams | 5-grams | below the 5-grams | epochs | whole process |",
+        "| --- | --- | --- | --- | --- | --- | --- |",
+    ]
+    for name, one in found.items():
+        if name == "speed":
+            continue
+        scores = one["scores"]
+        others = {label: other["perplexity"] for label, other in scores["comparisons"].items()}
+        three, five = others["Kneser-Ney 3-grams"], others["Kneser-Ney 5-grams"]
+        most = "at most " if scores["bound"] else ""
+        below = f"{1 - scores['perplexity'] / five:.1%}"
+        lines.append(
+            f"| {name} | {most}{scores['perplexity']:.2f} | {three:.2f} | {five:.2f} | {below} | {one['epochs']} | "
+            f"{one['seconds']:.0f} s |"
+        )
+    trained = {name: one["scores"] for name, one in found.items() if "scores" in one}
+    generated = {name: scores["generated"] for name, scores in trained.items() if scores["generated"]}
+    if generated:
+        lines += ["", "| samples of | reverse perplexity | of real captions | times | distinct-2 | real | copied |"]
+        lines.append("| --- " * 7 + "|")
+        for name, one in generated.items():
+            ours, real = one["generated"], one["real"]
+            reverse = (ours["reverse_perplexity"], real["reverse_perplexity"])
+            lines.append(
+                f"| {name} ({one['texts']:,}) | {reverse[0]:.2f} | {reverse[1]:.2f} | {reverse[0] / reverse[1]:.2f} | "
+                f"{ours['distinct_2']:.3f} | {real['distinct_2']:.3f} | {one['copied']:.1%} |"
+            )
+    latent = {name: scores["latent"] for name, scores in trained.items() if scores.get("latent")}
+    if latent:
+        lines += [
+            "",
+            "| | bound, nats a caption | of it divergence | active units | mutual information | exact | BLEU |",
+        ]
+        lines.append("| --- " * 7 + "|")
+        if "lstm" in found:
+            scores = found["lstm"]["scores"]
+            lines.append(f"| lstm (language model) | {-scores['log_probability'] / scores['n']:.2f} | | | | | |")
+        for name, one in latent.items():
+            scores = found[name]["scores"]
+            lines.append(
+                f"| {name} | {-scores['log_probability'] / scores['n']:.2f} | {one['divergence']:.2f} | "
+                f"{one['active_units']} of {one['latent']} | {one['mutual_information']:.2f} | {one['exact']:.1%} | "
+                f"{one['bleu']:.1f} |"
+            )
+            if one["discriminator"] is not None:
+                lines.append(f"| {name}, discriminator's accuracy | {one['discriminator']:.1%} | | | | | |")
+    if "speed" in found:
+        seconds = found["speed"]["seconds"]
+        lines += [
+            "",
+            f"A text of {LENGTH} tokens: {seconds['cached']:.2f} s with the cache, {seconds['again']:.2f} s without, "
+            f"{seconds['again'] / seconds['cached']:.1f} times as long.",
+        ]
+    runs = [(name, one) for name, one in found.items() if "flags" in one]
+    return [*lines, "", *(f"{name}: `{' '.join(one['flags'])}`, seed 0, {one['machine']}." for name, one in runs)]
+
+
+if __name__ == "__main__":
+    main()
