@@ -2,10 +2,11 @@
 
 python benchmarks/language.py [--parts causal_lm feedforward_lm lstm text_vae vae_gan speed] [--minutes 8]
 
-All learn the same tokens: words that occur twice or more, as they are written; the n-gram models, too. Perplexities are by
-word on the test file, the end of a caption counted as a word, of the exported SavedModel. Reverse perplexity: of a 3-gram
-model that learnt from 10,000 drawn captions, beside one that learnt from 10,000 real ones. Speed: a text of 200 tokens
-with the cache, and by running the whole network again for each token. Results of parts that are not asked for stay.
+All learn the same tokens: words that occur twice or more, as they are written; the n-gram models, too. Perplexities are
+by word on the test file, the end of a caption counted as a word, of the exported SavedModel. Reverse perplexity: of a
+3-gram model that learnt from 10,000 drawn captions, beside one that learnt from 10,000 real ones. Speed: a text of 200
+tokens with the cache, and by running the whole network again for each token. Results of parts that are not asked for
+stay.
 """
 
 import argparse
@@ -140,7 +141,7 @@ def lines_of(found: dict) -> list[str]:
     if latent:
         lines += [
             "",
-            "| | bound, nats a caption | of it divergence | active units | mutual information | exact | BLEU |",
+            "| | nats a caption, at most | divergence | active units | mutual information | exact | BLEU |",
         ]
         lines.append("| --- " * 7 + "|")
         if "lstm" in found:
