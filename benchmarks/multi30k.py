@@ -51,9 +51,17 @@ def main() -> None:
         for search, beam in (("greedy", 1), ("beam 5", 5)):
             outputs = writer.predict(sources, beam=beam)
             lines.append(row("kerasnlp_kit", training["seconds"] / 60, search, outputs, references))
+        course: list[str] = []
         if options.peer_minutes:
-            for minutes, outputs in peer_outputs(Path(place), options.peer_minutes):
+            history = training["history"]["val_score"]
+            course = ["", "| minutes of training | chrF on dev, greedy | OpenNMT-tf |", "| --- | --- | --- |"]
+            for minutes, outputs, on_dev in peer_outputs(Path(place), options.peer_minutes):
                 lines.append(row("OpenNMT-tf", minutes, "beam 5", outputs, references))
+                # The last epoch that had ended by then.
+                epoch = int(minutes * 60 / training["seconds"] * len(history))
+                ours = f"{history[epoch - 1]:.1f}" if 0 < epoch <= len(history) else ""
+                course.append(f"| {minutes:.1f} | {ours} | {on_dev:.1f} |")
+    lines += course
     epochs = len(training["history"]["loss"])
     tokens = epochs * training["target_tokens_an_epoch"] / training["seconds"]
     lines += [
@@ -64,8 +72,11 @@ def main() -> None:
     write_result("multi30k", "Translation, Multi30k en-de, test 2016", lines)
 
 
-def peer_outputs(place: Path, minutes: float) -> list[tuple[float, list[str]]]:
-    """Minutes of training and translations of the checkpoints nearest to each mark."""
+def peer_outputs(place: Path, minutes: float) -> list[tuple[float, list[str], float]]:
+    """Minutes of training, translations, and chrF on dev of the checkpoints nearest to each mark."""
+    import sacrebleu
+
+    dev = list(read_pairs(DATA / "dev.csv").targets)
     peer = OpenNmt(place)
     pace = peer.train(300)
     step = sum(seconds for _, seconds in pace) / len(pace) / 100
@@ -79,7 +90,8 @@ def peer_outputs(place: Path, minutes: float) -> list[tuple[float, list[str]]]:
     checkpoints = {int(path.name.partition("-")[2]) * step / 60: path for path in peer.checkpoints()}
     for mark in marks:
         nearest = min(checkpoints, key=lambda spent: abs(spent - mark))
-        found.append((nearest, peer.translate(checkpoints[nearest], 5)))
+        chrf = sacrebleu.corpus_chrf(peer.translate(checkpoints[nearest], 1, "dev"), [dev]).score
+        found.append((nearest, peer.translate(checkpoints[nearest], 5), chrf))
     return found
 
 

@@ -54,10 +54,10 @@ class OpenNmt:
         said = self._run("onmt-main", "--model", "model.py", "--config", settings, "infer", *features)
         return float(re.findall(r"Tokens per second: ([\d.]+)", said)[-1])
 
-    def translate(self, checkpoint: Path, beam: int) -> list[str]:
-        """Texts for the test file by a checkpoint."""
+    def translate(self, checkpoint: Path, beam: int, part: str = "test") -> list[str]:
+        """Texts for the test file, or the dev file, by a checkpoint."""
         settings = self._settings(params={"beam_width": beam, "length_penalty": 0.6}, infer={"batch_size": 64})
-        features = ("--features_file", "test.sp.en", "--predictions_file", "out.txt")
+        features = ("--features_file", f"{part}.sp.en", "--predictions_file", "out.txt")
         where = ("--checkpoint_path", checkpoint)
         self._run("onmt-main", "--model", "model.py", "--config", settings, *where, "infer", *features)
         lines = (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()

@@ -29,7 +29,6 @@ RUN = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
 # Flags of other programs.
 FOREIGN = {"--check", "--keep", "--help", "--version", "--traceback"}
 LEARN_TEXTS = "causal_lm|feedforward_lm|text_vae"
-LEARN_TEXTS = "causal_lm|feedforward_lm|text_vae"
 SMALL = "--epochs 1 --samples 20"
 MINUTES = "--minutes 0.1"  # without a model, training takes all that it is given
 
