@@ -146,7 +146,7 @@ def test_c_program_without_a_text_shows_its_usage(label_program):
 
 
 def test_c_program_has_fewer_than_100_lines():
-    for name in ("label.c", "write.c", "signature.h"):
+    for name in ("label.c", "write.c", "generate.c", "signature.h"):
         assert len((EXAMPLES / "c" / name).read_text().splitlines()) < 100
 
 
@@ -182,6 +182,20 @@ def test_c_program_writes_subwords_with_the_library_of_their_operations(write_pr
     assert without.returncode == 1 and "Sentencepiece" in without.stderr
     missing = run(write_program, "--library", "missing.so", saved_model, *texts)
     assert missing.returncode == 1 and "missing.so" in missing.stderr
+
+
+def test_c_program_draws_like_python(tmp_path_factory, tmp_path, run_in):
+    program = build_program("generate", tmp_path_factory.mktemp("c"))
+    (tmp_path / "lines.txt").write_text("the dog sees the house\na cat sees a house\nthe cat runs\n" * 4)
+    small = ("--layers=1", "--d-model=8", "--heads=2", "--feed-forward=8", "--epochs=1", "--samples=0")
+    ran = run_in(tmp_path, "train", "lines.txt", "--model", "causal_lm", "--tokenizer", "words", *small)
+    assert ran.code == 0, ran.err
+    folder = tmp_path / "models" / "lines"
+    prompts = ["the dog", "", "the unknown zebra 好", "a cat"]
+    texts, _ = printed_texts(run(program, folder / "saved_model" / "1", "7", *prompts))
+    assert texts == kerasnlp_kit.load(folder).generate(prompts, seed=7)
+    assert len(set(texts)) == 4
+    assert run(program, folder).returncode == 2
 
 
 def test_c_program_that_writes_says_what_is_wrong(write_program, saved_model, tmp_path):

@@ -1,4 +1,4 @@
-/* What label.c and write.c share: load a SavedModel and find the tensors of a signature. No Python. */
+/* What the programs share: load a SavedModel and find the tensors of a signature. No Python. */
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
