@@ -2,11 +2,13 @@
 
 import contextlib
 import csv
+import fcntl
 import io
 import itertools
 import os
 import random
 import runpy
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable
@@ -28,6 +30,27 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 
 @pytest.fixture(scope="session")
+def once(tmp_path_factory):
+    """Makes what takes long once for all workers: ``once(name, make)`` calls ``make(folder)`` in the first that asks."""
+    base = tmp_path_factory.getbasetemp()
+    shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
+
+    def once(name: str, make: Callable[[Path], None]) -> Path:
+        folder = shared / f"once-{name}"
+        with (shared / f"{name}.lock").open("w") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if not folder.exists():
+                unfinished = folder.with_suffix(".unfinished")
+                shutil.rmtree(unfinished, ignore_errors=True)
+                unfinished.mkdir()
+                make(unfinished)
+                unfinished.rename(folder)
+        return folder
+
+    return once
+
+
+@pytest.fixture(scope="session")
 def tickets(tmp_path_factory) -> Path:
     """Some hundred rows of the sample of tickets: columns text and label, 12 labels."""
     path = tmp_path_factory.mktemp("data") / "tickets.csv"
@@ -37,14 +60,16 @@ def tickets(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained(tickets, tmp_path_factory, run_in) -> Path:
+def trained(tickets, once, run_in) -> Path:
     """The finished folder of a small model for the tickets, far from perfect; not to be changed."""
-    folder = tmp_path_factory.mktemp("trained")
     small = {"embedding-dim": 8, "filters": 8, "kernels": 1, "vocabulary": 400, "epochs": 4, "learning-rate": 0.01}
     options = ["--model=cnn_classifier", *(f"--{name}={value}" for name, value in small.items())]
-    ran = run_in(folder, "train", tickets, *options)
-    assert ran.code == 0, ran.out + ran.err
-    return folder / "models" / "tickets"
+
+    def make(folder: Path) -> None:
+        ran = run_in(folder, "train", tickets, *options)
+        assert ran.code == 0, ran.out + ran.err
+
+    return once("trained", make) / "models" / "tickets"
 
 
 def small_writer(model="transformer_seq2seq", **further) -> list[str]:
@@ -67,19 +92,20 @@ def dates(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_writer(dates, tmp_path_factory, run_in) -> Path:
+def trained_writer(dates, once, run_in) -> Path:
     """The finished folder of a small model that writes dates by characters, far from perfect; not to be changed.
 
     What the run said is in output.txt beside models/.
     """
-    folder = tmp_path_factory.mktemp("trained_writer")
     # With all that a run which is broken off and resumed must put back.
-    ran = run_in(
-        folder, "train", dates, *small_writer(epochs=16, patience=16, batch_tokens=256, accumulate=2, dropout=0.05)
-    )
-    assert ran.code == 0, ran.out + ran.err
-    (folder / "output.txt").write_text(ran.out, encoding="utf-8")
-    return folder / "models" / "dates"
+    options = small_writer(epochs=16, patience=16, batch_tokens=256, accumulate=2, dropout=0.05)
+
+    def make(folder: Path) -> None:
+        ran = run_in(folder, "train", dates, *options)
+        assert ran.code == 0, ran.out + ran.err
+        (folder / "output.txt").write_text(ran.out, encoding="utf-8")
+
+    return once("trained_writer", make) / "models" / "dates"
 
 
 @pytest.fixture
@@ -117,12 +143,14 @@ def sentences(tmp_path_factory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def trained_subword_writer(sentences, tmp_path_factory, run_in) -> Path:
+def trained_subword_writer(sentences, once, run_in) -> Path:
     """Likewise, of a model whose tokens are subwords, with one vocabulary for both sides."""
-    folder = tmp_path_factory.mktemp("trained_subword_writer")
-    ran = run_in(folder, "train", sentences, *small_writer("lstm_seq2seq", epochs=3, vocabulary=60))
-    assert ran.code == 0, ran.out + ran.err
-    return folder / "models" / "sentences"
+
+    def make(folder: Path) -> None:
+        ran = run_in(folder, "train", sentences, *small_writer("lstm_seq2seq", epochs=3, vocabulary=60))
+        assert ran.code == 0, ran.out + ran.err
+
+    return once("trained_subword_writer", make) / "models" / "sentences"
 
 
 @pytest.fixture(scope="session")
@@ -156,6 +184,12 @@ class ProverHere(verify.Prover):
 
     def _ask(self, saved_model: Path, questions: Path, answers: Path) -> None:
         self._probe["main"](str(saved_model), str(questions), str(answers))
+
+
+@pytest.fixture(scope="session")
+def prover_here() -> type[verify.Prover]:
+    """See `ProverHere`."""
+    return ProverHere
 
 
 @pytest.fixture(autouse=True)

@@ -12,13 +12,19 @@ import tensorflow as tf
 from kerasnlp_kit.export import verify
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 from kerasnlp_kit.export.saved_model import decision_of
-from kerasnlp_kit.export.verify import HARD_TEXTS, ExportMismatch, Prover
+from kerasnlp_kit.export.verify import HARD_TEXTS, ExportMismatch
 from kerasnlp_kit.tasks.classification import ClassifierGraph, Decision, NetworkScorer
 from kerasnlp_kit.tasks.linear import LinearScorer
 from kerasnlp_kit.text.padding import pad_rows
 
 TEXTS = [*HARD_TEXTS, b"My parcel is late", b"I want my money back"]
 ROWS = np.array([row for row, text in enumerate(TEXTS) if len(text) < 1_000])  # what the signature `ids` is asked
+
+
+@pytest.fixture
+def here(monkeypatch, prover_here):
+    """The SavedModel is asked in this process: seconds less, where what is compared with it is wrong."""
+    monkeypatch.setattr(verify, "Prover", prover_here)
 
 
 class Model(NamedTuple):
@@ -36,7 +42,7 @@ class Model(NamedTuple):
     def prove(self, saved_model, labels, expected=None, ids=None):
         numbers = {"ids": self.ids[ROWS] if ids is None else ids}
         expected = self.expected() if expected is None else expected
-        with Prover() as prover:
+        with verify.Prover() as prover:
             return prover.prove(saved_model, TEXTS, ROWS, numbers, expected, labels, self.decision)
 
 
@@ -68,7 +74,7 @@ def test_the_saved_model_answers_hard_texts_as_the_model_in_memory(model, saved_
     assert np.abs(found[-1] - found[-2]).max() > 0.01  # the order is that of the texts
 
 
-def test_one_changed_weight_is_noticed(model, saved_model, labels):
+def test_one_changed_weight_is_noticed(model, saved_model, labels, here):
     layer = model.network.get_layer("logits")
     before = layer.get_weights()
     kernel, bias = (weight.copy() for weight in before)
@@ -80,14 +86,14 @@ def test_one_changed_weight_is_noticed(model, saved_model, labels):
         model.prove(saved_model, labels, expected)
 
 
-def test_a_signature_ids_that_answers_otherwise_is_noticed(model, saved_model, labels):
+def test_a_signature_ids_that_answers_otherwise_is_noticed(model, saved_model, labels, here):
     ids = model.ids[ROWS]
     ids[[-1, -2]] = ids[[-2, -1]]  # stands for a graph that mixes up its rows
     with pytest.raises(ExportMismatch, match=r"at text 1[23];"):
         model.prove(saved_model, labels, ids=ids)
 
 
-def test_swapped_labels_are_noticed(model, saved_model, labels):
+def test_swapped_labels_are_noticed(model, saved_model, labels, here):
     swapped = [labels[1], labels[0], *labels[2:]]
     with pytest.raises(ExportMismatch, match=r"labels of .* are not those of the training"):
         model.prove(saved_model, swapped)
@@ -117,7 +123,7 @@ class Mixed(NamedTuple):
         """Proves it; ``wrong`` are parts of the decision that the model in memory has and the SavedModel has not."""
         decision = dataclasses.replace(self.decision, **wrong)
         expected = decision.probabilities(self.scores)
-        with Prover() as prover:
+        with verify.Prover() as prover:
             rows = np.arange(len(SHORT))
             return prover.prove(self.saved_model, SHORT, rows, self.numbers, expected, self.labels, decision)
 
@@ -160,13 +166,13 @@ def test_a_mixture_answers_as_its_parts_in_memory(mixed):
 
 
 @one_kind
-def test_a_wrong_scale_of_one_part_is_noticed(mixed):
+def test_a_wrong_scale_of_one_part_is_noticed(mixed, here):
     with pytest.raises(ExportMismatch, match="differs from the model in memory"):
         mixed.prove(scales=(0.8, 1.71))
 
 
 @both_kinds
-def test_a_wrong_threshold_is_noticed(mixed):
+def test_a_wrong_threshold_is_noticed(mixed, here):
     output = "selected" if mixed.decision.multi_label else "abstain"
     with pytest.raises(ExportMismatch, match=f"`{output}` is not what the thresholds say"):
         mixed.prove(thresholds=mixed.other_side())

@@ -9,11 +9,11 @@ def test_a_writer_is_trained_on_jax_exported_by_tensorflow_and_proven(shell, her
     rows = [f"{month} {day},{day}/{month}" for month in ("May", "Jun", "Jul") for day in range(10, 30)]
     (here / "pairs.csv").write_text("\n".join(["source,target", *rows, ""]))
     small = (
-        "--model=transformer_seq2seq",
-        "--layers=1",
-        "--d-model=8",
-        "--heads=2",
-        "--feed-forward=8",
+        "--model=lstm_seq2seq",
+        "--units=8",
+        "--embedding-dim=8",
+        "--no-bidirectional",
+        "--no-input-feeding",
         "--no-xla",
         "--epochs=2",
         "--dev-rows=5",
