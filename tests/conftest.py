@@ -31,7 +31,7 @@ os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 
 @pytest.fixture(scope="session")
 def once(tmp_path_factory):
-    """Makes what takes long once for all workers: ``once(name, make)`` calls ``make(folder)`` in the first that asks."""
+    """Makes a folder once for all workers: ``once(name, make)`` calls ``make(folder)`` in the first that asks."""
     base = tmp_path_factory.getbasetemp()
     shared = base.parent if "PYTEST_XDIST_WORKER" in os.environ else base
 

@@ -79,7 +79,7 @@ def place(tmp_path_factory) -> Path:
 
 
 def steps(language: str, content: str) -> Iterator[str]:
-    """A block of Python; the commands of a block of shell, training and exporting with less time than they would take."""
+    """A block of Python; the commands of a block of shell, training and exporting in less time than they take."""
     if language == "python":
         yield content
         return
