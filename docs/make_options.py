@@ -62,7 +62,7 @@ def rows(options: type):
     """Flag, default and help of each option of a dataclass."""
     helps = help_texts(options)
     for field in dataclasses.fields(options):
-        if field.default is dataclasses.MISSING or field.name == "files":
+        if field.default is dataclasses.MISSING or field.name in ("files", "prompt"):
             continue  # positional
         value = field.default
         if isinstance(value, bool):
