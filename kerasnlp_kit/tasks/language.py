@@ -15,6 +15,9 @@ from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.text.windows import scoring_windows, with_ends
 
 
+PIECES = 64  # whose logits are in memory together
+
+
 class NextTokenScorer(AnyShape):
     """How probable each row is, as a model.
 
@@ -108,6 +111,8 @@ def score_texts(scorer: NextTokenScorer, ids: TokenIds, context: int, rows: Sequ
     totals = np.zeros(len(ids))
     for members in rows:
         read, after, text = scored_pieces(ids.take(members), context)
-        found = np.asarray(scorer.predict_on_batch({"read": read, "after": after}), "float64")
-        totals[members] = np.bincount(text, found, len(members))
+        for begin in range(0, len(read), PIECES):
+            some = slice(begin, begin + PIECES)
+            found = np.asarray(scorer.predict_on_batch({"read": read[some], "after": after[some]}), "float64")
+            np.add.at(totals, members[text[some]], found)
     return totals
