@@ -14,7 +14,6 @@ from kerasnlp_kit.tasks.any_shape import AnyShape
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.text.windows import scoring_windows, with_ends
 
-
 PIECES = 64  # whose logits are in memory together
 
 
