@@ -3,8 +3,8 @@
 python benchmarks/augmentation.py [--data trec6 sms_spam] [--by language_model text_vae] [--seeds 0 1]
 
 A tenth of the training rows, drawn by seed, trains `ngram_linear` and `cnn_classifier`: alone, and with as many new
-rows as `kerasnlp-kit augment` makes of them, one for each. Accuracy is that on the test file; dev is the whole dev file on
-both sides. Results of data sets that are not asked for stay as they are.
+rows as `kerasnlp-kit augment` makes of them, one for each. Accuracy is that on the test file; dev is the whole dev file
+on both sides. Results of data sets that are not asked for stay as they are.
 """
 
 import argparse
