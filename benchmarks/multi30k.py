@@ -79,7 +79,7 @@ def peer_outputs(place: Path, minutes: float) -> list[tuple[float, list[str], fl
     dev = list(read_pairs(DATA / "dev.csv").targets)
     peer = OpenNmt(place)
     pace = peer.train(300)
-    step = sum(seconds for _, seconds in pace) / len(pace) / 100
+    step = sum(seconds for _, seconds in pace) / len(pace) / 50
     steps = int(minutes * 60 / step)
     every = max(100, steps // 20)
     begin = time.perf_counter()

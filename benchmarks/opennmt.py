@@ -39,10 +39,10 @@ class OpenNmt:
         self._run("onmt-build-vocab", *vocabulary)
 
     def train(self, steps: int, save_every: int | None = None) -> list[tuple[float, float]]:
-        """Trains up to a step; target tokens a second and seconds of every hundred steps, the first left out."""
+        """Trains up to a step; target tokens a second and seconds of every fifty steps, the first hundred left out."""
         settings = self._settings(save_checkpoints_steps=save_every or steps, keep_checkpoint_max=1000, max_step=steps)
         said = self._run("onmt-main", "--model", "model.py", "--config", settings, "--auto_config", "train")
-        return [(float(words), 100 / float(pace)) for pace, words in self._pace(said)][1:]
+        return [(float(words), 50 / float(pace)) for pace, words in self._pace(said)][2:]
 
     def greedy_speed(self, batch: int, tokens: int) -> float:
         """Tokens a second in greedy decoding, every output forced to so many tokens."""
@@ -89,7 +89,7 @@ class OpenNmt:
         return path
 
     def _pace(self, said: str) -> list[tuple[str, str]]:
-        return re.findall(r"steps/s = ([\d.]+).*?target words/s = (\d+)", said)
+        return re.findall(r"steps/s = ([\d.]+), tokens/s = \d+ \(\d+ source, (\d+) target\)", said)
 
     def _run(self, program: str, *arguments: object) -> str:
         hidden = {"TF_CPP_MIN_LOG_LEVEL": "2", "CUDA_VISIBLE_DEVICES": "-1"}

@@ -56,8 +56,8 @@ class LoadedAutoencoder(LoadedFolder):
         import tensorflow as tf
 
         line = {
-            "from": tf.constant([to_bytes(first)]),
-            "to": tf.constant([to_bytes(last)]),
+            "from_text": tf.constant([to_bytes(first)]),
+            "to_text": tf.constant([to_bytes(last)]),
             "steps": tf.constant(steps),
         }
         return [text.decode("utf-8", "replace") for text in self.signatures["interpolate"](**line)["text"].numpy()[0]]

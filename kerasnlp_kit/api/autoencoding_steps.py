@@ -158,7 +158,7 @@ class AutoencodingSteps:
 - `decode`: `z` float [n, {latent}] to `text` string [n]
 - `sample`: `count` int32 [], `seed` int32 [], `temperature` float [], `top_k` int32 [], `top_p` float [] to `text`
   string [count], new texts. Text n is drawn with the seed `seed + n`: the same in every program.
-- `interpolate`: `from`, `to` string [n], `steps` int32 [] to `text` string [n, steps]
+- `interpolate`: `from_text`, `to_text` string [n], `steps` int32 [] to `text` string [n, steps]
 - `score`: `text` string [n], `seed` int32 [] to `log_probability` float [n], a lower bound, `divergence` float [n], its
   part, and `tokens` int32 [n]
 - `ids`: `ids` int32 [n, t], beginning with 2, padded with 0, to `mean`, `log_variance` and `logits`"""

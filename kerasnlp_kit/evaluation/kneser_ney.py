@@ -55,7 +55,9 @@ class KneserNey:
         tokens, depth = _joined(texts)
         found = np.full(len(tokens), 1 / self.vocabulary)
         node = np.zeros(len(tokens), np.int64)  # of the order before, the n-gram that ends here
-        for size in range(1, self.order + 1):
+        for size, keys in enumerate(self._keys, 1):
+            if not len(keys):  # no text that was learnt from is so long
+                break
             context = np.where(depth >= size - 1, _shifted(node) if size > 1 else node, -1)
             node = self._find(size, context, tokens)
             share = np.where(node >= 0, self._gains[size - 1][node], 0.0)

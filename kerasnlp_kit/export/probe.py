@@ -144,7 +144,7 @@ def _reconstruct(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndar
     some = _strings(_texts("some", asked))
     drawn = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(1.0)}
     drawn |= {"count": tf.constant(asked["drawn"], tf.int32), "seed": tf.constant(seed, tf.int32)}
-    line = {"from": some[:1], "to": some[-1:], "steps": tf.constant(asked["steps"], tf.int32)}
+    line = {"from_text": some[:1], "to_text": some[-1:], "steps": tf.constant(asked["steps"], tf.int32)}
     return {
         **{name: np.concatenate(values) for name, values in found.items()},
         **_answers("reconstruct", signatures["serving_default"](text=some)),

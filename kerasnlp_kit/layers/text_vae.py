@@ -11,6 +11,8 @@ from kerasnlp_kit.layers.encoder_decoder import source_mask
 from kerasnlp_kit.layers.recurrent_pair import RecurrentSourceEncoder
 from kerasnlp_kit.layers.token_stack import TokenEmbedding
 
+LARGEST = 10.0  # log-variance, and the lowest with the other sign
+
 
 class LatentEncoder(keras.layers.Layer):
     """Reads a text from both ends; mean and log-variance of its latent vector.
@@ -21,6 +23,7 @@ class LatentEncoder(keras.layers.Layer):
         cell: its kind.
         latent: size of the vector.
         dropout: rate on the embedded tokens.
+        certain: whether there is no variance but the lowest: a plain autoencoder has no use for one.
 
     Call:
         ids: int32 (batch, time), padded
@@ -28,25 +31,33 @@ class LatentEncoder(keras.layers.Layer):
     """
 
     def __init__(
-        self, embedding: TokenEmbedding, units: int, cell: Cell, latent: int, dropout: float, **options: Any
+        self,
+        embedding: TokenEmbedding,
+        units: int,
+        cell: Cell,
+        latent: int,
+        dropout: float,
+        certain: bool = False,
+        **options: Any,
     ) -> None:
         super().__init__(**options)
         self.reader = RecurrentSourceEncoder(embedding, 1, units, cell, True, dropout, name="reader")
         self.mean = dense(latent, self.reader.features, "mean", dtype="float32")
-        # Begins nearly certain: what is drawn first should tell something.
-        self.log_variance = dense(
-            latent,
-            self.reader.features,
-            "log_variance",
-            dtype="float32",
-            bias_initializer=keras.initializers.Constant(-2.0),
-        )
+        self.log_variance = None
+        if not certain:
+            # Begins nearly certain: what is drawn first should tell something.
+            begin = keras.initializers.Constant(-2.0)
+            features = self.reader.features
+            self.log_variance = dense(latent, features, "log_variance", dtype="float32", bias_initializer=begin)
         self.built = True
 
     def call(self, ids: Any, training: bool = False) -> tuple[Any, Any]:
         """Reads."""
         last = self.reader(ids, source_mask(ids), training=training)["states"][-1][0]
-        return self.mean(last), ops.clip(self.log_variance(last), -10.0, 10.0)
+        mean = self.mean(last)
+        if self.log_variance is None:
+            return mean, ops.full_like(mean, -LARGEST)
+        return mean, ops.clip(self.log_variance(last), -LARGEST, LARGEST)
 
 
 class Discriminator(keras.layers.Layer):

@@ -44,7 +44,8 @@ class TextVaeOptions:
         from kerasnlp_kit.layers.token_stack import TokenEmbedding
 
         embedding = TokenEmbedding(sizes.vocabulary, self.embedding_dim, name="embedding")
-        encoder = LatentEncoder(embedding, self.units, self.cell, self.latent, self.dropout, name="encoder")
+        plain = not self.kl_weight
+        encoder = LatentEncoder(embedding, self.units, self.cell, self.latent, self.dropout, plain, name="encoder")
         decoder = RecurrentLanguageDecoder(
             embedding, 1, self.units, self.cell, self.dropout, latent=self.latent, name="decoder"
         )

@@ -43,7 +43,7 @@ class AutoencodingGraph(tf.Module):
             "sample": (self.sample, [spec("count", tf.int32), *DRAWN]),
             "interpolate": (
                 self.interpolate,
-                [spec("from", tf.string, None), spec("to", tf.string, None), spec("steps", tf.int32)],
+                [spec("from_text", tf.string, None), spec("to_text", tf.string, None), spec("steps", tf.int32)],
             ),
             "score": (self.score, [TEXTS, spec("seed", tf.int32)]),
             "ids": (self.encode_ids, [spec("ids", tf.int32, None, None)]),
@@ -83,11 +83,11 @@ class AutoencodingGraph(tf.Module):
         decoded = self._search.prior(self._hidden.network, seed, tf.maximum(count, 1), **options)
         return {"text": self._texts(decoded)[: tf.maximum(count, 0)]}
 
-    def interpolate(self, first: tf.Tensor, last: tf.Tensor, steps: tf.Tensor) -> Outputs:
+    def interpolate(self, from_text: tf.Tensor, to_text: tf.Tensor, steps: tf.Tensor) -> Outputs:
         """Texts on the line between two, both ends among them: string [n] each to text string [n, steps]."""
-        rows, steps = tf.minimum(tf.size(first), tf.size(last)), tf.maximum(steps, 2)
-        begin, _ = self._hidden.network.encode(self._read(first[:rows])[0])
-        end, _ = self._hidden.network.encode(self._read(last[:rows])[0])
+        rows, steps = tf.minimum(tf.size(from_text), tf.size(to_text)), tf.maximum(steps, 2)
+        begin, _ = self._hidden.network.encode(self._read(from_text[:rows])[0])
+        end, _ = self._hidden.network.encode(self._read(to_text[:rows])[0])
         shares = tf.linspace(0.0, 1.0, steps)[None, :, None]
         vectors = tf.reshape(begin[:, None] + shares * (end - begin)[:, None], [-1, self._hidden.network.latent])
         texts = self._texts(self._search.greedy(self._hidden.network, vectors))

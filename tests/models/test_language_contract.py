@@ -80,7 +80,7 @@ def shared(name, options=None):
 
 
 def logits(network, text=TEXT):
-    return np.asarray(network(np.asarray(text, "int32"), training=False))
+    return np.array(network(np.asarray(text, "int32"), training=False))
 
 
 def assert_same(found, expected, where=TEXT != PAD):
@@ -151,10 +151,10 @@ def test_a_token_out_of_the_context_is_out_of_sight():
 def test_its_loss_falls_on_a_few_texts(name, options):
     keras.utils.set_random_seed(0)
     network = small(name, options).build(SIZES)
+    before = float(TokenCrossEntropy()(AFTER, logits(network)))
     network.compile(keras.optimizers.Adam(0.02), TokenCrossEntropy(), jit_compile=False)
-    history = network.fit(TEXT, AFTER, epochs=60, batch_size=4, verbose=0).history["loss"]
-    assert history[-1] < 0.6 * history[0]
-    tf.config.experimental.disable_op_determinism()
+    network.fit(TEXT, AFTER, epochs=100, batch_size=4, verbose=0)
+    assert float(TokenCrossEntropy()(AFTER, logits(network))) < 0.6 * before
 
 
 @every_case

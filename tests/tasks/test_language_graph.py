@@ -131,7 +131,7 @@ def test_new_texts_and_those_between_two_are_as_in_memory(autoencoder, latent_si
     drawn = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(1.0)}
     found = latent_signatures["sample"](count=tf.constant(6), seed=tf.constant(5), **drawn)
     assert texts_of(found) == memory.sample(6)
-    ends = {"from": tf.constant([TEXTS[0]]), "to": tf.constant([TEXTS[2]])}
+    ends = {"from_text": tf.constant([TEXTS[0]]), "to_text": tf.constant([TEXTS[2]])}
     line = latent_signatures["interpolate"](**ends, steps=tf.constant(4))["text"].numpy()
     assert line.shape == (1, 4)
     assert [text.decode() for text in line[0]] == memory.interpolate(TEXTS[0], TEXTS[2], 4)
