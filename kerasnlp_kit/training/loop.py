@@ -268,6 +268,8 @@ class _Keeper(keras.callbacks.Callback):
         if self._state_to_restore is not None:
             for variable, value in zip(self._variables(), self._state_to_restore, strict=True):
                 variable.assign(value)
+            if not self.progress.step:
+                self.model.reset_metrics()  # what was saved there is of the epoch that had ended
             self._state_to_restore = None
 
     def _variables(self) -> list[Any]:
