@@ -55,8 +55,8 @@ class LoadedGenerator(LoadedFolder):
         asked = [to_bytes(prompt) for prompt in prompts for _ in range(count)]
         if seed is None:
             return _written(self.signatures["greedy"], asked, lambda _: {"max_tokens": tf.constant(max_tokens)})
-        options = {"temperature": temperature, "top_k": top_k, "top_p": top_p}
-        return sample_with(self.signatures, asked, max_tokens, seed, **options)
+        signatures = self.signatures
+        return sample_with(signatures, asked, max_tokens, seed, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def score(self, texts: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities, float32 (texts,), and how many tokens texts have, int32 (texts,); the ends included."""

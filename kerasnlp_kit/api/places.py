@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-from kerasnlp_kit.config import PairConfig, RunConfig
+from kerasnlp_kit.config import PairConfig, RunConfig, TextConfig
 from kerasnlp_kit.errors import TrainingDiverged, UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
 from kerasnlp_kit.options import UNFINISHED
@@ -66,7 +66,7 @@ class Places:
 
 
 @contextlib.contextmanager
-def claim(config: RunConfig | PairConfig, resume: bool) -> Iterator[Places]:
+def claim(config: RunConfig | PairConfig | TextConfig, resume: bool) -> Iterator[Places]:
     """Keeps the name for this run and finds out which version it writes.
 
     Raises:
@@ -96,7 +96,7 @@ def default_name(source: str) -> str:
     return name if name and name != "-" else "model"
 
 
-def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConfig, resume: bool) -> int:
+def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConfig | TextConfig, resume: bool) -> int:
     if resume:
         if not (work.path / "run.json").exists():
             raise UserError(f"There is no unfinished run {work.path} to resume.")

@@ -53,7 +53,9 @@ def run_text_training(config: TextConfig, *, resume: bool = False, say: Say = pr
 
 def _all_steps(run: Run[TextConfig], data: TextData, begin: float) -> TrainedModel:
     tokens = _begin(run, data)
-    steps = {"language_model": LanguageSteps, "autoencoding": AutoencodingSteps}[run.spec.task](run, data, tokens)
+    kind: type[LanguageSteps] | type[AutoencodingSteps]
+    kind = LanguageSteps if run.spec.task == "language_model" else AutoencodingSteps
+    steps = kind(run, data, tokens)
     facts = _fit(run, data, tokens, steps)
     parts = {data.dev_name: data.dev} | ({data.test_name: data.test} if data.test and data.test_name else {})
     steps.export(parts)

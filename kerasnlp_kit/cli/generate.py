@@ -4,7 +4,7 @@ import json
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import tyro
 
@@ -83,7 +83,7 @@ def _texts(options: Options) -> list[str]:
     from kerasnlp_kit.api.generator import LoadedGenerator
     from kerasnlp_kit.data.plain_text import read_texts
 
-    how = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
+    how: dict[str, Any] = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
     if refuse_other_task(options, options.model, OF_TASK) == LoadedAutoencoder.task:
         model = LoadedAutoencoder(options.model)
         if options.interpolate:

@@ -112,7 +112,8 @@ def _paragraphs(source: Source) -> tuple[list[str], list[int], str]:
 
 def _blocks(lines: Iterable[str]) -> Iterator[tuple[int, list[str]]]:
     """Number of the first line, and stripped lines, of what stands between blank lines."""
-    begin, block = 0, []
+    begin = 0
+    block: list[str] = []
     for number, line in enumerate(lines, 1):
         if _NOTHING.match(line):
             if block:

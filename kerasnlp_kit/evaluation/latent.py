@@ -116,12 +116,14 @@ def latent_picture(vectors: np.ndarray, lengths: np.ndarray, labels: Sequence[st
         colours = matplotlib.colormaps["tab10"]
         for number, name in enumerate(names):
             own = np.array([labels[row] == name for row in rows])
-            axes.scatter(*points[own].T, s=7, color=colours(number), alpha=0.7, label=name[:24], linewidths=0)
+            axes.scatter(
+                points[own, 0], points[own, 1], s=7, color=colours(number), alpha=0.7, label=name[:24], linewidths=0
+            )
         axes.legend(frameon=False, labelcolor=INK, markerscale=2, fontsize=8)
     else:
-        drawn = axes.scatter(*points.T, c=lengths[rows], s=7, cmap="viridis", alpha=0.7, linewidths=0)
+        drawn = axes.scatter(points[:, 0], points[:, 1], c=lengths[rows], s=7, cmap="viridis", alpha=0.7, linewidths=0)
         bar = figure.colorbar(drawn, ax=axes, shrink=0.8)
-        bar.outline.set_visible(False)  # type: ignore[operator]
+        bar.outline.set_visible(False)
         bar.ax.tick_params(colors=INK)
         bar.set_label("tokens", color=INK)
     axes.set(xlabel="first component", ylabel="second component")

@@ -160,7 +160,7 @@ class TextVae(keras.Model):
             vector = mean + ops.exp(0.5 * log_variance) * noise
             self.add_loss(self._divergence(mean, log_variance, tokens))
         if self.discriminator is not None:
-            self.add_loss(self._adversary(vector, tokens))
+            self.add_loss(self._adversary(self.discriminator, vector, tokens))
         return self.decoder(self._dropped(tokens), vector, training=True)
 
     def encode(self, tokens: Any) -> tuple[Any, Any]:
@@ -188,9 +188,9 @@ class TextVae(keras.Model):
         by_dimension = ops.maximum(ops.mean(divergence(mean, log_variance), axis=0), self.free_bits)
         return self.kl_weight * share * ops.sum(by_dimension) / _tokens_a_text(tokens)
 
-    def _adversary(self, vector: Any, tokens: Any) -> Any:
+    def _adversary(self, discriminator: Discriminator, vector: Any, tokens: Any) -> Any:
         prior = keras.random.normal(ops.shape(vector), seed=self.seed_generator)
-        judged = self.discriminator(ops.concatenate([prior, reversed_gradient(vector)], axis=0), training=True)
+        judged = discriminator(ops.concatenate([prior, reversed_gradient(vector)], axis=0), training=True)
         of_prior, of_texts = ops.split(judged, 2)
         hinge = ops.mean(ops.relu(1.0 - of_prior)) + ops.mean(ops.relu(1.0 + of_texts))
         return self.adversary_weight * hinge / _tokens_a_text(tokens)
