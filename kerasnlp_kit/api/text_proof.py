@@ -12,7 +12,7 @@ from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.export.verify import HARD_TEXTS
 from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
-LONGEST_HARD = 10_000  # bytes: of a longer text every token would be scored, for minutes
+LONGEST_HARD = 2_000  # bytes: of a longer text every token would be scored, for minutes
 
 
 @dataclass(frozen=True)

@@ -7,19 +7,21 @@ from keras import ops
 
 from kerasnlp_kit.layers.cache import write
 
-LOWEST = -1e9  # added to the scores of what must not be attended to
+LARGEST = 1e9  # taken from the scores of what must not be attended to
 
 
-def attention_bias(mask: Any) -> Any:
-    """What is added to attention scores: 0 where ``mask`` is true, else the lowest number; float32, same shape."""
-    return ops.where(mask, 0.0, LOWEST)
+def attention_penalty(mask: Any) -> Any:
+    """What is taken from attention scores: 0 where ``mask`` is true, else the largest number; float32, same shape."""
+    return ops.where(mask, 0.0, LARGEST)
 
 
-def attention_weights(scores: Any, bias: Any) -> Any:
+def attention_weights(scores: Any, penalty: Any) -> Any:
     """Softmax over the last axis, that of the keys, of what may be attended to: float, the shape of ``scores``."""
     if scores.shape[-1] == 1:
         return ops.ones_like(scores)  # Keras warns about a softmax of one number
-    return ops.softmax(scores + ops.cast(bias, scores.dtype))
+    # Taken away and not added: TensorFlow would fuse product and sum to one operation, which on a CPU takes a hundred
+    # times as long where the same numbers are added to all rows.
+    return ops.softmax(scores - ops.cast(penalty, scores.dtype))
 
 
 class _Attention(keras.layers.Layer):
@@ -57,8 +59,8 @@ class _Attention(keras.layers.Layer):
         batch, time = ops.shape(hidden)[:2]
         return ops.transpose(ops.reshape(hidden, (batch, time, self.heads, self.size)), (0, 2, 1, 3))
 
-    def _weigh(self, scores: Any, bias: Any, training: bool) -> Any:
-        weights = attention_weights(scores, bias)
+    def _weigh(self, scores: Any, penalty: Any, training: bool) -> Any:
+        weights = attention_weights(scores, penalty)
         return self.dropout(weights, training=training) if self.dropout_rate else weights
 
     def _joined(self, context: Any) -> Any:
@@ -76,7 +78,7 @@ class SelfAttention(_Attention):
 
     Call:
         hidden: float (batch, time, features)
-        bias: float, broadcast to (batch, heads, time, time); see `attention_bias`
+        penalty: float, broadcast to (batch, heads, time, time); see `attention_penalty`
         rotation: pair of float (time, size // 2), see `positions.rotation`; None for none
         returns: float (batch, time, features)
     """
@@ -87,13 +89,13 @@ class SelfAttention(_Attention):
         self._build(hidden_shape[-1])
         self.project = self._dense(hidden_shape[-1], 3, "project")
 
-    def call(self, hidden: Any, bias: Any, rotation: Any = None, training: bool = False) -> Any:
+    def call(self, hidden: Any, penalty: Any, rotation: Any = None, training: bool = False) -> Any:
         """Attends all positions at once."""
         query, key, value = map(self._heads, ops.split(self.project(hidden), 3, axis=-1))
         if rotation is not None:
             query, key = rotate(query, rotation), rotate(key, rotation)
         scores = ops.matmul(query * self.scale, ops.transpose(key, (0, 1, 3, 2)))
-        return self._joined(ops.matmul(self._weigh(scores, bias, training), value))
+        return self._joined(ops.matmul(self._weigh(scores, penalty, training), value))
 
     def start(self, batch: Any, beam: Any, length: Any) -> dict[str, Any]:
         """An empty cache for ``length`` steps."""
@@ -101,7 +103,7 @@ class SelfAttention(_Attention):
         return {"key": ops.zeros(shape, self.compute_dtype), "value": ops.zeros(shape, self.compute_dtype)}
 
     def step(
-        self, hidden: Any, cache: dict[str, Any], position: Any, bias: Any, rotation: Any = None
+        self, hidden: Any, cache: dict[str, Any], position: Any, penalty: Any, rotation: Any = None
     ) -> tuple[Any, dict[str, Any]]:
         """Attends from one new position to all up to it.
 
@@ -109,7 +111,7 @@ class SelfAttention(_Attention):
             hidden: float (batch, beam, features), of the new position.
             cache: of the earlier ones.
             position: int32 (), from 0 on.
-            bias: float (length,), lowest behind ``position``.
+            penalty: float (length,), largest behind ``position``.
             rotation: pair of float (1, size // 2), that of ``position``.
 
         Returns:
@@ -122,7 +124,7 @@ class SelfAttention(_Attention):
             query, key = rotate(query, rotation), rotate(key, rotation)
         cache = {"key": write(cache["key"], key, position), "value": write(cache["value"], value, position)}
         scores = ops.matmul((query * self.scale)[:, :, :, None], ops.transpose(cache["key"], (0, 1, 2, 4, 3)))
-        weights = self._weigh(scores, bias, False)  # (batch, beam, heads, 1, length)
+        weights = self._weigh(scores, penalty, False)  # (batch, beam, heads, 1, length)
         context = ops.matmul(weights, cache["value"])
         return self.join(ops.reshape(context, (batch, beam, self.heads * self.size))), cache
 
@@ -137,7 +139,7 @@ class CrossAttention(_Attention):
     Call:
         hidden: float (batch, time, features); in decoding the beams stand in the place of the time
         memory: from `remember`
-        bias: float (batch, 1, 1, source time)
+        penalty: float (batch, 1, 1, source time)
         returns: float (batch, time, features), and the weights float (batch, heads, time, source time)
     """
 
@@ -153,10 +155,10 @@ class CrossAttention(_Attention):
         key, value = map(self._heads, ops.split(self.project_memory(encoded), 2, axis=-1))
         return {"key": ops.transpose(key, (0, 1, 3, 2)), "value": value}
 
-    def call(self, hidden: Any, memory: dict[str, Any], bias: Any, training: bool = False) -> tuple[Any, Any]:
+    def call(self, hidden: Any, memory: dict[str, Any], penalty: Any, training: bool = False) -> tuple[Any, Any]:
         """Attends all positions at once."""
         query = self._heads(self.project_query(hidden))
-        weights = self._weigh(ops.matmul(query * self.scale, memory["key"]), bias, training)
+        weights = self._weigh(ops.matmul(query * self.scale, memory["key"]), penalty, training)
         return self._joined(ops.matmul(weights, memory["value"])), weights
 
 

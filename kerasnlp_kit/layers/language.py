@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kerasnlp_kit.constants import BOS
-from kerasnlp_kit.layers.attention import attention_bias
+from kerasnlp_kit.layers.attention import attention_penalty
 from kerasnlp_kit.layers.cells import STATES, Cell, advance, dense, for_each_beam, recurrent_layers
 from kerasnlp_kit.layers.token_stack import BlockStack, TokenEmbedding
 from kerasnlp_kit.layers.transformer import TransformerCausal
@@ -76,10 +76,10 @@ class TransformerLanguageDecoder(BlockStack):
         """All positions; see `step`."""
         places = ops.arange(ops.shape(ids)[1], dtype="int32")
         hidden = self.dropout(self.embedded(ids, places), training=training)
-        bias = self._bias(places[None, :], places[:, None])[None, None]  # also hides padding, which is last
+        penalty = self._penalty(places[None, :], places[:, None])[None, None]  # also hides padding, which is last
         turned = self.turned(places)
         for block in self.blocks:
-            hidden = block(hidden, bias, turned, training=training)
+            hidden = block(hidden, penalty, turned, training=training)
         return self.embedding.logits(self.dropout(self.norm(hidden), training=training))
 
     def start(self, batch: Any, beam: Any, length: Any) -> list[dict[str, Any]]:
@@ -90,16 +90,16 @@ class TransformerLanguageDecoder(BlockStack):
         """One step: int32 (batch, beam) at ``position`` to float32 (batch, beam, vocabulary) and the new cache."""
         place = ops.reshape(position, (1,))
         hidden = self.embedded(tokens, place)
-        bias = self._bias(ops.arange(ops.shape(cache[0]["key"])[3], dtype="int32"), position)
+        penalty = self._penalty(ops.arange(ops.shape(cache[0]["key"])[3], dtype="int32"), position)
         turned, caches = self.turned(place), []
         for block, own in zip(self.blocks, cache, strict=True):
-            hidden, own = block.step(hidden, own, position, bias, turned)
+            hidden, own = block.step(hidden, own, position, penalty, turned)
             caches.append(own)
         return self.embedding.logits(self.norm(hidden)), caches
 
-    def _bias(self, places: Any, position: Any) -> Any:
+    def _penalty(self, places: Any, position: Any) -> Any:
         """What is added to the scores of ``places`` as seen from ``position``."""
-        return attention_bias(ops.logical_and(places <= position, places > position - self.context))
+        return attention_penalty(ops.logical_and(places <= position, places > position - self.context))
 
 
 class RecurrentLanguageDecoder(keras.layers.Layer):

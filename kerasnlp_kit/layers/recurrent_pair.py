@@ -6,7 +6,7 @@ from typing import Any, Literal
 import keras
 from keras import ops
 
-from kerasnlp_kit.layers.attention import attention_bias, attention_weights
+from kerasnlp_kit.layers.attention import attention_penalty, attention_weights
 from kerasnlp_kit.layers.cells import (
     RECURRENT,
     STATES,
@@ -142,7 +142,7 @@ class RecurrentTargetDecoder(keras.layers.Layer):
     def remember(self, encoded: dict[str, Any], mask: Any) -> dict[str, Any]:
         """Keys and values of the source, which positions count, and the first states of each layer."""
         memory = {
-            "bias": attention_bias(mask)[:, None, :],
+            "penalty": attention_penalty(mask)[:, None, :],
             "states": [
                 [bridge(state) for bridge, state in zip(bridges, states, strict=True)]
                 for bridges, states in zip(self.bridges, encoded["states"], strict=True)
@@ -167,7 +167,7 @@ class RecurrentTargetDecoder(keras.layers.Layer):
 
     def start(self, memory: dict[str, Any], beam: Any, length: Any) -> dict[str, Any]:
         """The first states, for each beam."""
-        batch = ops.shape(memory["bias"])[0]
+        batch = ops.shape(memory["penalty"])[0]
         return {
             "states": for_each_beam(memory["states"], beam),
             "fed": ops.zeros((batch, beam, self.features), self.compute_dtype),
@@ -215,13 +215,13 @@ class RecurrentTargetDecoder(keras.layers.Layer):
         """
         if self.attention == "none":
             batch, count = ops.shape(hidden)[:2]
-            return self.combine(hidden), ops.zeros((batch, count, ops.shape(memory["bias"])[2]), hidden.dtype)
+            return self.combine(hidden), ops.zeros((batch, count, ops.shape(memory["penalty"])[2]), hidden.dtype)
         if self.attention == "dot":
             scores = ops.matmul(hidden, ops.transpose(memory["key"], (0, 2, 1)))
         else:
             summed = self.project_query(hidden)[:, :, None] + memory["key"][:, None]
             scores = self.score(ops.tanh(summed))[:, :, :, 0]
-        weights = attention_weights(scores, memory["bias"])
+        weights = attention_weights(scores, memory["penalty"])
         return self.combine(ops.concatenate([ops.matmul(weights, memory["value"]), hidden], axis=-1)), weights
 
     def _logits(self, vectors: Any) -> Any:

@@ -4,7 +4,7 @@ from typing import Any
 
 import keras
 
-from kerasnlp_kit.layers.attention import CrossAttention, SelfAttention, attention_bias
+from kerasnlp_kit.layers.attention import CrossAttention, SelfAttention, attention_penalty
 
 
 class FeedForward(keras.layers.Layer):
@@ -90,8 +90,8 @@ class TransformerEncoder(_Block):
 
     def call(self, hidden: Any, mask: Any, rotation: Any = None, training: bool = False) -> Any:
         """Runs the block."""
-        bias = attention_bias(mask)[:, None, None, :]
-        attended = self.attention(self.attention_norm(hidden), bias, rotation, training=training)
+        penalty = attention_penalty(mask)[:, None, None, :]
+        attended = self.attention(self.attention_norm(hidden), penalty, rotation, training=training)
         hidden = self._add(hidden, attended, training)
         return self._add(hidden, self.feed_forward(self.feed_forward_norm(hidden)), training)
 
@@ -101,7 +101,7 @@ class TransformerCausal(_Block):
 
     Call:
         hidden: float (batch, time, features)
-        bias: float (1, 1, time, time), lowest for what comes later
+        penalty: float (1, 1, time, time), largest for what comes later
         rotation: see `attention.SelfAttention`
         returns: float (batch, time, features)
     """
@@ -110,15 +110,15 @@ class TransformerCausal(_Block):
         """Creates the parts."""
         self._build(shape=hidden_shape)
 
-    def call(self, hidden: Any, bias: Any, rotation: Any = None, training: bool = False) -> Any:
+    def call(self, hidden: Any, penalty: Any, rotation: Any = None, training: bool = False) -> Any:
         """Runs the block for all positions."""
-        attended = self.attention(self.attention_norm(hidden), bias, rotation, training=training)
+        attended = self.attention(self.attention_norm(hidden), penalty, rotation, training=training)
         hidden = self._add(hidden, attended, training)
         return self._add(hidden, self.feed_forward(self.feed_forward_norm(hidden)), training)
 
-    def step(self, hidden: Any, cache: Any, position: Any, bias: Any, rotation: Any = None) -> tuple[Any, Any]:
+    def step(self, hidden: Any, cache: Any, position: Any, penalty: Any, rotation: Any = None) -> tuple[Any, Any]:
         """Runs the block for one new position; see `TransformerDecoder.step`."""
-        attended, cache = self.attention.step(self.attention_norm(hidden), cache, position, bias, rotation)
+        attended, cache = self.attention.step(self.attention_norm(hidden), cache, position, penalty, rotation)
         hidden = hidden + attended
         return hidden + self.feed_forward(self.feed_forward_norm(hidden)), cache
 
@@ -128,9 +128,9 @@ class TransformerDecoder(_Block):
 
     Call:
         hidden: float (batch, time, features)
-        bias: float (1, 1, time, time), lowest for what comes later
+        penalty: float (1, 1, time, time), largest for what comes later
         memory: from `remember`
-        source_bias: float (batch, 1, 1, source time)
+        source_penalty: float (batch, 1, 1, source time)
         rotation: see `attention.SelfAttention`
         returns: float (batch, time, features), and the attention to the source, float (batch, heads, time, source time)
     """
@@ -149,14 +149,21 @@ class TransformerDecoder(_Block):
         return self.source_attention.remember(encoded)
 
     def call(
-        self, hidden: Any, bias: Any, memory: Any, source_bias: Any, rotation: Any = None, training: bool = False
+        self, hidden: Any, penalty: Any, memory: Any, source_penalty: Any, rotation: Any = None, training: bool = False
     ) -> tuple[Any, Any]:
         """Runs the block for all positions."""
-        attended = self.attention(self.attention_norm(hidden), bias, rotation, training=training)
-        return self._after(self._add(hidden, attended, training), memory, source_bias, training)
+        attended = self.attention(self.attention_norm(hidden), penalty, rotation, training=training)
+        return self._after(self._add(hidden, attended, training), memory, source_penalty, training)
 
     def step(
-        self, hidden: Any, cache: Any, position: Any, bias: Any, memory: Any, source_bias: Any, rotation: Any = None
+        self,
+        hidden: Any,
+        cache: Any,
+        position: Any,
+        penalty: Any,
+        memory: Any,
+        source_penalty: Any,
+        rotation: Any = None,
     ) -> tuple[Any, Any, Any]:
         """Runs the block for one new position.
 
@@ -164,21 +171,21 @@ class TransformerDecoder(_Block):
             hidden: float (batch, beam, features)
             cache: see `attention.SelfAttention.step`
             position: int32 ()
-            bias: float (length,), lowest behind ``position``.
+            penalty: float (length,), largest behind ``position``.
             memory: from `remember`
-            source_bias: float (batch, 1, 1, source time)
+            source_penalty: float (batch, 1, 1, source time)
             rotation: of the position.
 
         Returns:
             float (batch, beam, features), the new cache, and the attention to the source, float (batch, heads, beam,
             source time).
         """
-        attended, cache = self.attention.step(self.attention_norm(hidden), cache, position, bias, rotation)
-        hidden, weights = self._after(hidden + attended, memory, source_bias, False)
+        attended, cache = self.attention.step(self.attention_norm(hidden), cache, position, penalty, rotation)
+        hidden, weights = self._after(hidden + attended, memory, source_penalty, False)
         return hidden, cache, weights
 
-    def _after(self, hidden: Any, memory: Any, source_bias: Any, training: bool) -> tuple[Any, Any]:
-        found, weights = self.source_attention(self.source_norm(hidden), memory, source_bias, training=training)
+    def _after(self, hidden: Any, memory: Any, source_penalty: Any, training: bool) -> tuple[Any, Any]:
+        found, weights = self.source_attention(self.source_norm(hidden), memory, source_penalty, training=training)
         hidden = self._add(hidden, found, training)
         return self._add(hidden, self.feed_forward(self.feed_forward_norm(hidden)), training), weights
 

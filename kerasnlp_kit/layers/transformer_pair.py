@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasnlp_kit.layers.attention import attention_bias
+from kerasnlp_kit.layers.attention import attention_penalty
 from kerasnlp_kit.layers.token_stack import BlockStack, Positions, TokenEmbedding
 from kerasnlp_kit.layers.transformer import TransformerDecoder, TransformerEncoder
 
@@ -81,22 +81,22 @@ class TransformerTargetDecoder(BlockStack):
         """Keys and values of the source for each block, and which positions count."""
         return {
             "blocks": [block.remember(encoded) for block in self.blocks],
-            "bias": attention_bias(mask)[:, None, None, :],
+            "penalty": attention_penalty(mask)[:, None, None, :],
         }
 
     def call(self, ids: Any, memory: dict[str, Any], training: bool = False) -> tuple[Any, Any]:
         """All positions; see `step`."""
         places = ops.arange(ops.shape(ids)[1], dtype="int32")
         hidden = self.dropout(self.embedded(ids, places), training=training)
-        bias = attention_bias(places[None, :] <= places[:, None])[None, None]  # also hides padding, which is last
+        penalty = attention_penalty(places[None, :] <= places[:, None])[None, None]  # also hides padding, which is last
         turned, weights = self.turned(places), None
         for block, remembered in zip(self.blocks, memory["blocks"], strict=True):
-            hidden, weights = block(hidden, bias, remembered, memory["bias"], turned, training=training)
+            hidden, weights = block(hidden, penalty, remembered, memory["penalty"], turned, training=training)
         return self._logits(self.norm(hidden)), _mean_of_heads(weights)
 
     def start(self, memory: dict[str, Any], beam: Any, length: Any) -> list[dict[str, Any]]:
         """An empty cache for each block."""
-        batch = ops.shape(memory["bias"])[0]
+        batch = ops.shape(memory["penalty"])[0]
         return [block.attention.start(batch, beam, length) for block in self.blocks]
 
     def step(
@@ -106,10 +106,10 @@ class TransformerTargetDecoder(BlockStack):
         place = ops.reshape(position, (1,))
         hidden = self.embedded(tokens, place)
         length = ops.shape(cache[0]["key"])[3]
-        bias = attention_bias(ops.arange(length, dtype="int32") <= position)
+        penalty = attention_penalty(ops.arange(length, dtype="int32") <= position)
         turned, caches, weights = self.turned(place), [], None
         for block, own, remembered in zip(self.blocks, cache, memory["blocks"], strict=True):
-            hidden, own, weights = block.step(hidden, own, position, bias, remembered, memory["bias"], turned)
+            hidden, own, weights = block.step(hidden, own, position, penalty, remembered, memory["penalty"], turned)
             caches.append(own)
         return self._logits(self.norm(hidden)), caches, _mean_of_heads(weights)
 

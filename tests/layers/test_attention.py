@@ -2,7 +2,7 @@ import keras
 import numpy as np
 import pytest
 
-from kerasnlp_kit.layers.attention import CrossAttention, SelfAttention, attention_bias, rotate
+from kerasnlp_kit.layers.attention import CrossAttention, SelfAttention, attention_penalty, rotate
 from kerasnlp_kit.layers.positions import rotation, sinusoidal
 
 RANDOM = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def test_attention_to_itself_is_that_of_keras_with_the_same_weights(heads):
     layer.build((None, None, 6))
     theirs = copied(randomized(layer), heads, layer.project)
     expected = theirs(HIDDEN, HIDDEN, attention_mask=LEFT[None].repeat(2, axis=0))
-    np.testing.assert_allclose(layer(HIDDEN, attention_bias(LEFT)[None, None]), expected, atol=1e-5)
+    np.testing.assert_allclose(layer(HIDDEN, attention_penalty(LEFT)[None, None]), expected, atol=1e-5)
 
 
 @pytest.mark.parametrize("heads", [1, 2, 4])
@@ -51,7 +51,7 @@ def test_attention_to_another_row_is_that_of_keras_with_the_same_weights(heads):
     theirs = copied(randomized(layer), heads, layer.project_query, layer.project_memory)
     mask = MASK[:, None].repeat(5, axis=1)
     expected, weights = theirs(HIDDEN, OTHER, attention_mask=mask, return_attention_scores=True)
-    found = layer(HIDDEN, layer.remember(OTHER), attention_bias(MASK)[:, None, None, :])
+    found = layer(HIDDEN, layer.remember(OTHER), attention_penalty(MASK)[:, None, None, :])
     np.testing.assert_allclose(found[0], expected, atol=1e-5)
     np.testing.assert_allclose(found[1], weights, atol=1e-5)
 
