@@ -294,7 +294,8 @@ def test_jax_gives_the_same_logits_and_losses(tmp_path):
     found = json.loads(done.stdout.splitlines()[-1])
     for name, case in cases.items():
         assert_same(np.array(found[name]["logits"]), case["logits"])
-        assert found[name]["losses"][1] < found[name]["losses"][0]
+        assert np.isfinite(found[name]["losses"]).all()
         if name in LANGUAGE:  # an autoencoder's loss is of drawn vectors
+            assert found[name]["losses"][1] < found[name]["losses"][0]
             expected = float(TokenCrossEntropy()(AFTER, logits(shared(name))))
             assert found[name]["losses"][0] == pytest.approx(expected, abs=1e-4)
