@@ -2,14 +2,16 @@
 
 import dataclasses
 from collections.abc import Callable, Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from kerasnlp_kit.api.fitting import save_weights
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import PairConfig, TextConfig, TokenTrainingOptions
 from kerasnlp_kit.export.folder import CHECKPOINTS, NETWORK, build_network
 from kerasnlp_kit.training import devices
-from kerasnlp_kit.training.loop import Measures
+
+if TYPE_CHECKING:  # it imports Keras, whose backend must be chosen first
+    from kerasnlp_kit.training.loop import Measures
 
 
 def network_part(run: Run[Any], sizes: Any, tokenizers: Mapping[str, str], library: str | None) -> dict[str, Any]:
@@ -37,7 +39,7 @@ def fit_network(
     run: "Run[PairConfig] | Run[TextConfig]",
     batches: Any,
     loss: Any,
-    measures: Measures,
+    measures: "Measures",
     plan: Callable[[int, str], list[str]],
 ) -> dict[str, str]:
     """Trains the network of the only part and writes its weights, or continues from its checkpoint.

@@ -46,11 +46,12 @@ def refuse_other_task(options: Any, folder: str, of_task: Mapping[str, Sequence[
 
     task = task_of_folder(folder)
     defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    known = of_task.get(task, ())
     for name in dict.fromkeys(name for names in of_task.values() for name in names):
-        if name not in of_task[task] and getattr(options, name) != defaults[name]:
+        if name not in known and getattr(options, name) != defaults[name]:
             ModelFolder(Path(folder)).verify()  # a wrong name has no task that the option could be of
             others = " or ".join(other for other, names in of_task.items() if name in names)
-            own = ", ".join(map(flag_of, of_task[task])) or "none"
+            own = ", ".join(map(flag_of, known)) or "none"
             raise UserError(
                 f"{flag_of(name)} is for models of another task ({others}); {folder} is for {task}, with the "
                 f"options {own}."

@@ -86,7 +86,10 @@ def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, ref
         (["--epoch", "3"], "unknown option '--epoch'; did you mean --epochs?"),
         (["--epoch=3"], "unknown option '--epoch=3'; did you mean --epochs?"),
         (["--unitz", "3"], "unknown option '--unitz'; did you mean --units?"),
-        (["--units", "3"], "'--units' is no option of auto, but of --model lstm_classifier or lstm_seq2seq."),
+        (
+            ["--units", "3"],
+            "'--units' is no option of auto, but of --model feedforward_lm or lstm_classifier or lstm_seq2seq or text_vae or vae_gan.",
+        ),
         (
             ["--rungs", "x", "--model", "cnn_classifier"],
             "'--rungs' is no option of cnn_classifier, but of --model auto.",
@@ -164,7 +167,10 @@ def test_a_narrow_terminal_changes_nothing(refused, monkeypatch):
 
 
 def test_an_unknown_command_is_told_with_the_known_ones(refused):
-    assert refused("trian") == "unknown command 'trian'; the commands: train, evaluate, predict, doctor, models."
+    assert (
+        refused("trian")
+        == "unknown command 'trian'; the commands: train, evaluate, predict, generate, augment, doctor, models."
+    )
 
 
 # The config file
