@@ -88,7 +88,8 @@ def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, ref
         (["--unitz", "3"], "unknown option '--unitz'; did you mean --units?"),
         (
             ["--units", "3"],
-            "'--units' is no option of auto, but of --model feedforward_lm or lstm_classifier or lstm_seq2seq or text_vae or vae_gan.",
+            "'--units' is no option of auto, but of --model feedforward_lm or lstm_classifier or lstm_seq2seq or "
+            "text_vae or vae_gan.",
         ),
         (
             ["--rungs", "x", "--model", "cnn_classifier"],
