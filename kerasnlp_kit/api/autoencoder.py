@@ -6,7 +6,6 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.api.load import LoadedFolder
-from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
 BATCH = 64
 
@@ -55,6 +54,8 @@ class LoadedAutoencoder(LoadedFolder):
         """Texts on the line between two, from the one to the other."""
         import tensorflow as tf
 
+        from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
         line = {
             "from_text": tf.constant([to_bytes(first)]),
             "to_text": tf.constant([to_bytes(last)]),
@@ -100,6 +101,8 @@ def sample_prior(
 
 def _batches(texts: Iterable[str | bytes]) -> Iterable[Any]:
     import tensorflow as tf
+
+    from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"texts must be several texts, such as a list. Received: {texts!r:.100}")

@@ -1,7 +1,7 @@
 """A language model in memory: for the dev score of each epoch and for the proof."""
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
@@ -49,12 +49,14 @@ class MemoryLanguage:
 
     def greedy(self, prompts: Sequence[bytes]) -> tuple[list[str], np.ndarray]:
         """How prompts go on, `MAX_TOKENS` at most, and log-probabilities."""
-        return self._continue(prompts, Continuation(MAX_TOKENS).greedy)
+        return self._continue(prompts, lambda length: Continuation(MAX_TOKENS, length).greedy)
 
     def sample(self, prompts: Sequence[bytes], seed: int) -> tuple[list[str], np.ndarray]:
         """Likewise, drawn from the whole vocabulary."""
         options = {"seed": seed, "temperature": 1.0, "top_k": 0, "top_p": 1.0}
-        return self._continue(prompts, functools.partial(Continuation(MAX_TOKENS).sample, **options))
+        return self._continue(
+            prompts, lambda length: functools.partial(Continuation(MAX_TOKENS, length).sample, **options)
+        )
 
     def memory(self, texts: Sequence[bytes], seed: int) -> LanguageMemory:
         """For the proof; the signature ``ids`` is asked about ``texts``."""
@@ -73,12 +75,12 @@ class MemoryLanguage:
             logits=np.asarray(keras.ops.convert_to_numpy(logits)),
         )
 
-    def _continue(self, prompts: Sequence[bytes], search: Any) -> tuple[list[str], np.ndarray]:
+    def _continue(self, prompts: Sequence[bytes], search: Callable[[int], Any]) -> tuple[list[str], np.ndarray]:
         given = [text.decode("utf-8", "replace") for text in clean(tf.constant(list(prompts))).numpy()]
         ids = _last(self.tokenizer.encode(given), self.context)
         padded = pad_rows(ids, np.arange(len(ids)), max(1, int(ids.lengths.max(initial=1))))
         with devices.exact():
-            found = Writer(self.network, search).predict_on_batch(padded)
+            found = Writer(self.network, search(padded.shape[1] + MAX_TOKENS + 1)).predict_on_batch(padded)
         begun = self.tokenizer.decode([ids.row(row) for row in range(len(ids))])
         whole = self.tokenizer.decode(without_ends(np.asarray(found["tokens"])[:, 0]))
         texts = [

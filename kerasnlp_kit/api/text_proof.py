@@ -10,7 +10,6 @@ import numpy as np
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.export.verify import HARD_TEXTS
-from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
 LONGEST_HARD = 2_000  # bytes: of a longer text every token would be scored, for minutes
 
@@ -35,6 +34,8 @@ class OrderedTexts:
 
 def ordered_texts(parts: Mapping[str, Examples]) -> OrderedTexts:
     """The texts of all parts."""
+    from kerasnlp_kit.text.tokenizer_graph import to_bytes  # imports TensorFlow
+
     asked = [to_bytes(text) for one in parts.values() for text in one.texts]
     order = np.argsort([len(text) for text in asked], kind="stable")
     place = np.argsort(order) + len(HARD_TEXTS)

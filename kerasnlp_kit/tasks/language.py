@@ -52,9 +52,12 @@ class Continuation:
 
     Attributes:
         max_tokens: int32 (), most tokens that are added.
+        length: steps of the loop, those of the prompt among them; by default as many as the rows need, which compilers
+            cannot know.
     """
 
     max_tokens: Any
+    length: int | None = None
 
     def greedy(self, network: Any, prompt: Any) -> Decoded:
         """The most probable token at each step."""
@@ -69,7 +72,7 @@ class Continuation:
         """Limits of the rows, length of the loop."""
         given = ops.sum(ops.cast(ops.not_equal(prompt, PAD), "int32"), axis=1)
         limits = given + ops.maximum(ops.cast(self.max_tokens, "int32"), 0) + 1
-        return limits, ops.max(limits)
+        return limits, self.length or ops.max(limits)
 
 
 def scored_pieces(ids: TokenIds, context: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

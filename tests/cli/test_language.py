@@ -161,6 +161,16 @@ def test_the_other_models_are_trained_and_proven(tmp_path, run_in, model):
         assert 0 <= metrics["latent"]["discriminator"] <= 1 and "discriminator's accuracy" in ran.out
 
 
+@pytest.mark.parametrize("model", ["causal_lm", "text_vae"])
+def test_models_are_trained_on_jax_exported_by_tensorflow_and_proven(shell, here, model):
+    (here / "lines.txt").write_text("\n".join(LINES[:40]) + "\n")
+    flags = (*TINY[model], "--epochs", "2", "--samples", "3", "--tokenizer", "words", "--packed", "no")
+    ran = shell("train.py", "lines.txt", "--model", model, "--backend", "jax", *flags)
+    assert ran.code == 0, ran.out + ran.err
+    assert "CPU cores, jax" in ran.out and "as the model in memory do" in ran.out
+    ModelFolder(here / "models" / "lines").verify()
+
+
 def test_a_language_model_that_breaks_off_is_resumed_to_the_same_weights(tmp_path, run_in, monkeypatch, place):
     from kerasnlp_kit.training import loop
 
