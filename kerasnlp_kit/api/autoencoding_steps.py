@@ -11,8 +11,8 @@ from kerasnlp_kit.api.generator import signatures_of
 from kerasnlp_kit.api.latent_scoring import latent_quality, lines_section, space_section
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.api.text_documents import how_to_load_text_model
-from kerasnlp_kit.api.text_preparation import TextData, TextTokens
-from kerasnlp_kit.api.text_proof import keep_versions, ordered_texts
+from kerasnlp_kit.api.text_preparation import TextTokens
+from kerasnlp_kit.api.text_proof import ordered_texts
 from kerasnlp_kit.api.text_scoring import TextScorer
 from kerasnlp_kit.api.tokenization import shortened
 from kerasnlp_kit.config import TextConfig
@@ -34,15 +34,13 @@ class AutoencodingSteps:
 
     Args:
         run: of the training.
-        data: its texts.
-        tokens: of these.
+        tokens: of its texts.
     """
 
     what_it_does = "An autoencoder of texts: each is a point of a latent space, and each point a text"
 
-    def __init__(self, run: Run[TextConfig], data: TextData, tokens: TextTokens) -> None:
+    def __init__(self, run: Run[TextConfig], tokens: TextTokens) -> None:
         self._run = run
-        self._data = data
         self._tokens = tokens
         self._longest = tokens.sizes.context
         self._memory: Any = None
@@ -96,7 +94,7 @@ class AutoencodingSteps:
         from kerasnlp_kit.export.verify_autoencoding import prove_autoencoding
 
         run, (part,) = self._run, self._run.record["parts"]
-        keep_versions(run)
+        run.begin_export()
         asked = ordered_texts(parts)
         with Prover() as prover:
             saved_model = export_saved_model(run.places.work, run.places.version)

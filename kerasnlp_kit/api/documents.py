@@ -276,3 +276,21 @@ def _git_commit() -> str | None:
 def cell(text: str) -> str:
     """Text that Markdown and HTML show as it is, in one line."""
     return html.escape(printable(text)).translate(_MARKDOWN)
+
+
+def loading_code(saved_model: Path, library: str | None, answer: str) -> str:
+    """Python for whoever serves a model that writes; ``answer`` asks ``model`` for texts."""
+    path = saved_model.as_posix()
+    shown = json.dumps(path, ensure_ascii=not path.isprintable())
+    imports = "import tensorflow as tf\n" + (f"import {library}\n" if library else "")
+    return f"{imports}model = tf.saved_model.load({shown})\nprint({answer}.numpy()[0].decode())"
+
+
+def needed_library(library: str | None) -> str:
+    """What a loader needs, in words."""
+    if library is None:
+        return "TensorFlow's core operations only"
+    return (
+        f"the operations of {library} beside TensorFlow's own: `import {library}` in Python, and the library that this "
+        "package ships elsewhere"
+    )

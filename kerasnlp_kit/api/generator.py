@@ -60,7 +60,18 @@ class LoadedGenerator(LoadedFolder):
 
     def score(self, texts: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities, float32 (texts,), and how many tokens texts have, int32 (texts,); the ends included."""
-        return score_with(self.signatures, texts)
+        import tensorflow as tf
+
+        from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
+        asked = [to_bytes(text) for text in texts]
+        order = np.argsort([len(text) for text in asked], kind="stable")
+        totals, tokens = np.zeros(len(asked), "float32"), np.zeros(len(asked), "int32")
+        for begin in range(0, len(asked), BATCH):
+            rows = order[begin : begin + BATCH]
+            found = self.signatures["score"](text=tf.constant([asked[row] for row in rows]))
+            totals[rows], tokens[rows] = found["log_probability"].numpy(), found["tokens"].numpy()
+        return totals, tokens
 
 
 def signatures_of(files: ModelFolder) -> Any:
@@ -101,19 +112,3 @@ def _written(signature: Any, prompts: Sequence[bytes], inputs: Callable[[int], d
         found = signature(prompt=tf.constant(prompts[begin : begin + BATCH]), **inputs(begin))
         written += [text.decode("utf-8", "replace") for text in found["text"].numpy()]
     return written
-
-
-def score_with(signatures: Any, texts: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
-    """Asks the signature ``score``, rows of like length together; see `LoadedGenerator.score`."""
-    import tensorflow as tf
-
-    from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-    asked = [to_bytes(text) for text in texts]
-    order = np.argsort([len(text) for text in asked], kind="stable")
-    totals, tokens = np.zeros(len(asked), "float32"), np.zeros(len(asked), "int32")
-    for begin in range(0, len(asked), BATCH):
-        rows = order[begin : begin + BATCH]
-        found = signatures["score"](text=tf.constant([asked[row] for row in rows]))
-        totals[rows], tokens[rows] = found["log_probability"].numpy(), found["tokens"].numpy()
-    return totals, tokens

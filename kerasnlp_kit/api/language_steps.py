@@ -9,8 +9,8 @@ import numpy as np
 from kerasnlp_kit.api.generator import SAMPLE_TOKENS, LoadedGenerator, sample_with, signatures_of
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.api.text_documents import how_to_load_text_model
-from kerasnlp_kit.api.text_preparation import TextData, TextTokens
-from kerasnlp_kit.api.text_proof import keep_versions, ordered_texts
+from kerasnlp_kit.api.text_preparation import TextTokens
+from kerasnlp_kit.api.text_proof import ordered_texts
 from kerasnlp_kit.api.text_scoring import TextScorer
 from kerasnlp_kit.config import TextConfig
 from kerasnlp_kit.data.examples import Examples
@@ -30,15 +30,13 @@ class LanguageSteps:
 
     Args:
         run: of the training.
-        data: its texts.
-        tokens: of these.
+        tokens: of its texts.
     """
 
     what_it_does = "A language model: it continues texts, and tells how probable they are"
 
-    def __init__(self, run: Run[TextConfig], data: TextData, tokens: TextTokens) -> None:
+    def __init__(self, run: Run[TextConfig], tokens: TextTokens) -> None:
         self._run = run
-        self._data = data
         self._tokens = tokens
         self._found: dict[str, tuple[np.ndarray, np.ndarray]] = {}
 
@@ -77,7 +75,7 @@ class LanguageSteps:
 
         run, tokens, seed = self._run, self._tokens, self._run.config.training.seed
         work, (part,) = run.places.work, run.record["parts"]
-        keep_versions(run)
+        run.begin_export()
         asked = ordered_texts(parts)
         first = next(iter(parts.values())).texts[:PROVEN_PROMPTS]
         prompts = [*HARD_TEXTS, *(text[:PROMPT_CHARACTERS].encode("utf-8", "replace") for text in first)]

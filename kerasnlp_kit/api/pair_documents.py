@@ -1,13 +1,12 @@
 """What the training of a model that writes says and writes about itself: the plan, run.json, the model card."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.documents import cell, shown_options, surroundings
+from kerasnlp_kit.api.documents import cell, loading_code, needed_library, shown_options, surroundings
 from kerasnlp_kit.api.pair_preparation import PairData, PairTokens
 from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.data.pairs import Pairs
@@ -19,11 +18,8 @@ from kerasnlp_kit.registry import ModelSpec
 
 def how_to_load_writer(saved_model: Path, library: str | None) -> str:
     """Three lines of Python, for whoever serves the model; four if the tokens are subwords."""
-    path = saved_model.as_posix()
-    shown = json.dumps(path, ensure_ascii=not path.isprintable())
-    imports = "import tensorflow as tf\n" + (f"import {library}\n" if library else "")
-    answer = 'model.signatures["serving_default"](source=tf.constant(["your text"]))'
-    return f'{imports}model = tf.saved_model.load({shown})\nprint({answer}["target"].numpy()[0].decode())'
+    answer = 'model.signatures["serving_default"](source=tf.constant(["your text"]))["target"]'
+    return loading_code(saved_model, library, answer)
 
 
 def pair_plan(data: PairData, tokens: PairTokens, model: str, parameters: int, device: str) -> list[str]:
@@ -81,12 +77,6 @@ def writer_card(
     """MODEL_CARD.md (Mitchell et al. 2019, "Model Cards for Model Reporting"); no text of the data."""
     (part,), train = run["parts"], run["data"]["train"]
     rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in facts.items())
-    needs = (
-        f"the operations of {part['library']} beside TensorFlow's own: `import {part['library']}` in Python, and the "
-        "library that this package ships elsewhere"
-        if part["library"]
-        else "TensorFlow's core operations only"
-    )
     compiled = (
         "\n- `greedy_xla`: as `serving_default`, and `beam_xla`: `source`, `length_penalty` float [], as `beam` with "
         f"{part['beam']} outputs; faster, where the loader can compile with XLA"
@@ -99,7 +89,7 @@ Writes a text for a text. Made with kerasnlp_kit {run["versions"]["kerasnlp_kit"
 
 ## Use
 
-`saved_model/` needs {needs}. Signatures:
+`saved_model/` needs {needed_library(part["library"])}. Signatures:
 
 - `serving_default`: `source` string [n] to `target` string [n], `score` float [n], its log-probability
 - `beam`: `source`, `beam_size` int32 [], `length_penalty` float [] to `targets` string [n, beams], `scores`

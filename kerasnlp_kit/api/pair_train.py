@@ -25,7 +25,7 @@ from kerasnlp_kit.api.token_fitting import fit_network, network_part
 from kerasnlp_kit.api.tokenization import shortened
 from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.data.pair_checks import pair_notes
-from kerasnlp_kit.errors import TrainingDiverged, UserError
+from kerasnlp_kit.errors import TrainingDiverged
 from kerasnlp_kit.evaluation.corpus_scores import bleu_statistics, bleu_tokenizer, chrf_statistics
 from kerasnlp_kit.evaluation.generation import exact_matches
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
@@ -94,13 +94,9 @@ def _begin(run: Run[PairConfig], data: PairData) -> PairTokens:
     work = run.places.work
     saved = None
     if run.resume:
-        record = work.run()
-        for part, now in (("train", data.train), ("dev", data.dev)):
-            before = record["data"][part]
-            if (before["fingerprint"], before["rows"]) != (now.fingerprint, len(now)):
-                raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
-        run.record.update(record)
-        saved = work.pair_tokenizers(record["parts"][0])
+        parts = {"train": data.train, "dev": data.dev}
+        run.take_record({name: (one.fingerprint, len(one)) for name, one in parts.items()})
+        saved = work.pair_tokenizers(run.record["parts"][0])
     else:
         run.record.update(pair_record(run.config, run.spec, data))
         shutil.rmtree(work.path, ignore_errors=True)
@@ -226,10 +222,7 @@ def _export(
     texts = list(HARD_TEXTS)
     for one in rows.values():
         texts.extend(map(to_bytes, one.sources))
-    if run.config.output.new_version and run.places.final.path.exists():
-        shutil.copytree(run.places.final.path / "saved_model", work.path / "saved_model", dirs_exist_ok=True)
-    run.write_record()
-    run.say("Exporting the SavedModel, then asking it in a fresh process ...")
+    run.begin_export()
     with Prover() as prover:
         saved_model = export_saved_model(work, run.places.version)
         with devices.exact():

@@ -1,5 +1,6 @@
 """What all steps of a run share, and what it comes to."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -9,6 +10,7 @@ from kerasnlp_kit import registry
 from kerasnlp_kit.api.places import Places
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.config import BaseConfig
+from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.ladder import Rung
 from kerasnlp_kit.export.folder import ModelFolder
 
@@ -40,6 +42,30 @@ class Run(Generic[Config]):
     def write_record(self) -> None:
         """Writes run.json as it stands."""
         self.places.work.write_json("run.json", self.record)
+
+    def take_record(self, now: Mapping[str, tuple[str, int]]) -> None:
+        """Takes run.json from the unfinished run.
+
+        Args:
+            now: fingerprint and rows of each part of the data, as they are.
+
+        Raises:
+            UserError: they are not what they were when the run began.
+        """
+        record = self.places.work.run()
+        for part, found in now.items():
+            before = record["data"][part]
+            if (before["fingerprint"], before["rows"]) != found:
+                raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
+        self.record.update(record)
+
+    def begin_export(self) -> None:
+        """Writes run.json, which the export reads; earlier SavedModels come along where a version is added."""
+        final, work = self.places.final.path, self.places.work.path
+        if self.config.output.new_version and final.exists():  # type: ignore[attr-defined]  # all configs have it
+            shutil.copytree(final / "saved_model", work / "saved_model", dirs_exist_ok=True)
+        self.write_record()
+        self.say("Exporting the SavedModel, then asking it in a fresh process ...")
 
 
 @dataclass(frozen=True)

@@ -1,13 +1,12 @@
 """What the training of a model that learns texts says and writes about itself: the plan, run.json, the model card."""
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.documents import cell, shown_options, surroundings
+from kerasnlp_kit.api.documents import cell, loading_code, needed_library, shown_options, surroundings
 from kerasnlp_kit.api.text_preparation import TextData, TextTokens
 from kerasnlp_kit.config import TextConfig
 from kerasnlp_kit.data.examples import Examples
@@ -19,10 +18,7 @@ from kerasnlp_kit.registry import ModelSpec
 
 def how_to_load_text_model(saved_model: Path, library: str | None, call: str) -> str:
     """A few lines of Python, for whoever serves the model; ``call`` asks ``model`` for a text."""
-    path = saved_model.as_posix()
-    shown = json.dumps(path, ensure_ascii=not path.isprintable())
-    imports = "import tensorflow as tf\n" + (f"import {library}\n" if library else "")
-    return f'{imports}model = tf.saved_model.load({shown})\nprint({call}["text"].numpy()[0].decode())'
+    return loading_code(saved_model, library, f'{call}["text"]')
 
 
 def text_plan(data: TextData, tokens: TextTokens, model: str, parameters: int, device: str) -> list[str]:
@@ -116,16 +112,6 @@ def text_card(
 The perplexities are of the exported SavedModel itself. It expects texts like those it was trained on; what it writes is
 made up, and may be wrong, unfair, or a text of the training data.
 """
-
-
-def needed_library(library: str | None) -> str:
-    """What a loader needs, in words."""
-    if library is None:
-        return "TensorFlow's core operations only"
-    return (
-        f"the operations of {library} beside TensorFlow's own: `import {library}` in Python, and the library that this "
-        "package ships elsewhere"
-    )
 
 
 def _scores(scores: Mapping[str, LanguageScores]) -> str:

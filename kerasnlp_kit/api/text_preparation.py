@@ -1,6 +1,5 @@
 """From files to texts, a tokenizer and rows of token ids, for models that learn texts."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,7 +8,7 @@ import numpy as np
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.tokenization import fit_tokenizer, kind_of
 from kerasnlp_kit.config import TextConfig
-from kerasnlp_kit.constants import UNK
+from kerasnlp_kit.constants import EOS, UNK
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.plain_text import PARAGRAPH, read_texts
 from kerasnlp_kit.data.split import split_rows
@@ -126,11 +125,9 @@ def unknown_share(ids: TokenIds) -> float:
     return float((ids.values == UNK).mean()) if len(ids.values) else 0.0
 
 
-def told(ids: TokenIds, rows: Sequence[int] | None = None) -> list[np.ndarray]:
+def told(ids: TokenIds) -> list[np.ndarray]:
     """Tokens of texts as an n-gram model takes them, the end, EOS, among them: int (tokens,) each, all above 0."""
-    from kerasnlp_kit.constants import EOS
-
-    return [np.append(ids.row(row), EOS) for row in (range(len(ids)) if rows is None else rows)]
+    return [np.append(ids.row(row), EOS) for row in range(len(ids))]
 
 
 def _read_other(source: str, config: TextConfig, train: Examples, say: Say) -> Examples:

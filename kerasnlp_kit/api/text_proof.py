@@ -1,13 +1,10 @@
 """What the proofs of models that learn texts share."""
 
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.export.verify import HARD_TEXTS
 
@@ -45,12 +42,3 @@ def ordered_texts(parts: Mapping[str, Examples]) -> OrderedTexts:
         start += len(one)
     hard = [text[:LONGEST_HARD] for text in HARD_TEXTS]
     return OrderedTexts([*hard, *(asked[row] for row in order)], rows)
-
-
-def keep_versions(run: Run[Any]) -> None:
-    """Brings the SavedModels of the model of the same name along, if a version is added; writes run.json."""
-    work = run.places.work
-    if run.config.output.new_version and run.places.final.path.exists():
-        shutil.copytree(run.places.final.path / "saved_model", work.path / "saved_model", dirs_exist_ok=True)
-    run.write_record()
-    run.say("Exporting the SavedModel, then asking it in a fresh process ...")

@@ -17,7 +17,6 @@ from kerasnlp_kit.api.text_scoring import TextScorer
 from kerasnlp_kit.api.token_fitting import fit_network, network_part
 from kerasnlp_kit.config import TextConfig
 from kerasnlp_kit.data.examples import Examples
-from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.language import LanguageScores
 from kerasnlp_kit.evaluation.language_report import LanguageReportData, write_language_report
 from kerasnlp_kit.training import devices
@@ -55,7 +54,7 @@ def _all_steps(run: Run[TextConfig], data: TextData, begin: float) -> TrainedMod
     tokens = _begin(run, data)
     kind: type[LanguageSteps] | type[AutoencodingSteps]
     kind = LanguageSteps if run.spec.task == "language_model" else AutoencodingSteps
-    steps = kind(run, data, tokens)
+    steps = kind(run, tokens)
     facts = _fit(run, data, tokens, steps)
     parts = {data.dev_name: data.dev} | ({data.test_name: data.test} if data.test and data.test_name else {})
     steps.export(parts)
@@ -80,13 +79,9 @@ def _begin(run: Run[TextConfig], data: TextData) -> TextTokens:
     """run.json and tokenizer of this run; on a resume those of the start, if the data are still the same."""
     work, saved = run.places.work, None
     if run.resume:
-        record = work.run()
-        for part, now in (("train", data.train), ("dev", data.dev)):
-            before = record["data"][part]
-            if (before["fingerprint"], before["rows"]) != (now.fingerprint, len(now)):
-                raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
-        run.record.update(record)
-        saved = work.text_tokenizer(record["parts"][0])
+        parts = {"train": data.train, "dev": data.dev}
+        run.take_record({name: (one.fingerprint, len(one)) for name, one in parts.items()})
+        saved = work.text_tokenizer(run.record["parts"][0])
     else:
         run.record.update(text_record(run.config, run.spec, data))
         shutil.rmtree(work.path, ignore_errors=True)

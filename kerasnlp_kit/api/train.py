@@ -134,12 +134,8 @@ def _begin_record(run: Run[RunConfig], prepared: Prepared) -> None:
     """run.json of this run; on a resume that of the start, if the data are still the same."""
     work = run.places.work
     if run.resume:
-        record = work.run()
-        for part, now in (("train", prepared.train), ("dev", prepared.dev)):
-            before = record["data"][part]
-            if (before["fingerprint"], before["rows"]) != (now.examples.fingerprint, len(now.labels)):
-                raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
-        run.record.update(record)
+        parts = {"train": prepared.train, "dev": prepared.dev}
+        run.take_record({name: (one.examples.fingerprint, len(one.labels)) for name, one in parts.items()})
         return
     run.record.update(run_record(run.config, run.spec, prepared, start.ancestry(run.earlier)))
     shutil.rmtree(work.path, ignore_errors=True)
@@ -268,10 +264,7 @@ def _export(
     dev_and_test = len(texts)
     if prepared.outside is not None:
         texts.extend(map(to_bytes, prepared.outside.texts))
-    if run.config.output.new_version and run.places.final.path.exists():
-        shutil.copytree(run.places.final.path / "saved_model", work.path / "saved_model", dirs_exist_ok=True)
-    run.write_record()
-    run.say("Exporting the SavedModel, then asking it in a fresh process ...")
+    run.begin_export()
     decision = decision_of(record)
     short = np.array([row for row, text in enumerate(texts) if len(text) <= IDS_BYTES][:IDS_ROWS])
     with Prover() as prover:
