@@ -28,8 +28,13 @@ DOCUMENTS = ("README.md", "CONTRIBUTING.md", "CHANGELOG.md", "models/README.md",
 RUN = ("README.md", "CONTRIBUTING.md", "docs/architecture.md")
 # Flags of other programs.
 FOREIGN = {"--check", "--keep", "--help", "--version", "--traceback"}
-LEARN_TEXTS = "causal_lm|feedforward_lm|text_vae"
-SMALL = "--epochs 1 --samples 20"
+# Less than the defaults, for each model that learns texts or pairs.
+SMALL = {
+    "causal_lm": "--epochs 1 --samples 20 --layers 1 --d-model 32",
+    "feedforward_lm": "--epochs 1 --samples 20",
+    "text_vae": "--epochs 1 --samples 20 --units 16",
+    "transformer_seq2seq": "--epochs 2 --no-xla --layers 1 --d-model 32",
+}
 MINUTES = "--minutes 0.1"  # without a model, training takes all that it is given
 
 
@@ -85,8 +90,10 @@ def steps(language: str, content: str) -> Iterator[str]:
         return
     for line in filter(None, content.splitlines()):
         quick = re.sub(r"--minutes [\d.]+", MINUTES, line)
-        small = re.sub(rf"^python train\.py .*--model ({LEARN_TEXTS})\b.*$", rf"\g<0> {SMALL}", quick)
-        small = re.sub(r"^python train\.py (data/dates|pairs)\.csv.*$", r"\g<0> --epochs 2 --no-xla", small)
+        small = re.sub(r"^python train\.py data/dates\.csv.*$", r"\g<0> --epochs 2 --no-xla --units 32", quick)
+        model = re.search(r"^python train\.py .*--model (\w+)", small)
+        if model and model[1] in SMALL:
+            small = f"{small} {SMALL[model[1]]}"
         yield re.sub(rf"^python train\.py (?!.*({MINUTES}|--model|--config|--from)).*$", rf"\g<0> {MINUTES}", small)
 
 

@@ -22,7 +22,9 @@ class AnyShape(keras.Model):
             def traced(names: tuple[str, ...]) -> Any:
                 specification = tf.TensorSpec([None, None], tf.int32)
                 signature = dict.fromkeys(names, specification) if names else specification
-                return tf.function(lambda inputs: self(inputs, training=False), input_signature=[signature])
+                return tf.function(
+                    lambda inputs: self(inputs, training=False), input_signature=[signature], autograph=False
+                )
 
             def predict(data: Any) -> Any:
                 ((inputs,),) = data

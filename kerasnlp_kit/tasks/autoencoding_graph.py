@@ -9,7 +9,7 @@ import tensorflow as tf
 from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.tasks.autoencoding import LatentSearch, bound
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec, traced
 from kerasnlp_kit.text.pieces import cut_at_end
 
 TEXTS = spec("text", tf.string, None)
@@ -48,10 +48,7 @@ class AutoencodingGraph(tf.Module):
             "score": (self.score, [TEXTS, spec("seed", tf.int32)]),
             "ids": (self.encode_ids, [spec("ids", tf.int32, None, None)]),
         }
-        return {
-            name: tf.function(function, input_signature=specs).get_concrete_function()
-            for name, (function, specs) in made.items()
-        }
+        return traced(made)
 
     def reconstruct(self, text: tf.Tensor) -> Outputs:
         """serving_default: a text again, from the mean of its vector. string [n] to text string [n]."""

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
+from kerasnlp_kit.tasks.signatures import traced
 from kerasnlp_kit.text.padding import pad_ragged, pad_rows
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.text.tokenizer_graph import TokenizerGraph
@@ -165,7 +166,7 @@ class ClassifierGraph(tf.Module):
     def _probabilities(self, logits: tf.Tensor) -> tf.Tensor:
         return tf.sigmoid(logits) if self._decision.multi_label else tf.nn.softmax(logits)
 
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string, name="text")], autograph=False)
     def classify(self, text: tf.Tensor) -> dict[str, tf.Tensor]:
         """serving_default. text: string (n,); labels and probabilities in the order of the classes, (n, K)."""
         rows = tf.shape(text)[0]
@@ -201,12 +202,12 @@ class ClassifierGraph(tf.Module):
         ids, ngrams = (tf.TensorSpec([None, None], tf.int32, name=name) for name in ("ids", "ngrams"))
         networks = [isinstance(scorer, NetworkScorer) for scorer in self._scorers]
         if all(networks):
-            numbers = tf.function(lambda ids: self._classify_numbers(ids, None), input_signature=[ids])
+            function, specs = lambda ids: self._classify_numbers(ids, None), [ids]
         elif not any(networks):
-            numbers = tf.function(lambda ngrams: self._classify_numbers(None, ngrams), input_signature=[ngrams])
+            function, specs = lambda ngrams: self._classify_numbers(None, ngrams), [ngrams]
         else:
-            numbers = tf.function(self._classify_numbers, input_signature=[ids, ngrams])
-        return {"serving_default": self.classify.get_concrete_function(), "ids": numbers.get_concrete_function()}
+            function, specs = self._classify_numbers, [ids, ngrams]
+        return {"serving_default": self.classify.get_concrete_function(), **traced({"ids": (function, specs)})}
 
 
 def predict_logits(network: keras.Model, ids: TokenIds, plan: Iterable[tuple[int, np.ndarray]]) -> np.ndarray:

@@ -9,7 +9,7 @@ import tensorflow as tf
 from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.tasks.language import Continuation, score_next
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec, traced
 from kerasnlp_kit.text.padding import pad_ragged
 from kerasnlp_kit.text.pieces import clean, cut_at_end
 
@@ -44,10 +44,7 @@ class LanguageGraph(tf.Module):
             "score": (self.score, [spec("text", tf.string, None)]),
             "ids": (self.logits_of_ids, [spec("ids", tf.int32, None, None)]),
         }
-        return {
-            name: tf.function(function, input_signature=specs).get_concrete_function()
-            for name, (function, specs) in made.items()
-        }
+        return traced(made)
 
     def sample(
         self,

@@ -11,7 +11,7 @@ from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Limits
 from kerasnlp_kit.layers.cache import compiled
 from kerasnlp_kit.tasks.seq2seq import Search, score_targets
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec, traced
 from kerasnlp_kit.text.padding import pad_ragged
 from kerasnlp_kit.text.pieces import cut_at_end
 
@@ -76,10 +76,7 @@ class Seq2SeqGraph(tf.Module):
         if self._xla:
             made["greedy_xla"] = (self.greedy_xla, [TEXTS])
             made["beam_xla"] = (self.beam_xla, [TEXTS, share])
-        return {
-            name: tf.function(function, input_signature=specs).get_concrete_function()
-            for name, (function, specs) in made.items()
-        }
+        return traced(made)
 
     def greedy(self, source: tf.Tensor) -> Outputs:
         """serving_default: the most probable token at each step. string [n] to target string [n], score float [n]."""
@@ -142,7 +139,7 @@ class Seq2SeqGraph(tf.Module):
             with compiled():
                 return self._fixed.greedy(self._hidden.network, ids, rows=rows)
 
-        decoded = tf.function(search, jit_compile=True)(*self._read_fixed(source))
+        decoded = tf.function(search, autograph=False, jit_compile=True)(*self._read_fixed(source))
         rows = tf.size(source)
         return {"target": self._text(source, decoded, 0)[:rows], "score": decoded.log_probabilities[:rows, 0]}
 
@@ -154,7 +151,7 @@ class Seq2SeqGraph(tf.Module):
                 options = {"size": self._beam_size, "length_penalty": penalty}
                 return self._fixed.beam(self._hidden.network, ids, rows, **options)
 
-        decoded = tf.function(search, jit_compile=True)(*self._read_fixed(source), length_penalty)
+        decoded = tf.function(search, autograph=False, jit_compile=True)(*self._read_fixed(source), length_penalty)
         return self._several(source, decoded)
 
     def _read(self, source: tf.Tensor) -> tf.Tensor:

@@ -163,7 +163,7 @@ def _portions(texts: Iterable[str | bytes]) -> Iterator[list[bytes]]:
 
 @functools.lru_cache(maxsize=8)
 def _compiled_count(rules: NgramRules) -> Callable[[tf.Tensor], tuple[tf.Tensor, tf.Tensor, tf.Tensor]]:
-    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)])
+    @tf.function(input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
     def count(texts: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
         rows, keys = [], []
         for rows_of_positions, found in rules.keys(texts):

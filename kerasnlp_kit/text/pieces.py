@@ -96,7 +96,7 @@ class ReversibleTokenizer:
 
     @functools.cached_property
     def _encode(self) -> Any:
-        return tf.function(self._graph.encode, input_signature=[tf.TensorSpec([None], tf.string)])
+        return tf.function(self._graph.encode, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
     def graph(self) -> Any:
         """Encoding and decoding as a part of a SavedModel: a `PieceGraph` or the like."""

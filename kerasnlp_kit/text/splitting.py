@@ -107,13 +107,13 @@ class SplitRules:
 @functools.lru_cache(maxsize=16)
 def compiled_tokenize(rules: SplitRules) -> Callable[[tf.Tensor], tf.RaggedTensor]:
     """`rules.tokenize` as a graph that is traced once for all tokenizers with these rules."""
-    return tf.function(rules.tokenize, input_signature=[tf.TensorSpec([None], tf.string)])
+    return tf.function(rules.tokenize, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
 @functools.lru_cache(maxsize=2)
 def compiled_normalize(rules: SplitRules) -> Callable[[tf.Tensor], tf.Tensor]:
     """`rules.normalize` as a graph, for tokens that come already split."""
-    return tf.function(rules.normalize, input_signature=[tf.TensorSpec([None], tf.string)])
+    return tf.function(rules.normalize, input_signature=[tf.TensorSpec([None], tf.string)], autograph=False)
 
 
 def _characters(characters: set[str]) -> str:

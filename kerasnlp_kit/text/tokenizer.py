@@ -304,7 +304,7 @@ class Tokenizer:
         if self._lookup is None or self._lookup[0][:-1] != key[:-1] or self._lookup[0][-1] is not key[-1]:
             graph = self.graph(max_length=max_length)
             specification = tf.RaggedTensorSpec([None, None], tf.string)
-            self._lookup = key, tf.function(graph.look_up, input_signature=[specification])
+            self._lookup = key, tf.function(graph.look_up, input_signature=[specification], autograph=False)
         for tokens in self._token_batches(texts):
             ids = self._lookup[1](tokens)
             yield ids.values.numpy(), ids.row_splits.numpy()
@@ -334,7 +334,7 @@ def _portions(texts: Iterable[Text]) -> Iterator[list]:
         yield portion
 
 
-@tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64)])
+@tf.function(input_signature=[tf.TensorSpec([None], tf.string), tf.TensorSpec([None], tf.int64)], autograph=False)
 def _count_words(tokens: tf.Tensor, row_splits: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
     """Different words by first appearance, how often each occurs, and in how many rows."""
     words, word_ids, counts = tf.unique_with_counts(tokens, out_idx=tf.int64)

@@ -2,6 +2,7 @@
 
 import ast
 import dataclasses
+import functools
 import inspect
 import json
 import re
@@ -68,6 +69,16 @@ def build(name, options=None, classes=3):
     return network
 
 
+@functools.cache
+def _built(name, options, classes):
+    return build(name, json.loads(options), classes)
+
+
+def shared(name, options=None, classes=3):
+    """Likewise, for tests that do not change it: one for all."""
+    return _built(name, json.dumps(options or {}), classes)
+
+
 def logits(network, ids):
     return np.asarray(network(np.asarray(ids, "int32"), training=False))
 
@@ -75,7 +86,7 @@ def logits(network, ids):
 @every_case
 @pytest.mark.parametrize("classes", [2, 3])
 def test_it_gives_a_logit_for_each_class(name, options, classes):
-    network = build(name, options, classes)
+    network = shared(name, options, classes)
     assert network.name == name
     assert network.output_shape == (None, classes)
     found = logits(network, IDS)
@@ -86,7 +97,7 @@ def test_it_gives_a_logit_for_each_class(name, options, classes):
 
 @every_case
 def test_each_token_counts(name, options):
-    network = build(name, options)
+    network = shared(name, options)
     for position in range(IDS.shape[1]):
         other = IDS[:1].copy()
         other[0, position] = 10
@@ -96,14 +107,14 @@ def test_each_token_counts(name, options):
 
 @every_case
 def test_extra_padding_does_not_change_the_output(name, options):
-    network = build(name, options)
+    network = shared(name, options)
     wider = np.pad(IDS, [(0, 0), (0, 4)])
     np.testing.assert_allclose(logits(network, wider), logits(network, IDS), atol=1e-5)
 
 
 @every_case
 def test_neither_the_order_of_a_batch_nor_batch_mates_change_the_output(name, options):
-    network = build(name, options)
+    network = shared(name, options)
     together = logits(network, IDS)
     alone = np.concatenate([logits(network, row[None]) for row in IDS])
     np.testing.assert_allclose(alone, together, atol=1e-5)
@@ -112,7 +123,7 @@ def test_neither_the_order_of_a_batch_nor_batch_mates_change_the_output(name, op
 
 @every_case
 def test_an_empty_row_gives_a_finite_output_of_its_own(name, options):
-    network = build(name, options)
+    network = shared(name, options)
     found = logits(network, [[0, 0, 0, 0, 0], IDS[0]])
     assert np.isfinite(found).all()
     np.testing.assert_allclose(found[:1], logits(network, [[0]]), atol=1e-5)
@@ -129,7 +140,7 @@ def test_what_run_json_says_of_it_is_enough_to_build_it_again(name, options):
 
 @every_case
 def test_saved_weights_are_loaded_into_a_new_network(name, options, tmp_path):
-    network, other = build(name, options), build(name, options)
+    network, other = shared(name, options), build(name, options)
     path = tmp_path / "model.weights.h5"
     network.save_weights(path)
     other.set_weights([np.zeros_like(weight) for weight in other.get_weights()])
@@ -163,7 +174,7 @@ def test_dropout_of_the_defaults_changes_training_and_not_inference(name):
 
 @every_case
 def test_the_network_compiles_under_xla(name, options):
-    network = build(name, options)
+    network = shared(name, options)
     compiled = tf.function(lambda ids: network(ids, training=False), jit_compile=True)
     np.testing.assert_allclose(compiled(tf.constant(IDS)).numpy(), logits(network, IDS), atol=1e-5)
 

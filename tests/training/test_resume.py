@@ -244,7 +244,7 @@ def test_a_writer_that_breaks_off_between_two_added_up_steps_is_resumed_to_the_s
     assert ran.code == 0, ran.err
     assert "Resuming after epoch 2, batch 3" in ran.out
     options = ModelFolder(trained_writer).run()["options"]
-    assert (options["accumulate"], options["average_epochs"], options["epochs"]) == (2, 1.0, 16)
+    assert (options["accumulate"], options["average_epochs"], options["epochs"]) == (2, 1.0, 8)
     # So much also for run.json: as a config file it repeats the run.
     assert_same_writers(trained_writer, tmp_path / "models" / "dates")
 
