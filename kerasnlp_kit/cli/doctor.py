@@ -5,8 +5,8 @@ from typing import Annotated
 
 import tyro
 
+from kerasnlp_kit.cli.imports import without_keras
 from kerasnlp_kit.cli.parsing import parse
-from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFolder, OptionalName
 from kerasnlp_kit.errors import UserError
 

@@ -4,8 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from kerasnlp_kit.cli.imports import without_keras
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, require
-from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 
 if TYPE_CHECKING:

@@ -8,8 +8,8 @@ from typing import Annotated, Any
 
 import tyro
 
+from kerasnlp_kit.cli.imports import without_keras
 from kerasnlp_kit.cli.parsing import ModelArgument, parse, refuse_other_task, require
-from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFile
 from kerasnlp_kit.evaluation.terminal import printable
 

@@ -3,8 +3,8 @@
 import sys
 from dataclasses import dataclass
 
+from kerasnlp_kit.cli.imports import without_keras
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, require
-from kerasnlp_kit.cli.without_keras import without_keras
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
 from kerasnlp_kit.errors import UserError
 

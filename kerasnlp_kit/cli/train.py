@@ -1,13 +1,15 @@
 """``train.py DATA``: trains a model on labelled texts, or on pairs of texts, and exports it."""
 
 from kerasnlp_kit.api.dispatch import model_for_data, run_training
+from kerasnlp_kit.cli.imports import keras_alone
 from kerasnlp_kit.options import parse_run
 
 
 def main(arguments: list[str], prog: str) -> int:
     """Parses, trains, and prints the result."""
     config, resume = parse_run(arguments, prog, model_for_data)
-    trained = run_training(config, resume=resume)
+    with keras_alone(config.flat()["backend"]):
+        trained = run_training(config, resume=resume)
     from kerasnlp_kit.api.documents import closing_lines
 
     data, scores = list(trained.scores.items())[-1]

@@ -1,6 +1,6 @@
 """One label for a text."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -201,6 +201,7 @@ class ClassifierGraph(tf.Module):
         """
         ids, ngrams = (tf.TensorSpec([None, None], tf.int32, name=name) for name in ("ids", "ngrams"))
         networks = [isinstance(scorer, NetworkScorer) for scorer in self._scorers]
+        function: Callable[..., dict[str, tf.Tensor]]
         if all(networks):
             function, specs = lambda ids: self._classify_numbers(ids, None), [ids]
         elif not any(networks):

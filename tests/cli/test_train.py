@@ -24,11 +24,17 @@ SMALL = ("--model=cnn_classifier", "--embedding-dim=6", "--filters=5", "--kernel
 def test_the_command_the_installed_program_and_python_give_the_same_model(here, shell, reviews, proven_here):
     flags = ["--epochs", "2", "--seed", "3", *SMALL]
     script = shell("train.py", reviews, *flags, "--name", "by_script")
-    program = shell("kerasnlp_kit", "train", "reviews.csv", *flags, "--name", "by_program")
+    importtime = ["-X", "importtime"]
+    program = shell("kerasnlp_kit", "train", "reviews.csv", *flags, "--name", "by_program", python=importtime)
     small = {"embedding_dim": 6, "filters": 5, "kernels": (1,), "learning_rate": 0.05}
     kit.train("reviews.csv", model="cnn_classifier", epochs=2, seed=3, **small, name="by_python")
     assert (script.code, program.code) == (0, 0), script.err + program.err
-    assert script.err == program.err == "", "nothing is wrong, so nothing is said on standard error"
+    imports = [line for line in program.err.splitlines() if line.startswith("import time:")]
+    assert script.err == "" and len(imports) == len(program.err.splitlines()), "nothing is wrong, nothing is said"
+    # In the order of their ends: what is imported by another stands before it.
+    order = [line.rpartition("|")[2].strip() for line in imports]
+    assert not {"jax.numpy", "matplotlib.figure"} & set(order[: order.index("tensorflow")])
+    assert "matplotlib.figure" in order, "for the report"
     metrics = [(here / "models" / f"by_{way}" / "metrics.json").read_text() for way in ("script", "program", "python")]
     assert metrics[0] == metrics[1] == metrics[2]
     texts = ["the room was clean", "the room was dirty", "neither"]
