@@ -1,12 +1,13 @@
 """An autoencoder in memory: for the dev score of each epoch and for the proof."""
 
+import functools
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasnlp_kit.decoding.one import normal
+from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.export.verify_autoencoding import LatentMemory
 from kerasnlp_kit.tasks.autoencoding import BoundScorer, LatentSearch, score_latent
 from kerasnlp_kit.tasks.latent_scores import LatentScores
@@ -32,7 +33,9 @@ class MemoryAutoencoder:
         self.tokenizer = tokenizer
         self.longest = longest
         self._scorer = BoundScorer(network)
-        self._writer = Writer(network, LatentSearch(longest).greedy)
+        search = LatentSearch(longest)
+        self._writer = Writer(network, search.greedy)
+        self._sampler = Writer(network, functools.partial(_drawn, search))
 
     def score(self, ids: TokenIds, seed: int) -> LatentScores:
         """What it says of texts without begin and end; the vector of text n is drawn with the seed ``seed + n``."""
@@ -44,17 +47,12 @@ class MemoryAutoencoder:
     def decode(self, vectors: np.ndarray) -> list[str]:
         """Texts of vectors: float32 (texts, latent)."""
         with devices.exact():
-            found = self._writer(keras.ops.convert_to_tensor(vectors.astype("float32")))
-        return self._texts(found)
+            return self._texts(self._writer.predict_on_batch(vectors.astype("float32")))
 
     def sample(self, count: int, seed: int) -> list[str]:
         """New texts, drawn from the whole vocabulary."""
-        options = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
-        seeds = keras.ops.convert_to_tensor((seed + np.arange(count)).astype("int32"))
         with devices.exact():
-            vectors = normal(seeds, self.network.latent)
-            found = LatentSearch(self.longest).sample(self.network, vectors, seeds, **options)._asdict()
-        return self._texts(found)
+            return self._texts(self._sampler.predict_on_batch((seed + np.arange(count)).astype("int32")[:, None]))
 
     def memory(self, seed: int) -> LatentMemory:
         """For the proof."""
@@ -76,4 +74,10 @@ class MemoryAutoencoder:
         )
 
     def _texts(self, found: Any) -> list[str]:
-        return self.tokenizer.decode(without_ends(np.asarray(keras.ops.convert_to_numpy(found["tokens"]))[:, 0]))
+        return self.tokenizer.decode(without_ends(np.asarray(found["tokens"])[:, 0]))
+
+
+def _drawn(search: LatentSearch, network: Any, seeds: Any) -> Decoded:
+    """Texts of vectors from the prior; seeds: int32 (texts, 1)."""
+    vectors = normal(seeds[:, 0], network.latent)
+    return search.sample(network, vectors, seeds[:, 0], temperature=1.0, top_k=0, top_p=1.0)

@@ -12,23 +12,32 @@ class AnyShape(keras.Model):
     predict_function: Any  # of `keras.Model`
 
     def make_predict_function(self, force: bool = False) -> Any:
-        """See `keras.Model`; all inputs are int32 (batch, time)."""
+        """See `keras.Model`; inputs, one or several by name: int32 (batch, time), or float32 (batch, dimensions)."""
         if keras.backend.backend() != "tensorflow":
             return super().make_predict_function(force)
         if self.predict_function is None or force:
             import tensorflow as tf
 
             @functools.cache
-            def traced(names: tuple[str, ...]) -> Any:
-                specification = tf.TensorSpec([None, None], tf.int32)
-                signature = dict.fromkeys(names, specification) if names else specification
-                return tf.function(
-                    lambda inputs: self(inputs, training=False), input_signature=[signature], autograph=False
-                )
+            def traced(kinds: tuple[tuple[str, tf.DType, int], ...]) -> Any:
+                shapes = {
+                    name: tf.TensorSpec([None, None if type_.is_integer else width], type_)
+                    for name, type_, width in kinds
+                }
+                signature = shapes.get(_ALONE, shapes)
+                function = lambda inputs: self(inputs, training=False)  # noqa: E731
+                return tf.function(function, input_signature=[signature], autograph=False)
 
             def predict(data: Any) -> Any:
                 ((inputs,),) = data
-                return traced(tuple(inputs) if isinstance(inputs, dict) else ())(inputs)
+                named = inputs if isinstance(inputs, dict) else {_ALONE: inputs}
+                types = {name: tf.as_dtype(array.dtype) for name, array in named.items()}
+                # How many dimensions vectors have must be known; how many tokens rows have must not be.
+                widths = {name: 0 if types[name].is_integer else array.shape[1] for name, array in named.items()}
+                return traced(tuple((name, types[name], widths[name]) for name in named))(inputs)
 
             self.predict_function = predict
         return self.predict_function
+
+
+_ALONE = ""  # in the place of a name, of an input that has none

@@ -38,7 +38,7 @@ class Writer(AnyShape):
         search: how to write, a method of `Search` or the like: network and source to `Decoded`.
 
     Call:
-        source: int32 (batch, source time)
+        source: int32 (batch, source time), or what else the search takes
         returns: the fields of `Decoded`, by name
     """
 
