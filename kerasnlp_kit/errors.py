@@ -1,4 +1,7 @@
-"""The two ways in which a run fails on purpose."""
+"""The ways in which a run fails on purpose, and whose mistake it was."""
+
+import contextlib
+from collections.abc import Iterator
 
 
 class UserError(ValueError):
@@ -18,3 +21,12 @@ class TrainingDiverged(UserError):
 
     def __init__(self) -> None:
         super().__init__("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")
+
+
+@contextlib.contextmanager
+def about(source: str) -> Iterator[None]:
+    """Puts the name of what was read before the message of a UserError that comes from within."""
+    try:
+        yield
+    except UserError as error:
+        raise UserError(f"{source}: {error}") from error

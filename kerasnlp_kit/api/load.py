@@ -49,6 +49,8 @@ class LoadedFolder:
         self.run = self.files.run()
         if self.run["task"] != self.task:
             raise UserError(f"{self.folder} must be a model that {self.does}. Its task: {self.run['task']}")
+        if not self.run["parts"] or not all(isinstance(part, dict) for part in self.run["parts"]):
+            raise UserError(f"{self.files.path / 'run.json'} must name the model's parts; train the model again.")
         self.saved_model = self.files.saved_model()
         quiet_start()
         import tensorflow as tf

@@ -12,7 +12,7 @@ from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.constants import UNK
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
 from kerasnlp_kit.data.split import split_pairs
-from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.errors import UserError, about
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import PairSizes
 from kerasnlp_kit.text.token_ids import TokenIds
@@ -78,7 +78,8 @@ def read_pair_data(config: PairConfig, say: Say) -> PairData:
         dev = _read_other(data.dev, config, everything, say)
         name = test.source + (" (test)" if test.source == dev.source else "") if test else None
         return PairData(everything, dev, test, dev.source, name)
-    train_rows, dev_rows = split_pairs(everything.sources, data.dev_fraction, config.training.seed)
+    with about(everything.source):
+        train_rows, dev_rows = split_pairs(everything.sources, data.dev_fraction, config.training.seed)
     if not len(dev_rows) or not len(train_rows):
         raise UserError(f"{everything.source} has too few rows to hold some out for choosing; give --dev.")
     dev_name = f"dev ({len(dev_rows):,} rows held out)"

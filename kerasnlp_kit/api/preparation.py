@@ -10,7 +10,7 @@ from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.constants import UNK, UNK_TOKEN
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
 from kerasnlp_kit.data.split import split_label_sets, split_rows
-from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.errors import UserError, about
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import Sizes
 from kerasnlp_kit.text.token_ids import TokenIds
@@ -130,11 +130,12 @@ def read_data(config: RunConfig, say: Say) -> Data:
         dev = _read_other(data.dev, config, everything, say)
         return Data(everything, dev, test, dev.source, outside)
     options = (data.dev_fraction, config.training.seed)
-    if everything.targets is not None:
-        train_rows, dev_rows = split_label_sets(everything.texts, everything.targets, *options)
-    else:
-        assert everything.labels is not None
-        train_rows, dev_rows = split_rows(everything.texts, everything.labels, *options)
+    with about(everything.source):
+        if everything.targets is not None:
+            train_rows, dev_rows = split_label_sets(everything.texts, everything.targets, *options)
+        else:
+            assert everything.labels is not None
+            train_rows, dev_rows = split_rows(everything.texts, everything.labels, *options)
     if not len(dev_rows) or not len(train_rows):
         raise UserError(
             f"{everything.source} has too few rows to hold some out for choosing the best epoch; give --dev."

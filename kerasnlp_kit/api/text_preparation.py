@@ -12,7 +12,7 @@ from kerasnlp_kit.constants import EOS, UNK
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.plain_text import PARAGRAPH, read_texts
 from kerasnlp_kit.data.split import split_rows
-from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.errors import UserError, about
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import TextSizes
 from kerasnlp_kit.text.token_ids import TokenIds
@@ -72,9 +72,9 @@ def read_text_data(config: TextConfig, say: Say) -> TextData:
         dev = _read_other(data.dev, config, everything, say)
         name = test.source + (" (test)" if test.source == dev.source else "") if test else None
         return TextData(everything, dev, test, dev.source, name)
-    train_rows, dev_rows = split_rows(
-        everything.texts, np.zeros(len(everything), np.int64), data.dev_fraction, config.training.seed
-    )
+    as_one_class = np.zeros(len(everything), np.int64)
+    with about(everything.source):
+        train_rows, dev_rows = split_rows(everything.texts, as_one_class, data.dev_fraction, config.training.seed)
     if not len(dev_rows) or not len(train_rows):
         raise UserError(f"{everything.source} has too few texts to hold some out for choosing; give --dev.")
     train, dev = everything.take(train_rows), everything.take(dev_rows)

@@ -84,6 +84,12 @@ def test_a_wrong_flag_is_told_in_one_line(here, refused, flags, expected):
     assert expected in refused("train", "pairs.csv", *WRITER, *flags)
 
 
+def test_a_single_pair_cannot_be_split(here, refused):
+    (here / "one.csv").write_text("source,target\nMay 3,1998-05-03\n")
+    told = "one.csv: expected two or more distinct texts to set some aside for development; give a dev file."
+    assert told in refused("train", "one.csv", *WRITER)
+
+
 def test_a_resume_of_nothing_is_told(refused):
     assert "There is no unfinished run models/pairs.unfinished to resume." in refused(
         "train", "--resume", "models/pairs"
@@ -155,6 +161,14 @@ def test_a_folder_that_was_changed_is_told(here, refused, trained_writer, dates)
     with (folder / "target.json").open("ab") as file:
         file.write(b" ")
     assert f"{folder / 'target.json'} is not what manifest.json says" in refused("predict", folder, dates)
+
+
+@pytest.mark.parametrize("parts", [[], [None]])
+def test_a_model_without_parts_is_told(here, refused, trained_writer, dates, parts):
+    folder = ModelFolder(broken(here, trained_writer))
+    folder.write_json("run.json", {**folder.run(), "parts": parts})
+    folder.write_manifest()
+    assert "must name the model's parts" in refused("predict", folder.path, dates)
 
 
 @pytest.mark.parametrize("name", ["../source.json", "/etc/passwd", "run.json", "weights/x.json", None, 3, ["a"]])
