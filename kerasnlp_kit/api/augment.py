@@ -103,7 +103,7 @@ def augment_file(
     data: str | os.PathLike[str], output: str | os.PathLike[str], *, spreadsheet_safe: bool = False, **options: Any
 ) -> Augmentation:
     """Writes new texts and labels to a file, in columns called text and label; see `augment`."""
-    require_table_name(output)
+    require_table_name(output, data)
     found = augment(data, **options)
     if not found.texts:
         raise UserError(f"{data}: every text that was drawn is a copy or looks like another class; nothing is written.")

@@ -12,7 +12,7 @@ from kerasnlp_kit.api.documents import how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
-from kerasnlp_kit.data.columns import Columns, find_columns
+from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.table import read_table
 from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
@@ -180,13 +180,14 @@ def label_file(
     Returns:
         Number of rows.
     """
-    require_table_name(output)
+    require_table_name(output, data)
     model = LoadedModel(folder)
     table = read_table(data)
     trained = _columns(model.run).text
-    if not text_columns and all(name in table.columns for name in trained):
-        text_columns = trained
-    text = find_columns(table, text_columns, need_label=False).text
+    known = all(name in table.columns for name in trained)
+    text = find_columns(table, text_columns or (trained if known else ()), need_label=False).text
+    if not text_columns and not known:
+        say(other_columns_note(table.source, trained, text, "--text-column"))
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
     columns = {name: table.data.column(name) for name in table.columns}
     usual = predicted_names(model)

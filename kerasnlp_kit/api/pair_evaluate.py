@@ -12,6 +12,7 @@ from kerasnlp_kit.api.pair_documents import how_to_load_writer
 from kerasnlp_kit.api.pair_scoring import GenerationScores, GroupedPairs, grouped, score_outputs
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.writer import LoadedWriter
+from kerasnlp_kit.data.columns import other_columns_note
 from kerasnlp_kit.data.examples import texts_of
 from kerasnlp_kit.data.pair_columns import PairColumns, find_source_column
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
@@ -165,13 +166,15 @@ def write_file(
     Returns:
         Number of rows.
     """
-    require_table_name(output)
+    require_table_name(output, data)
     model = LoadedWriter(folder)
     table = read_table(data)
     trained = _columns(model.run).source
-    if source_column is None and trained in table.columns:
-        source_column = trained
-    sources = texts_of(table, [find_source_column(table, source_column)])
+    known = trained in table.columns
+    column = find_source_column(table, source_column or (trained if known else None))
+    if source_column is None and not known:
+        say(other_columns_note(table.source, [trained], [column], "--source-column"))
+    sources = texts_of(table, [column])
     written, totals = model.write(sources, **options)
     columns = {name: table.data.column(name) for name in table.columns}
     names = free_names(PREDICTED, table.columns)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasnlp_kit.config import PairConfig, RunConfig, TextConfig
+from kerasnlp_kit.data.source import require_source
 from kerasnlp_kit.errors import TrainingDiverged, UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
 from kerasnlp_kit.options import UNFINISHED
@@ -110,6 +111,7 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConf
         final.verify()  # its SavedModels go into the new folder, whose manifest vouches for them
         return max(final.versions(), default=0) + 1
     if not config.output.overwrite:
+        require_source(config.train)  # who mistyped it must not be told of --overwrite
         raise UserError(f"{final.path} exists: give --overwrite, --new-version, or another --name.")
     return 1
 

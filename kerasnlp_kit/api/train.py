@@ -199,8 +199,14 @@ def _decide(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> tuple[
             record["decision"]["thresholds"] = chosen.tolist()
             answered = accepted(probabilities, chosen)
             correct = probabilities.argmax(axis=1) == labels
-            right = f"{correct[answered].mean():.1%}" if answered.any() else "none"
-            run.say(f"thresholds: on dev {answered.mean():.1%} of the texts get an answer, {right} of these right")
+            if answered.any():
+                right = f"{correct[answered].mean():.1%} of these right"
+                run.say(f"thresholds: on dev {answered.mean():.1%} of the texts get an answer, {right}")
+            else:
+                run.say(
+                    "note: on dev no text gets an answer: no class reaches --min-precision there. Give more dev rows, "
+                    "or a lower precision; as it is, the model leaves everything to a person."
+                )
     return probabilities, record
 
 

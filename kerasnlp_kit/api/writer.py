@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.api.load import LoadedFolder
+from kerasnlp_kit.errors import UserError
 
 BATCH = 128
 SORTED = 64 * BATCH  # texts that are read at once and sorted by length
@@ -48,9 +49,16 @@ class LoadedWriter(LoadedFolder):
 
         Returns:
             Texts, and their scores, float32 (texts,): log-probabilities, with beam search divided by the penalty.
+
+        Raises:
+            UserError: nothing compiled was exported.
         """
         import tensorflow as tf
 
+        if compiled and "greedy_xla" not in self.signatures:
+            raise UserError(
+                f"{self.folder} holds nothing compiled: it was trained with --no-xla. Leave --compiled out."
+            )
         penalty = self.run["parts"][0]["length_penalty"] if length_penalty is None else length_penalty
         penalties = {"length_penalty": tf.constant(penalty, tf.float32)}
         if seed is not None:
@@ -63,11 +71,11 @@ class LoadedWriter(LoadedFolder):
             own = self.run["parts"][0]["beam"]
 
             def ask(batch: Any, first: int) -> Any:
-                if compiled and beam == own and "beam_xla" in self.signatures:
+                if compiled and beam == own:
                     return self.signatures["beam_xla"](source=batch, **penalties)
                 return self.signatures["beam"](source=batch, beam_size=tf.constant(beam), **penalties)
         else:
-            name = "greedy_xla" if compiled and "greedy_xla" in self.signatures else "serving_default"
+            name = "greedy_xla" if compiled else "serving_default"
 
             def ask(batch: Any, first: int) -> Any:
                 return self.signatures[name](source=batch)

@@ -74,7 +74,7 @@ def main(arguments: list[str], prog: str) -> int:
     from kerasnlp_kit.evaluation.terminal import printable
 
     if options.predictions:
-        require_table_name(options.predictions)
+        require_table_name(options.predictions, options.data)
     with without_keras():
         result = _evaluate(options)
     if options.json:

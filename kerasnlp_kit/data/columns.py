@@ -163,6 +163,12 @@ def is_plain_value(cell: str) -> bool:
     return is_number(cell) or (any(map(str.isdigit, cell)) and not any(map(str.isalpha, cell)))
 
 
+def other_columns_note(source: str, trained: Sequence[str], taken: Sequence[str], flag: str) -> str:
+    """What to say where a file has not the columns of the training, and others were found."""
+    expected, found = (" and ".join(f'"{name}"' for name in names) for names in (trained, taken))
+    return f"note: {source} has no {expected}, which the model was trained on; {found} is taken. {flag} says otherwise."
+
+
 def _guess_text(table: Table, labels: Sequence[str], need_label: bool) -> str:
     """Returns the column with the longest and most varied cells that are not numbers or dates."""
     best, best_score = None, 0.0

@@ -177,6 +177,12 @@ def _downloaded(address: str, shown: str) -> Iterator[Path]:
         yield path
 
 
+def require_source(source: str) -> None:
+    """Raises as `open_source` does if there is no such file; addresses and standard input are not looked at."""
+    if source != "-" and not _is_remote(source) and not source.lower().startswith("file:"):
+        _require_file(Path(source).expanduser(), source)
+
+
 def _require_file(path: Path, name: str) -> None:
     """Raises if there is nothing to read at `path`, naming what may have been meant."""
     if path.is_dir():

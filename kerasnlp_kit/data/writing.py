@@ -107,14 +107,21 @@ def free_names(usual: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def require_table_name(path: str | os.PathLike[str]) -> None:
-    """Checks that `write_table` knows the format, to be asked before long work.
+def require_table_name(path: str | os.PathLike[str], data: str | os.PathLike[str]) -> None:
+    """Checks, before long work, that `write_table` knows the format, and that the file read is not replaced.
+
+    Args:
+        path: what is to be written.
+        data: what is read.
 
     Raises:
-        UserError: an unknown suffix.
+        UserError: an unknown suffix, the same file.
     """
-    if os.fspath(path) != "-":
-        _format(os.fspath(path))
+    if os.fspath(path) == "-":
+        return
+    _format(os.fspath(path))
+    if Path(path).exists() and Path(data).exists() and Path(path).samefile(data):
+        raise UserError(f"{path} is the file that is read, and would be replaced. Give another name.")
 
 
 def _format(name: str) -> tuple[str, bool]:
@@ -123,7 +130,7 @@ def _format(name: str) -> tuple[str, bool]:
     suffix = Path(name[:-3] if packed else name).suffix.lower()
     if suffix not in _SUFFIXES or (packed and suffix == ".parquet"):
         raise UserError(
-            f"{name}: expected a name that ends in {', '.join(_SUFFIXES)} or, all but the last, in .gz too."
+            f"{name}: expected a name that ends in {', '.join(_SUFFIXES)}, or one of the first three and .gz."
         )
     return suffix, packed
 

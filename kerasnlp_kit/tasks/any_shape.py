@@ -26,7 +26,8 @@ class AnyShape(keras.Model):
                 }
                 signature = shapes.get(_ALONE, shapes)
                 function = lambda inputs: self(inputs, training=False)  # noqa: E731
-                return tf.function(function, input_signature=[signature], autograph=False)
+                # The concrete function: each model has its own, which TensorFlow would warn of as of tracing too often.
+                return tf.function(function, input_signature=[signature], autograph=False).get_concrete_function()
 
             def predict(data: Any) -> Any:
                 ((inputs,),) = data
@@ -34,7 +35,9 @@ class AnyShape(keras.Model):
                 types = {name: tf.as_dtype(array.dtype) for name, array in named.items()}
                 # How many dimensions vectors have must be known; how many tokens rows have must not be.
                 widths = {name: 0 if types[name].is_integer else array.shape[1] for name, array in named.items()}
-                return traced(tuple((name, types[name], widths[name]) for name in named))(inputs)
+                return traced(tuple((name, types[name], widths[name]) for name in named))(
+                    tf.nest.map_structure(tf.convert_to_tensor, inputs)
+                )
 
             self.predict_function = predict
         return self.predict_function

@@ -89,10 +89,11 @@ def test_nothing_to_write_for_is_no_error(writer):
     assert texts == [] and scores.shape == (0,)
 
 
-def test_compiled_signatures_that_were_not_exported_are_done_without(writer):
+def test_compiled_signatures_that_were_not_exported_cannot_be_asked(writer):
     assert "greedy_xla" not in writer.signatures
-    assert writer.predict(SOURCES, compiled=True) == writer.predict(SOURCES)
-    assert writer.predict(SOURCES, beam=4, compiled=True) == writer.predict(SOURCES, beam=4)
+    for beam in (1, 4):
+        with pytest.raises(kit.UserError, match=r"holds nothing compiled; it was trained with --no-xla"):
+            writer.predict(SOURCES, beam=beam, compiled=True)
 
 
 def test_evaluation_by_python_is_that_of_the_command(trained_writer, dates, run_in, tmp_path):

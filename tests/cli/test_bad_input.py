@@ -262,6 +262,12 @@ def test_a_folder_that_is_no_model_is_told(here, command):
     assert ran.code == 2 and "models/x is not a complete model folder: manifest.json is missing" in ran.err
 
 
+def test_a_missing_file_is_told_also_where_its_name_is_taken(command, here):
+    (here / "models" / "topics").mkdir()
+    ran = command("train", "topics.csv")
+    assert ran.code == 2 and ran.err == "error: topics.csv: there is no such file. Check the path.\n"
+
+
 # How it is told
 
 

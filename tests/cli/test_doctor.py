@@ -52,6 +52,16 @@ def test_columns_are_taken_as_named(command, here):
     assert ran.code == 0 and 'text columns "a" + "b" (as asked), label column "c" (as asked)' in ran.out
 
 
+def test_pairs_are_not_taken_for_labelled_texts(command, here, refused):
+    lines = "".join(f"{text},the answer number {row}\n" for row, (text, _) in enumerate(ROWS))
+    (here / "pairs.csv").write_text("source,target\n" + lines)
+    assert "pairs.csv holds pairs, a text for a text, and the doctor looks at labelled texts." in refused(
+        "doctor", "pairs.csv"
+    )
+    ran = command("doctor", "pairs.csv", "--no-model", "--text-column", "source", "--label-column", "target")
+    assert ran.code == 0
+
+
 @pytest.mark.parametrize(
     ("arguments", "expected"),
     [

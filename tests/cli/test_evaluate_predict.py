@@ -203,6 +203,27 @@ def test_predict_keeps_the_columns_of_an_earlier_answer(here, command, trained, 
     assert list(again)[4:] == ["predicted_label_3", "probability_3"]
 
 
+def test_predict_tells_of_other_columns_than_those_of_the_training(here, command, trained):
+    (here / "new.csv").write_text("id,body\n1,my parcel is late\n2,where is it\n")
+    ran = command("predict", trained, "new.csv", "--output", "a.csv")
+    told = 'note: new.csv has no "text", which the model was trained on; "body" is taken. --text-column says otherwise.'
+    assert ran.code == 0 and told in ran.err.splitlines()
+    assert command("predict", trained, "new.csv", "--output", "a.csv", "--text-column", "body").err == (
+        "2 rows written to a.csv\n"
+    )
+
+
+def test_the_file_that_is_read_is_not_replaced(here, command, trained):
+    (here / "new.csv").write_text("text,label\nmy parcel is late,refund_request\n")
+    (here / "link.csv").symlink_to(here / "new.csv")
+    for ran in (
+        command("predict", trained, "new.csv", "--output", "link.csv"),
+        command("evaluate", trained, "new.csv", "--predictions", "./new.csv"),
+    ):
+        assert ran.code == 2 and "is the file that is read, and would be replaced. Give another name." in ran.err
+    assert (here / "new.csv").read_text() == "text,label\nmy parcel is late,refund_request\n"
+
+
 def test_evaluating_costs_no_import_of_keras(shell, trained, tickets):
     ran = shell("evaluate.py", trained, tickets, "--out-of-scope", tickets, python=["-X", "importtime"])
     assert ran.code == 0, ran.err
