@@ -87,11 +87,13 @@ def text_cell(text: str) -> str:
 
 def _cards(data: LanguageReportData) -> str:
     metrics = data.scores.metrics
-    bounds = f"{metrics.interval[0]:.2f}–{metrics.interval[1]:.2f}" if metrics.interval else ""
+    bounds = "one text: no interval"
+    if metrics.interval:
+        bounds = f"{metrics.confidence:.0%}: {metrics.interval[0]:.2f}–{metrics.interval[1]:.2f}"
     name = f"{metrics.unit} perplexity" + (", at most" if metrics.bound else "")
     return page.cards(
         [
-            (name, f"{metrics.perplexity:.2f}", f"{metrics.confidence:.0%}: {bounds}"),
+            (name, f"{metrics.perplexity:.2f}", bounds),
             ("token perplexity", f"{metrics.token_perplexity:.2f}", f"{metrics.tokens:,} tokens"),
             ("bits a character", f"{metrics.bits_per_character:.3f}", f"{metrics.characters:,} characters"),
             ("texts", f"{metrics.n:,}", data.data_name),

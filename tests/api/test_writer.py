@@ -92,7 +92,7 @@ def test_nothing_to_write_for_is_no_error(writer):
 def test_compiled_signatures_that_were_not_exported_cannot_be_asked(writer):
     assert "greedy_xla" not in writer.signatures
     for beam in (1, 4):
-        with pytest.raises(kit.UserError, match=r"holds nothing compiled; it was trained with --no-xla"):
+        with pytest.raises(kit.UserError, match=r"holds nothing compiled: it was trained with --no-xla"):
             writer.predict(SOURCES, beam=beam, compiled=True)
 
 

@@ -40,6 +40,13 @@ def test_it_shows_figures_comparisons_samples_and_what_was_least_expected():
     assert found.index("word for word") < found.index("Beside the obvious"), "warnings come first"
 
 
+def test_of_a_single_text_there_is_no_interval():
+    one = score_language(TEXTS[:1], np.array([-3.0]), np.array([4]))
+    assert "95%" in report()
+    found = report(scores=LanguageScores(one, {}), texts=TEXTS[:1])
+    assert "one text: no interval" in found and "95%" not in found
+
+
 def test_no_text_is_run():
     found = report()
     assert "<script>" not in found and "<b>bold" not in found and "&lt;script&gt;" in found
