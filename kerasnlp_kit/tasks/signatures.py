@@ -24,7 +24,7 @@ DRAWN = [  # inputs of what is drawn; see `decoding.one.sample`
 def traced(functions: Mapping[str, tuple[Callable[..., Outputs], Sequence[tf.TensorSpec]]]) -> dict[str, Any]:
     """Functions to export, by name, of functions and their inputs.
 
-    Without AutoGraph: there is no control flow of Python's in them, and to look for it takes a third of the time.
+    Without AutoGraph: there is no control flow of Python's in them, and to look for it takes half of the time.
     """
     return {
         name: tf.function(function, input_signature=specs, autograph=False).get_concrete_function()
