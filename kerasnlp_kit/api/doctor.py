@@ -16,6 +16,7 @@ from kerasnlp_kit.data.copies import Copies, find_copies
 from kerasnlp_kit.data.doctor import examine, most_serious_first
 from kerasnlp_kit.data.examples import Examples, read_examples
 from kerasnlp_kit.data.findings import Finding, Pool, counted, rounded
+from kerasnlp_kit.data.kind import looks_like_pairs
 from kerasnlp_kit.data.label_noise import likely_wrong_labels
 from kerasnlp_kit.data.near_duplicates import plain_text, text_keys
 from kerasnlp_kit.errors import UserError
@@ -53,7 +54,7 @@ def doctor(
         say: Told what was read, line by line.
 
     Raises:
-        UserError: no file, one named twice, or one that cannot be read.
+        UserError: no file, one named twice, one that cannot be read, or pairs of texts.
     """
     sources = [os.fspath(file) for file in files]
     if not sources:
@@ -61,6 +62,11 @@ def doctor(
     for place, source in enumerate(sources):
         if source in sources[:place]:
             raise UserError(f"{source} is named twice. Name each file of the data set once.")
+    if not (text_columns or label_columns or label_separator) and all(map(looks_like_pairs, sources)):
+        raise UserError(
+            f"{sources[0]} holds pairs, a text for a text, and the doctor looks at labelled texts. If one of the "
+            "columns is a label, name both with --text-column and --label-column."
+        )
     pool = Pool(_read_files(sources, _Asked(tuple(text_columns), tuple(label_columns), label_separator), say))
     copies = find_copies(pool)
     findings = examine(pool, copies)

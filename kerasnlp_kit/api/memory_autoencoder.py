@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.decoding.one import normal
 from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.export.verify_autoencoding import LatentMemory
 from kerasnlp_kit.tasks.autoencoding import BoundScorer, LatentSearch, score_latent
@@ -79,5 +78,4 @@ class MemoryAutoencoder:
 
 def _drawn(search: LatentSearch, network: Any, seeds: Any) -> Decoded:
     """Texts of vectors from the prior; seeds: int32 (texts, 1)."""
-    vectors = normal(seeds[:, 0], network.latent)
-    return search.sample(network, vectors, seeds[:, 0], temperature=1.0, top_k=0, top_p=1.0)
+    return search.of_seeds(network, seeds[:, 0], temperature=1.0, top_k=0, top_p=1.0)

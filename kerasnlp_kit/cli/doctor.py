@@ -44,17 +44,10 @@ def main(arguments: list[str], prog: str) -> int:
         raise UserError(f"FILE must be given, before any option: {prog} FILE ...; {prog} --help tells more.")
     from kerasnlp_kit.api.diagnosis import require_folder
     from kerasnlp_kit.api.doctor import doctor
-    from kerasnlp_kit.data.kind import looks_like_pairs
     from kerasnlp_kit.evaluation.terminal import printable
 
     if options.output:
         require_folder(options.output)
-    named = options.text_column or options.label_column or options.label_separator
-    if not named and all(map(looks_like_pairs, options.files)):
-        raise UserError(
-            f"{options.files[0]} holds pairs, a text for a text, and the doctor looks at labelled texts. If one of the "
-            "columns is a label, name both with --text-column and --label-column."
-        )
     with without_keras():
         diagnosis = doctor(
             options.files,

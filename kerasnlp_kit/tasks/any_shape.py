@@ -1,6 +1,5 @@
 """Models that are traced once for all shapes."""
 
-import functools
 from typing import Any
 
 import keras
@@ -18,29 +17,25 @@ class AnyShape(keras.Model):
         if self.predict_function is None or force:
             import tensorflow as tf
 
-            @functools.cache
-            def traced(kinds: tuple[tuple[str, tf.DType, int], ...]) -> Any:
-                shapes = {
-                    name: tf.TensorSpec([None, None if type_.is_integer else width], type_)
-                    for name, type_, width in kinds
-                }
-                signature = shapes.get(_ALONE, shapes)
-                function = lambda inputs: self(inputs, training=False)  # noqa: E731
-                # The concrete function: each model has its own, which TensorFlow would warn of as of tracing too often.
-                return tf.function(function, input_signature=[signature], autograph=False).get_concrete_function()
+            def any_rows(tensor: tf.Tensor) -> tf.TensorSpec:
+                # How many dimensions vectors have must be known; how many tokens rows have must not be.
+                return tf.TensorSpec([None, None if tensor.dtype.is_integer else tensor.shape[1]], tensor.dtype)
+
+            traced: Any = None  # by the first inputs: a model has one kind of them
 
             def predict(data: Any) -> Any:
+                nonlocal traced
                 ((inputs,),) = data
-                named = inputs if isinstance(inputs, dict) else {_ALONE: inputs}
-                types = {name: tf.as_dtype(array.dtype) for name, array in named.items()}
-                # How many dimensions vectors have must be known; how many tokens rows have must not be.
-                widths = {name: 0 if types[name].is_integer else array.shape[1] for name, array in named.items()}
-                return traced(tuple((name, types[name], widths[name]) for name in named))(
-                    tf.nest.map_structure(tf.convert_to_tensor, inputs)
-                )
+                inputs = tf.nest.map_structure(tf.convert_to_tensor, inputs)
+                if traced is None:
+                    signature = tf.nest.map_structure(any_rows, inputs)
+                    answer = tf.function(self._answer, input_signature=[signature], autograph=False)
+                    # Not the function itself: each model has its own, which TensorFlow takes for tracing too often.
+                    traced = answer.get_concrete_function()
+                return traced(inputs)
 
             self.predict_function = predict
         return self.predict_function
 
-
-_ALONE = ""  # in the place of a name, of an input that has none
+    def _answer(self, inputs: Any) -> Any:
+        return self(inputs, training=False)

@@ -36,7 +36,10 @@ class LatentSearch:
 
     def prior(self, network: Any, seed: Any, count: Any, **options: Any) -> Decoded:
         """New texts: of vectors from the prior; text n is drawn with the seed ``seed + n``."""
-        seeds = seed + ops.arange(count, dtype="int32")
+        return self.of_seeds(network, seed + ops.arange(count, dtype="int32"), **options)
+
+    def of_seeds(self, network: Any, seeds: Any, **options: Any) -> Decoded:
+        """Likewise, with a seed for each text, int32 (batch,)."""
         return self.sample(network, normal(seeds, network.latent), seeds, **options)
 
     def _ends(self, vectors: Any) -> tuple[Any, Any]:
