@@ -17,7 +17,7 @@ class NgramLinear:
     """
 
     word_ngrams: int = 2
-    """Longest n-gram of words."""
+    """Longest n-gram of words; the start of the text is a word before the first one."""
     char_ngrams: tuple[int, int] = (2, 5)
     """Shortest and longest n-gram of characters, within blanks."""
     min_texts: int = 1

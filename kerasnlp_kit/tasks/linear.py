@@ -98,7 +98,7 @@ class LinearModel:
                 weights=self.weights,
                 bias=self.bias,
                 classes=self.classes,
-                rules=np.array([rules.words, *rules.characters, rules.lower], "int32"),
+                rules=np.array([rules.words, *rules.characters, rules.lower, rules.start], "int32"),
             )
 
     @classmethod
@@ -109,8 +109,9 @@ class LinearModel:
             ValueError, OSError, KeyError, EOFError, zipfile.BadZipFile: it is not such a file.
         """
         with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
-            words, shortest, longest, lower = (int(number) for number in arrays["rules"])
-            rules = NgramRules(words, (shortest, longest), bool(lower))
+            words, shortest, longest, *switches = (int(number) for number in arrays["rules"])
+            lower, start = [*switches, 0][:2]  # earlier models know no start
+            rules = NgramRules(words, (shortest, longest), bool(lower), bool(start))
             features = NgramFeatures(rules, arrays["keys"], arrays["idf"])
             return cls(features, arrays["weights"], arrays["bias"], int(arrays["classes"]))
 

@@ -24,6 +24,7 @@ _BYTES_AT_ONCE = 1_000_000
 _BLANK = 32
 _FACTOR = 0x5851F42D4C957F2D  # Knuth's multiplier of 64 bits; products wrap around
 _SIGN = -(2**63)
+_START = 0x9E3779B97F4A7C15 - 2**64  # in place of the hash of a word: Knuth's golden ratio of 64 bits
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,8 @@ class NgramRules:
     """Which n-grams of a text count.
 
     Words are split as `Tokenizer` does it, with each punctuation mark and each Chinese, Japanese or Thai character a
-    word of its own. Character n-grams lie within what blanks separate, with a blank at both ends of it as characters,
+    word of its own. The start of a text stands before its first word like another word, but is no n-gram alone: what a
+    text begins with tells much of questions and requests. Character n-grams lie within what blanks separate, with a blank at both ends of it as characters,
     like those of scikit-learn's analyzer ``char_wb``; but a blank alone is none, and what is shorter than the shortest
     n-gram gives none.
 
@@ -39,6 +41,7 @@ class NgramRules:
         words: longest word n-gram; 0 for none.
         characters: shortest and longest character n-gram; (0, 0) for none.
         lower: whether to ignore case.
+        start: whether n-grams of words may begin with the start of the text.
 
     Raises:
         UserError: these are no lengths, or no n-gram is left.
@@ -47,6 +50,7 @@ class NgramRules:
     words: int = 2
     characters: tuple[int, int] = (2, 5)
     lower: bool = True
+    start: bool = True
 
     def __post_init__(self) -> None:
         shortest, longest = self.characters
@@ -71,18 +75,31 @@ class NgramRules:
         split = SplitRules(lower=self.lower, keep_punctuation=True)
         found = []
         if self.words:
-            found.append(_word_ngrams(split.tokenize(texts), self.words))
+            found.append(_word_ngrams(split.tokenize(texts), self.words, self.start))
         if self.characters[1]:
             found.append(_character_ngrams(split.normalize(texts), *self.characters))
         return found
 
 
-def _word_ngrams(words: tf.RaggedTensor, longest: int) -> tuple[tf.Tensor, tf.Tensor]:
+def _word_ngrams(words: tf.RaggedTensor, longest: int, start: bool) -> tuple[tf.Tensor, tf.Tensor]:
     rows = words.value_rowids()
-    hashes = tf.strings.to_hash_bucket_fast(words.values, 2**63 - 1)
-    keys = [tf.bitwise.bitwise_or(key, _SIGN) for key in _polynomials(_shifted(hashes, longest))]
+    symbols = tf.strings.to_hash_bucket_fast(words.values, 2**63 - 1)
+    if start and longest > 1:
+        rows, symbols = _with_start(words, rows, symbols)
+    keys = [tf.bitwise.bitwise_or(key, _SIGN) for key in _polynomials(_shifted(symbols, longest))]
     in_row = [row == rows for row in _shifted(rows, longest, past_end=-1)]
+    if start and longest > 1:
+        in_row[0] = symbols != _START  # no hash of a word is negative
     return rows, tf.stack([tf.where(whole, key, NONE) for whole, key in zip(in_row, keys, strict=True)], axis=1)
+
+
+def _with_start(words: tf.RaggedTensor, rows: tf.Tensor, symbols: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Rows and symbols with another symbol before the first one of each row."""
+    every_row = tf.range(words.nrows())
+    places = [words.row_starts() + every_row, tf.range(tf.size(symbols, tf.int64)) + rows + 1]
+    places = [tf.cast(place, tf.int32) for place in places]
+    starts = tf.fill(tf.shape(every_row), tf.constant(_START, tf.int64))
+    return tf.dynamic_stitch(places, [every_row, rows]), tf.dynamic_stitch(places, [starts, symbols])
 
 
 def _character_ngrams(texts: tf.Tensor, shortest: int, longest: int) -> tuple[tf.Tensor, tf.Tensor]:

@@ -1,4 +1,5 @@
 import functools
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +19,7 @@ from kerasnlp_kit.text.splitting import SplitRules, compiled_normalize, compiled
 
 PUBLIC = Path(__file__).resolve().parents[3] / "shared" / "data"  # beside the checkout, where there is one
 RULES = NgramRules()
+START = "<start>"  # no word, as it holds punctuation
 TEXTS = (
     "What is the fee for a card payment?",
     "My card was declined, declined, declined!",
@@ -45,9 +47,13 @@ def normalize(text):
     return compiled_normalize(SplitRules())(tf.constant([text])).numpy()[0].decode()
 
 
+def word_ngrams(text):
+    words = split_words(text)
+    return [*words, *map(" ".join, itertools.pairwise([START, *words]))]
+
+
 def vectorizers():
-    words = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, lowercase=False, tokenizer=split_words)
-    words.set_params(token_pattern=None)
+    words = TfidfVectorizer(analyzer=word_ngrams, sublinear_tf=True)
     characters = TfidfVectorizer(analyzer="char_wb", ngram_range=(2, 5), sublinear_tf=True, preprocessor=normalize)
     return words, characters
 
@@ -58,11 +64,13 @@ def as_text(text):
 
 def keys_of(words, characters):
     """Keys of scikit-learn's features: each n-gram is looked for where it begins in a text of its own."""
-    pairs = RULES.keys(tf.constant([*words, *(ngram.strip() for ngram in characters)]))
+    alone = [*(ngram.removeprefix(START) for ngram in words), *(ngram.strip() for ngram in characters)]
+    pairs = RULES.keys(tf.constant(alone))
     (word_rows, word_keys), (rows, keys) = [(rows.numpy(), keys.numpy()) for rows, keys in pairs]
+    # The start stands before the text; the n-gram begins with it or after it.
     first = np.searchsorted(word_rows, np.arange(len(words)))
-    lengths = [len(split_words(ngram)) for ngram in words]
-    found = [word_keys[first, np.array(lengths) - 1]]
+    first = first + [not ngram.startswith(START) for ngram in words]
+    found = [word_keys[first, np.array([ngram.count(" ") for ngram in words])]]
     # A blank stands before the text; the n-gram begins with it or after it.
     first = np.searchsorted(rows, np.arange(len(words), len(words) + len(characters)))
     first = first + [ngram[0] != " " for ngram in characters]
@@ -285,9 +293,22 @@ def test_a_saved_model_gives_the_scores_of_the_model(tmp_path, columns, classes)
 # File
 
 
+def test_an_earlier_model_without_the_start_is_loaded_as_it_was(tmp_path):
+    path = tmp_path / "model.npz"
+    model = random_model(3, 3)
+    model.save(path)
+    with np.load(path, allow_pickle=False) as arrays:
+        content = dict(arrays)
+    content["rules"] = content["rules"][:-1]
+    np.savez(path, **content)
+    assert LinearModel.load(path).features.rules == NgramRules(start=False)
+    assert model.features.rules == NgramRules(start=True)
+
+
 @every_model
-def test_a_model_that_was_saved_is_loaded_as_it_was(tmp_path, columns, classes):
-    rules = NgramRules(words=3, characters=(1, 4), lower=False)
+@pytest.mark.parametrize("start", [False, True])
+def test_a_model_that_was_saved_is_loaded_as_it_was(tmp_path, columns, classes, start):
+    rules = NgramRules(words=3, characters=(1, 4), lower=False, start=start)
     model = random_model(columns, classes)
     model = LinearModel(
         NgramFeatures(rules, model.features.keys, model.features.idf), model.weights, model.bias, classes

@@ -34,6 +34,7 @@ RULES = [
     NgramRules(),
     NgramRules(words=1, characters=(1, 3)),
     NgramRules(words=3, characters=(0, 0)),
+    NgramRules(words=3, characters=(2, 2), start=False),
     NgramRules(words=0, characters=(3, 3), lower=False),
     NgramRules(words=0, characters=(1, 1)),
     NgramRules(words=1, characters=(4, 6)),
@@ -42,7 +43,9 @@ RULES = [
 every_rule = pytest.mark.parametrize("rules", RULES, ids=str)
 
 
-# The same in plain Python: an n-gram is the string of its characters, or the tuple of its words.
+# The same in plain Python: an n-gram is the string of its characters, or the tuple of its words; the start is one.
+
+START = "<start>"  # no word, as it holds punctuation
 
 
 def normalized(text, rules):
@@ -79,28 +82,30 @@ def padded_pieces(text):
 def ngrams_of(text, rules):
     """All n-grams of a text as often as they occur, in plain Python."""
     text = normalized(text, rules)
-    words = words_of(text)
+    words = [START] * rules.start + words_of(text)
     found = [
-        tuple(words[start : start + length])
+        tuple(words[first : first + length])
         for length in range(1, rules.words + 1)
-        for start in range(len(words) - length + 1)
+        for first in range(len(words) - length + 1)
     ]
     shortest, longest = rules.characters
     for piece in padded_pieces(text) if longest else []:
         for length in range(shortest, longest + 1):
             found += [piece[start : start + length] for start in range(len(piece) - length + 1)]
-    return Counter(ngram for ngram in found if ngram != " ")
+    return Counter(ngram for ngram in found if ngram not in (" ", (START,)))
 
 
 def table_of(rules, texts):
     """The key of each n-gram of the texts, found where the n-gram begins in a text that holds little else."""
     ngrams = sorted({ngram for text in texts for ngram in ngrams_of(text, rules)}, key=repr)
-    alone = [" ".join(ngram) if isinstance(ngram, tuple) else ngram.strip() for ngram in ngrams]
+    alone = [" ".join(ngram).removeprefix(START) if isinstance(ngram, tuple) else ngram.strip() for ngram in ngrams]
     pairs = [(rows.numpy(), keys.numpy()) for rows, keys in rules.keys(tf.constant([to_utf8(text) for text in alone]))]
     table = {}
     for number, ngram in enumerate(ngrams):
         if isinstance(ngram, tuple):
-            (rows, keys), position, length = pairs[0], 0, len(ngram) - 1
+            # The start stands before the text; the n-gram begins with it or after it.
+            after = rules.start and rules.words > 1 and ngram[0] != START
+            (rows, keys), position, length = pairs[0], int(after), len(ngram) - 1
         else:
             # A blank stands before the text; the n-gram begins with it or after it.
             (rows, keys), position = pairs[-1], 0 if ngram[0] == " " else 1
@@ -170,6 +175,18 @@ def test_keys_are_what_they_were_when_earlier_models_were_exported():
     assert words.numpy().tolist() == [[fingerprint % (2**63 - 1) - 2**63]]
     first, second = ((32 * factor + 97) % 2**63, (97 * factor + 32) % 2**63)
     assert characters.numpy().tolist() == [[NONE, first], [97, second], [NONE, NONE]]
+
+
+def test_what_a_text_begins_with_is_an_ngram_of_its_own():
+    first, later, none = (
+        counted(count_ngrams(NgramRules(characters=(0, 0)), [text]), 0) for text in ("what is", "is what", "")
+    )
+    assert len(first) == len(later) == 4, "two words, the two together, the first one with the start"
+    assert len(first.keys() & later.keys()) == 2, "the words alone"
+    assert not none, "the start alone is none"
+    without = counted(count_ngrams(NgramRules(characters=(0, 0), start=False), ["what is"]), 0)
+    assert len(without) == 3
+    assert without.keys() < first.keys(), "the start changes no other key"
 
 
 def test_case_counts_only_if_asked_for():
