@@ -15,10 +15,12 @@ from pathlib import Path
 
 from running import SHARED, scratch, texts, train, write_result
 
-# The peer: batches of 32, Adam 1e-3, early stopping on dev accuracy. Ours: the same sizes, larger batches and a
-# learning rate that falls to zero; chosen on the dev rows of banking77.
+# The peer: batches of 32, Adam 1e-3, early stopping on dev accuracy. Ours: the same sizes, larger batches, a learning
+# rate that falls to zero, the largest of the states and not the last one; chosen on the dev rows of banking77 (87.5 to
+# 89.8) and on five folds of the training and dev rows of sms_spam (98.2 to 98.4).
 FLAGS = ["--model", "lstm_classifier", "--epochs", "15", "--batch-size", "128", "--learning-rate", "6e-3"]
 FLAGS += ["--schedule", "linear", "--warmup", "0.05", "--patience", "15"]
+FLAGS += ["--pooling", "max", "--keep-punctuation", "--dropout", "0.3", "--word-dropout", "0.1"]
 EPOCHS = 40
 
 
