@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow.csv
+
 from kerasnlp_kit.data import read_table
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -45,11 +47,15 @@ class Run:
         return self.run["data"]["train"]["rows"] * len(training["history"]["loss"]) / training["seconds"]
 
 
-def train(data: str, flags: list[str], models: Path) -> Run:
-    """Runs train.py on one of the shared data sets with its dev and test files."""
+def train(data: str, flags: list[str], models: Path, rows: int | None = None) -> Run:
+    """Runs train.py on one of the shared data sets, or its first rows, with its dev and test files."""
     folder = SHARED / "data" / data
-    name = f"run{len(list(models.glob('*')))}"
-    command = [sys.executable, str(ROOT / "train.py"), str(folder / "train.csv"), "--dev", str(folder / "dev.csv")]
+    name = f"run{len(list(models.glob('run*')))}"
+    file = folder / "train.csv"
+    if rows:
+        first, file = read_table(file).data.slice(0, rows), models / f"{data}.csv"
+        pyarrow.csv.write_csv(first, file)
+    command = [sys.executable, str(ROOT / "train.py"), str(file), "--dev", str(folder / "dev.csv")]
     command += ["--test", str(folder / "test.csv"), "--models", str(models), "--name", name, *flags]
     start = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT)

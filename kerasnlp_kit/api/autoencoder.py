@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.api.load import LoadedFolder
+from kerasnlp_kit.tasks.latent_scores import importance_bound, normal_numbers
 
 BATCH = 64
 
@@ -81,6 +82,20 @@ class LoadedAutoencoder(LoadedFolder):
             np.concatenate([none, *lost]),
             np.concatenate([none.astype("int32"), *tokens]),
         )
+
+    def importance_bound(self, texts: Sequence[str | bytes], vectors: int, seed: int = 0) -> np.ndarray:
+        """Lower bounds of log-probabilities, the tighter the more vectors are drawn for each text: float64 (texts,).
+
+        Vector k of text n is drawn with the seed ``seed + k * texts + n``; see `tasks.latent_scores.importance_bound`.
+        """
+        given = np.empty((vectors, len(texts)))
+        noise = np.empty((vectors, len(texts), self.latent), "float32")
+        for number in range(vectors):
+            first = (seed + number * len(texts)) % 2**31
+            bounds, lost, _ = self.score(texts, first)
+            given[number] = bounds.astype("float64") + lost
+            noise[number] = normal_numbers((first + np.arange(len(texts))) % 2**31, self.latent)
+        return importance_bound(given, *self.encode(texts), noise)
 
 
 def sample_prior(

@@ -1,5 +1,6 @@
 """Scores the SavedModel of a language model or an autoencoder on texts."""
 
+import dataclasses
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -17,6 +18,7 @@ from kerasnlp_kit.data.columns import Columns
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.plain_text import read_texts
 from kerasnlp_kit.data.writing import write_table
+from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.language import LanguageMetrics, LanguageScores
 from kerasnlp_kit.tasks.latent_scores import LatentScores
 
@@ -95,6 +97,7 @@ def evaluate_text_model(
     text_columns: Sequence[str] = (),
     trained_on: str | os.PathLike[str] | None = None,
     samples: int = 0,
+    vectors: int = 1,
     seed: int = 0,
 ) -> TextEvaluation:
     """Scores what the exported SavedModel says, not a model in memory.
@@ -105,6 +108,8 @@ def evaluate_text_model(
         text_columns: columns of the text, if they have other names here.
         trained_on: file of the training texts, to set n-gram models beside the model.
         samples: texts to draw and judge, with ``trained_on``.
+        vectors: of an autoencoder, drawn for each text: with more than one its log-probability is bounded closer; see
+            `LoadedAutoencoder.importance_bound`.
         seed: of what is drawn.
 
     Raises:
@@ -123,10 +128,15 @@ def evaluate_text_model(
     if isinstance(model, LoadedGenerator):
         drawn = model.generate(count=samples, max_tokens=SAMPLE_TOKENS, seed=seed) if samples else []
         return TextEvaluation(scorer.score(texts, *model.score(texts), drawn), examples, drawn, model)
+    plain = not model.run["parts"][0]["architecture"]["kl_weight"]
+    if plain and vectors > 1:
+        raise UserError("--vectors bounds the probability of texts; a model with --kl-weight 0 gives them none.")
     drawn = model.sample(samples, seed=seed) if samples else []
     bounds, divergences, tokens = model.score(texts, seed)
     lost = divergences.astype("float64")
     said = LatentScores(bounds.astype("float64") + lost, lost, *model.encode(texts))
-    plain = not model.run["parts"][0]["architecture"]["kl_weight"]
     latent = latent_quality(texts, model.reconstruct(texts), said, discriminator=None, plain=plain)
+    if vectors > 1:
+        bounds = model.importance_bound(texts, vectors, seed)
+        latent = dataclasses.replace(latent, vectors=vectors)
     return TextEvaluation(scorer.score(texts, bounds, tokens, drawn, latent), examples, drawn, model)

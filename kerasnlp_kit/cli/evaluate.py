@@ -17,7 +17,7 @@ OF_TASK = {
     "classification": ("text_column", "label_column", "label_separator", "out_of_scope"),
     "seq2seq": ("source_column", "target_column", "beam", "rouge", "nearest"),
     "language_model": ("text_column", "trained_on", "samples"),
-    "autoencoding": ("text_column", "trained_on", "samples"),
+    "autoencoding": ("text_column", "trained_on", "samples", "vectors"),
 }
 
 
@@ -49,6 +49,8 @@ class Options:
     """Of a model that learnt texts: file of these, to set n-gram models beside it and to look for copies."""
     samples: int = 0
     """Likewise: texts to draw and judge; with --trained-on."""
+    vectors: int = 1
+    """Of an autoencoder: vectors drawn for each text; the perplexity that is "at most" gets closer with each."""
     json: bool = False
     """Print all measures as JSON and nothing else."""
     predictions: OptionalFile = None
@@ -66,6 +68,7 @@ def main(arguments: list[str], prog: str) -> int:
     require(
         [
             ("beam", options.beam, options.beam >= 1, "1 or more"),
+            ("vectors", options.vectors, options.vectors >= 1, "1 or more"),
             ("samples", samples, samples == 0 or (samples > 0 and options.trained_on is not None), "with --trained-on"),
         ]
     )
@@ -105,6 +108,7 @@ def _evaluate(options: Options) -> "Evaluation | PairEvaluation | TextEvaluation
             text_columns=options.text_column,
             trained_on=options.trained_on,
             samples=options.samples,
+            vectors=options.vectors,
         )
     if task == "seq2seq":
         from kerasnlp_kit.api.pair_evaluate import evaluate_writer

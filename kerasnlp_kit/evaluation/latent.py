@@ -30,6 +30,7 @@ class LatentQuality:
         discriminator: share of vectors, half of them of the prior, that the discriminator tells rightly; 0.5 is what it
             should come to; None without one.
         plain: whether it is a plain autoencoder.
+        vectors: drawn for each text, to bound its log-probability; the figures above are of the first one.
     """
 
     latent: int
@@ -41,6 +42,7 @@ class LatentQuality:
     bleu: float
     discriminator: float | None
     plain: bool
+    vectors: int = 1
 
     def warnings(self) -> tuple[str, ...]:
         """Returns the alarm for a latent vector that carries nothing, and for a discriminator that always wins."""
@@ -71,6 +73,8 @@ class LatentQuality:
             ("divergence, nats a text", f"{self.divergence:.2f}"),
             ("active units", f"{self.active_units} of {self.latent}"),
         ]
+        if self.vectors > 1:
+            rows.append(("vectors a text in the bound", f"{self.vectors}"))
         if self.mutual_information is not None:
             rows.append(("mutual information, nats", f"{self.mutual_information:.2f}"))
         rows += [("texts that come back", f"{self.exact:.1%}"), ("BLEU of what comes back", f"{self.bleu:.1f}")]

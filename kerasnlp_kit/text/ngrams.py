@@ -33,9 +33,9 @@ class NgramRules:
 
     Words are split as `Tokenizer` does it, with each punctuation mark and each Chinese, Japanese or Thai character a
     word of its own. The start of a text stands before its first word like another word, but is no n-gram alone: what a
-    text begins with tells much of questions and requests. Character n-grams lie within what blanks separate, with a blank at both ends of it as characters,
-    like those of scikit-learn's analyzer ``char_wb``; but a blank alone is none, and what is shorter than the shortest
-    n-gram gives none.
+    text begins with tells much of questions and requests. Character n-grams lie within what blanks separate, with a
+    blank at both ends of it as characters, like those of scikit-learn's analyzer ``char_wb``; but a blank alone is
+    none, and what is shorter than the shortest n-gram gives none.
 
     Args:
         words: longest word n-gram; 0 for none.

@@ -6,9 +6,11 @@ import re
 
 import numpy as np
 import pytest
+from scipy.stats import norm
 
 import kerasnlp_kit as kit
 from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.tasks.latent_scores import normal_numbers
 
 SMALL = ("--epochs", "6", "--learning-rate", "0.02", "--samples", "12", "--batch-tokens", "256")
 TINY = {
@@ -119,6 +121,26 @@ def test_an_autoencoder_draws_and_goes_from_one_text_to_another(place, run_in):
     assert (bounds < 0).all() and (divergences >= 0).all() and tokens.tolist() == [7] * 5
 
 
+def test_more_vectors_bound_the_perplexity_of_an_autoencoder_closer(place, run_in):
+    model = kit.load(place / "models" / "points")
+    texts = LINES[60:]
+    mean, log_variance = model.encode(texts)
+    deviation = np.exp(0.5 * log_variance)
+    noise = normal_numbers(np.arange(len(texts)) + 3, model.latent)
+    vectors = mean + deviation * noise
+    bounds, divergences, _ = model.score(texts, 3)
+    ratios = norm.logpdf(vectors) - norm.logpdf(vectors, mean, deviation)
+    expected = bounds + divergences + ratios.sum(axis=1)
+    np.testing.assert_allclose(model.importance_bound(texts, 1, 3), expected, rtol=1e-4)
+    asked = ("evaluate", "models/points", "more.txt", "--json")
+    one, many = (json.loads(run_in(place, *asked, *more).out) for more in ((), ("--vectors", "100")))
+    assert one["latent"]["vectors"] == 1 and many["latent"]["vectors"] == 100
+    assert many["perplexity"] < one["perplexity"]
+    assert many["perplexity"] == pytest.approx(
+        np.exp(-model.importance_bound(texts, 100).sum() / many["units"]), rel=1e-5
+    )
+
+
 def test_evaluation_is_of_the_saved_model_and_can_be_compared_with_the_training_texts(place, run_in):
     ran = run_in(
         place, "evaluate", "models/lines", "more.txt", "--trained-on", "lines.txt", "--samples", "5",
@@ -203,6 +225,8 @@ def test_a_language_model_that_breaks_off_is_resumed_to_the_same_weights(tmp_pat
         (("generate", "models/lines", "--top-p", "0"), "--top-p must be above 0"),
         (("generate", "models/none"), "There is no model folder"),
         (("evaluate", "models/lines", "more.txt", "--samples", "3"), "--samples must be with --trained-on"),
+        (("evaluate", "models/lines", "more.txt", "--vectors", "3"), "--vectors is for models of another task"),
+        (("evaluate", "models/points", "more.txt", "--vectors", "0"), "--vectors must be 1 or more"),
         (("evaluate", "models/lines", "more.txt", "--beam", "3"), "--beam is for models of another task (seq2seq)"),
         (("predict", "models/lines", "more.txt"), "answers no rows of a file"),
         (("train", "lines.txt", "--task", "fortune"), "--task must be one of"),

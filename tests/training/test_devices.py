@@ -1,6 +1,8 @@
 import functools
 import importlib.util
 import json
+import os
+import platform
 import subprocess
 import sys
 import tempfile
@@ -31,6 +33,37 @@ def assert_close(found, expected, tolerance):
     assert found.keys() == expected.keys()
     for name in expected:
         assert found[name] == pytest.approx(expected[name], abs=tolerance), name
+
+
+KEEPS = """
+import sys
+from pathlib import Path
+from kerasnlp_kit.training.devices import keep_memory
+
+def pages():
+    return int(Path("/proc/self/statm").read_text().split()[1])
+
+keep_memory()
+before = pages()
+large = b"x" * 200_000_000
+held = pages() - before
+del large
+print((pages() - before) / held)
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the allocator is not glibc's")
+@pytest.mark.parametrize(
+    ("variables", "kept"),
+    [({}, True), ({"MALLOC_TOP_PAD_": "131072"}, False), ({"GLIBC_TUNABLES": "glibc.malloc.top_pad=131072"}, False)],
+    ids=["kept", "variable of the user", "tunable of the user"],
+)
+def test_memory_that_is_freed_is_kept_unless_the_user_set_the_allocator(variables, kept):
+    clean = {name: value for name, value in os.environ.items() if not name.startswith(("MALLOC_", "GLIBC_"))}
+    done = subprocess.run([sys.executable, "-c", KEEPS], capture_output=True, text=True, env={**clean, **variables})
+    assert done.returncode == 0, done.stderr
+    share = float(done.stdout)
+    assert share > 0.9 if kept else share < 0.1
 
 
 def test_two_devices_train_as_one_and_jax_trains_as_tensorflow_does():

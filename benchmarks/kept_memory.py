@@ -1,0 +1,54 @@
+"""Speed of training where freed memory is kept for the next step, and where glibc gives it back to the system.
+
+    python benchmarks/kept_memory.py
+
+Both sides are train.py; a variable of glibc, set to what it is anyway, leaves the memory to glibc.
+"""
+
+import os
+from pathlib import Path
+
+from running import scratch, train, write_result
+
+LEFT_ALONE = {"MALLOC_TOP_PAD_": "131072"}
+ROWS = 6_000
+RUNS = {
+    "causal_lm": (
+        "multi30k_en_de",
+        [
+            "--text-column",
+            "source",
+            "--tokenizer",
+            "words",
+            "--batch-tokens",
+            "3072",
+            "--epochs",
+            "2",
+            "--samples",
+            "0",
+        ],
+    ),
+    "lstm_classifier": ("banking77", ["--batch-size", "128", "--epochs", "3"]),
+    "cnn_classifier": ("banking77", ["--preset", "strong", "--epochs", "3"]),
+}
+
+
+def main() -> None:
+    """Trains each model both ways."""
+    lines = ["| model | data | given back, rows/s | kept, rows/s | times |", "| --- | --- | --- | --- | --- |"]
+    with scratch() as models:
+        for model, (data, flags) in RUNS.items():
+            speeds = []
+            for variables in (LEFT_ALONE, {}):
+                os.environ.update(variables)
+                run = train(data, ["--model", model, *flags], Path(models), rows=ROWS)
+                for name in variables:
+                    del os.environ[name]
+                speeds.append(run.examples_per_second)
+            before, after = speeds
+            lines.append(f"| {model} | {data} | {before:,.0f} | {after:,.0f} | {after / before:.2f} |")
+    write_result("kept_memory", "Speed of training with and without memory that is kept", lines)
+
+
+if __name__ == "__main__":
+    main()
