@@ -12,7 +12,7 @@ from typing import Any
 
 from kerasnlp_kit.errors import UserError
 
-_M_TRIM_THRESHOLD, _M_MMAP_MAX = -1, -4  # of glibc's malloc.h
+_M_TRIM_THRESHOLD, _M_MMAP_MAX, _M_ARENA_MAX = -1, -4, -8  # of glibc's malloc.h
 
 
 def quiet_start() -> None:
@@ -34,6 +34,8 @@ def keep_memory() -> None:
     if mallopt:
         mallopt(_M_MMAP_MAX, 0)
         mallopt(_M_TRIM_THRESHOLD, -1)
+        # A thread's own arena has no room for more than 64 MB in one piece, such as the logits of 8,000 tokens.
+        mallopt(_M_ARENA_MAX, 1)
 
 
 def choose_backend(backend: str, devices: int | None = None) -> None:
