@@ -7,6 +7,7 @@ Both sides are train.py; a variable of glibc, set to what it is anyway, leaves t
 
 import os
 from pathlib import Path
+from unittest.mock import patch
 
 from running import scratch, train, write_result
 
@@ -40,10 +41,8 @@ def main() -> None:
         for model, (data, flags) in RUNS.items():
             speeds = []
             for variables in (LEFT_ALONE, {}):
-                os.environ.update(variables)
-                run = train(data, ["--model", model, *flags], Path(models), rows=ROWS)
-                for name in variables:
-                    del os.environ[name]
+                with patch.dict(os.environ, variables):
+                    run = train(data, ["--model", model, *flags], Path(models), rows=ROWS)
                 speeds.append(run.examples_per_second)
             before, after = speeds
             lines.append(f"| {model} | {data} | {before:,.0f} | {after:,.0f} | {after / before:.2f} |")

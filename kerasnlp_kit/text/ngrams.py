@@ -88,8 +88,7 @@ def _word_ngrams(words: tf.RaggedTensor, longest: int, start: bool) -> tuple[tf.
         rows, symbols = _with_start(words, rows, symbols)
     keys = [tf.bitwise.bitwise_or(key, _SIGN) for key in _polynomials(_shifted(symbols, longest))]
     in_row = [row == rows for row in _shifted(rows, longest, past_end=-1)]
-    if start and longest > 1:
-        in_row[0] = symbols != _START  # no hash of a word is negative
+    in_row[0] = symbols != _START  # no hash of a word is negative
     return rows, tf.stack([tf.where(whole, key, NONE) for whole, key in zip(in_row, keys, strict=True)], axis=1)
 
 
