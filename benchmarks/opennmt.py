@@ -25,13 +25,14 @@ class OpenNmt:
     """A folder in which OpenNMT-tf learns Multi30k, English to German.
 
     Args:
-        folder: an empty one.
+        folder: where to work; it is made.
     """
 
     def __init__(self, folder: Path) -> None:
         if not (PLACE / "onmt-main").exists():
             sys.exit(f"There is no OpenNMT-tf in {PLACE}; opennmt.py says how to install it.")
         self.folder = folder
+        folder.mkdir(exist_ok=True)
         for path in (PEERS / "opennmt_tf").iterdir():
             shutil.copy(path, folder)
         self._run("python", "prepare.py", DATA)

@@ -66,6 +66,12 @@ def train(data: str, flags: list[str], models: Path, rows: int | None = None) ->
     return Run(made, wall, json.loads((made / "run.json").read_text()), json.loads((made / "metrics.json").read_text()))
 
 
+def evaluate(run: Run, data: str, flags: list[str]) -> dict[str, Any]:
+    """What evaluate.py says, in JSON, of a model and the test file of one of the shared data sets."""
+    command = [sys.executable, str(ROOT / "evaluate.py"), str(run.folder), str(SHARED / "data" / data / "test.csv")]
+    return json.loads(subprocess.run([*command, "--json", *flags], capture_output=True, check=True, cwd=ROOT).stdout)
+
+
 def texts(data: str, part: str) -> list[str]:
     """Texts of one file of a shared data set, such as "test"."""
     return read_table(SHARED / "data" / data / f"{part}.csv", ["text"]).data["text"].to_pylist()

@@ -18,19 +18,15 @@ from running import RESULTS, ROOT, SHARED, scratch, write_result
 
 from kerasnlp_kit.api.pair_evaluate import evaluate_writer
 
+COSINE = ["--schedule", "cosine", "--warmup", "0.05"]
+SOUNDS = ["--model", "lstm_seq2seq", "--units", "256", "--embedding-dim", "128", *COSINE]
 FLAGS = {
     "dates": [],
-    "g2p_eng_us": ["--units", "256", "--embedding-dim", "128", "--batch-tokens", "1024"],
-    "cmudict_g2p": ["--units", "256", "--embedding-dim", "128", "--batch-tokens", "2048"],
+    "g2p_eng_us": [*SOUNDS, "--batch-tokens", "1024", "--learning-rate", "2e-3", "--epochs", "12"],
+    "cmudict_g2p": [*SOUNDS, "--batch-tokens", "2048", "--learning-rate", "2e-3", "--epochs", "8"],
     "tatoeba_en_zh": [
-        "--preset",
-        "small",
-        "--model",
-        "transformer_seq2seq",
-        "--dropout",
-        "0.3",
-        "--learning-rate",
-        "3e-3",
+        *("--model", "transformer_seq2seq", "--preset", "small", "--dropout", "0.3"),
+        *("--learning-rate", "3e-3", *COSINE, "--epochs", "12"),
     ],
 }
 STORE = RESULTS / "seq2seq_quality.json"

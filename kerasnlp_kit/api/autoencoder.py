@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.api.load import LoadedFolder
-from kerasnlp_kit.tasks.latent_scores import importance_bound, normal_numbers
+from kerasnlp_kit.errors import UserError
 
 BATCH = 64
 
@@ -69,33 +69,36 @@ class LoadedAutoencoder(LoadedFolder):
 
         The vector of text n is drawn with the seed ``seed + n``.
         """
-        import tensorflow as tf
-
-        found: list[tuple[np.ndarray, ...]] = []
-        for number, batch in enumerate(_batches(texts)):
-            one = self.signatures["score"](text=batch, seed=tf.constant((seed + number * BATCH) % 2**31))
-            found.append(tuple(one[name].numpy() for name in ("log_probability", "divergence", "tokens")))
-        gained, lost, tokens = zip(*found, strict=True) if found else ((), (), ())
-        none = np.zeros(0, "float32")
-        return (
-            np.concatenate([none, *gained]),
-            np.concatenate([none, *lost]),
-            np.concatenate([none.astype("int32"), *tokens]),
-        )
+        found = self._scored(texts, seed)
+        return found["log_probability"], found["divergence"], found["tokens"]
 
     def importance_bound(self, texts: Sequence[str | bytes], vectors: int, seed: int = 0) -> np.ndarray:
         """Lower bounds of log-probabilities, the tighter the more vectors are drawn for each text: float64 (texts,).
 
-        Vector k of text n is drawn with the seed ``seed + k * texts + n``; see `tasks.latent_scores.importance_bound`.
+        Burda et al. 2016, "Importance Weighted Autoencoders", equation 8. Vector k of text n is drawn with the seed
+        ``seed + k * texts + n``.
+
+        Raises:
+            UserError: the SavedModel is of a version that did not tell the weight of a vector.
         """
-        given = np.empty((vectors, len(texts)))
-        noise = np.empty((vectors, len(texts), self.latent), "float32")
+        if "log_weight" not in self.signatures["score"].structured_outputs:
+            raise UserError(f"{self.saved_model}: its signature score gives no log_weight yet. Train the model anew.")
+        total = np.full(len(texts), -np.inf)
         for number in range(vectors):
-            first = (seed + number * len(texts)) % 2**31
-            bounds, lost, _ = self.score(texts, first)
-            given[number] = bounds.astype("float64") + lost
-            noise[number] = normal_numbers((first + np.arange(len(texts))) % 2**31, self.latent)
-        return importance_bound(given, *self.encode(texts), noise)
+            weights = self._scored(texts, seed + number * len(texts))["log_weight"]
+            total = np.logaddexp(total, weights.astype("float64"))
+        return total - np.log(vectors)
+
+    def _scored(self, texts: Sequence[str | bytes], seed: int) -> dict[str, np.ndarray]:
+        """The outputs of the signature ``score``, by name."""
+        import tensorflow as tf
+
+        score = self.signatures["score"]
+        found = {name: [np.zeros(0, output.dtype.as_numpy_dtype)] for name, output in score.structured_outputs.items()}
+        for number, batch in enumerate(_batches(texts)):
+            for name, values in score(text=batch, seed=tf.constant((seed + number * BATCH) % 2**31)).items():
+                found[name].append(values.numpy())
+        return {name: np.concatenate(values) for name, values in found.items()}
 
 
 def sample_prior(

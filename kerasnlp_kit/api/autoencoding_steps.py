@@ -158,7 +158,7 @@ class AutoencodingSteps:
   string [count], new texts. Text n is drawn with the seed `seed + n`: the same in every program.
 - `interpolate`: `from_text`, `to_text` string [n], `steps` int32 [] to `text` string [n, steps]
 - `score`: `text` string [n], `seed` int32 [] to `log_probability` float [n], a lower bound, `divergence` float [n], its
-  part, and `tokens` int32 [n]
+  part, `log_weight` float [n], whose exponential is the probability on the average over seeds, and `tokens` int32 [n]
 - `ids`: `ids` int32 [n, t], beginning with 2, padded with 0, to `mean`, `log_variance` and `logits`"""
 
     def _discriminator_accuracy(self, means: np.ndarray) -> float | None:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.api.fitting import Fitted, fit_linear, fit_network, seconds_an_epoch
+from kerasnlp_kit.api.fitted import Fitted
+from kerasnlp_kit.api.linear_fitting import fit_linear
 from kerasnlp_kit.api.mixture import Mixture, mix
+from kerasnlp_kit.api.network_fitting import fit_network, seconds_an_epoch
 from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import RunConfig, TrainingOptions

@@ -56,17 +56,16 @@ class MemoryAutoencoder:
     def memory(self, seed: int) -> LatentMemory:
         """For the proof."""
 
-        def score(texts: Sequence[bytes]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-            found = self.score(self.tokenizer.encode(texts), seed)
-            return found.bound, found.divergence, found.mean
+        def score(texts: Sequence[bytes]) -> LatentScores:
+            return self.score(self.tokenizer.encode(texts), seed)
 
         def interpolate(first: bytes, last: bytes, steps: int) -> list[str]:
-            begin, end = score([first, last])[2]
+            begin, end = score([first, last]).mean
             return self.decode(begin + np.linspace(0, 1, steps)[:, None] * (end - begin))
 
         return LatentMemory(
             score=score,
-            reconstruct=lambda texts: self.decode(score(texts)[2]),
+            reconstruct=lambda texts: self.decode(score(texts).mean),
             sample=lambda count: self.sample(count, seed),
             interpolate=interpolate,
             tokens=lambda texts: np.minimum(self.tokenizer.encode(texts).lengths, self.longest) + 1,

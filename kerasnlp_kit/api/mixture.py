@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from kerasnlp_kit.api.fitting import Fitted, dev_measure, stack
+from kerasnlp_kit.api.fitted import Fitted, dev_measure, stack
 from kerasnlp_kit.api.preparation import Prepared
 from kerasnlp_kit.errors import TrainingDiverged
 

@@ -4,7 +4,7 @@ import dataclasses
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from kerasnlp_kit.api.fitting import save_weights
+from kerasnlp_kit.api.network_fitting import save_weights
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import PairConfig, TextConfig, TokenTrainingOptions
 from kerasnlp_kit.export.folder import CHECKPOINTS, NETWORK, build_network

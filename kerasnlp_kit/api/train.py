@@ -14,17 +14,11 @@ import numpy as np
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
 from kerasnlp_kit.api.documents import data_lines, how_to_load, model_card, run_record, trained_on_dev
-from kerasnlp_kit.api.fitting import (
-    WEIGHTS_FACT,
-    Fitted,
-    fit_linear,
-    fit_network,
-    predict,
-    refit_linear,
-    refit_network,
-)
+from kerasnlp_kit.api.fitted import Fitted
 from kerasnlp_kit.api.ladder import climb, rungs
+from kerasnlp_kit.api.linear_fitting import WEIGHTS_FACT, fit_linear, refit_linear
 from kerasnlp_kit.api.mixture import Mixture, mix
+from kerasnlp_kit.api.network_fitting import fit_network, predict, refit_network
 from kerasnlp_kit.api.places import claim
 from kerasnlp_kit.api.preparation import Data, Part, Prepared, Say, Tokens, prepare, read_data, tokenize
 from kerasnlp_kit.api.run import Run, TrainedModel

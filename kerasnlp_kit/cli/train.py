@@ -3,10 +3,12 @@
 from kerasnlp_kit.api.dispatch import model_for_data, run_training
 from kerasnlp_kit.cli.imports import keras_alone
 from kerasnlp_kit.options import parse_run
+from kerasnlp_kit.training.devices import keep_memory
 
 
 def main(arguments: list[str], prog: str) -> int:
     """Parses, trains, and prints the result."""
+    keep_memory()  # before there are threads, such as those that read a file: each would have its own memory
     config, resume = parse_run(arguments, prog, model_for_data)
     with keras_alone(config.flat()["backend"]):
         trained = run_training(config, resume=resume)

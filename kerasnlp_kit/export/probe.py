@@ -19,8 +19,8 @@ of all texts, and the outputs of the other signatures, with their names before t
 
 QUESTIONS.npz of an autoencoder: ``encoded``, ``encoded_offsets`` and ``sizes``, texts to encode and score, likewise;
 ``some`` and ``some_offsets``, texts to write again; ``drawn``, how many new ones; ``steps`` of a line between two;
-``seed``, ``library``. ANSWERS.npz: ``log_probability``, ``divergence``, ``tokens`` and ``mean`` of all texts, and the
-outputs of the other signatures, likewise.
+``seed``, ``library``. ANSWERS.npz: ``log_probability``, ``divergence``, ``log_weight``, ``tokens`` and ``mean`` of all
+texts, and the outputs of the other signatures, likewise.
 """
 
 import itertools

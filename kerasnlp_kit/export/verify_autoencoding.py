@@ -9,6 +9,7 @@ import numpy as np
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.agreement import SCORE_TOLERANCE, compare_texts, read_texts
 from kerasnlp_kit.export.verify import Prover, batch_sizes, packed
+from kerasnlp_kit.tasks.latent_scores import LatentScores
 from kerasnlp_kit.text.operations import subword_operations
 
 VECTOR_TOLERANCE = 1e-3
@@ -22,15 +23,14 @@ class LatentMemory:
     """What the model in memory says.
 
     Attributes:
-        score: texts to bounds, divergences, float (texts,) each, and means, float (texts, latent); the vector of text n
-            is drawn with the seed plus n.
+        score: texts to what it says of them; the vector of text n is drawn with the seed plus n.
         reconstruct: texts to texts.
         sample: so many new texts.
         interpolate: two texts to those between.
         tokens: texts to how many tokens they have, int (texts,).
     """
 
-    score: Callable[[Sequence[bytes]], tuple[np.ndarray, np.ndarray, np.ndarray]]
+    score: Callable[[Sequence[bytes]], LatentScores]
     reconstruct: Callable[[Sequence[bytes]], list[str]]
     sample: Callable[[int], list[str]]
     interpolate: Callable[[bytes, bytes, int], list[str]]
@@ -70,10 +70,12 @@ def prove_autoencoding(
     if library:
         questions["library"] = np.frombuffer(str(subword_operations()).encode(), "uint8")
     found = prover.answers(saved_model, questions)
-    bounds, divergences, means = memory.score(asked)
-    _near(saved_model, "score", found["log_probability"], bounds, SCORE_TOLERANCE)
-    _near(saved_model, "score", found["divergence"], divergences, SCORE_TOLERANCE)
-    _near(saved_model, "encode", found["mean"], means, VECTOR_TOLERANCE)
+    expected = memory.score(asked)
+    assert expected.log_weight is not None
+    _near(saved_model, "score", found["log_probability"], expected.bound, SCORE_TOLERANCE)
+    _near(saved_model, "score", found["divergence"], expected.divergence, SCORE_TOLERANCE)
+    _near(saved_model, "score", found["log_weight"], expected.log_weight, SCORE_TOLERANCE)
+    _near(saved_model, "encode", found["mean"], expected.mean, VECTOR_TOLERANCE)
     if not np.array_equal(found["tokens"], memory.tokens(asked)):
         raise ExportMismatch(f"{saved_model} counts other tokens than the model in memory.")
     written = memory.reconstruct(some)

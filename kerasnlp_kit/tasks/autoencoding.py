@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from keras import ops
@@ -48,27 +48,41 @@ class LatentSearch:
         return limits, self.longest + 1
 
 
-def bound(network: Any, read: Any, after: Any, seeds: Any) -> tuple[Any, Any]:
-    """A lower bound of each text's log-probability (the evidence lower bound), with one vector drawn for each.
+class Bound(NamedTuple):
+    """What one vector, drawn for each text, says of the text's log-probability; each float32 (batch,).
+
+    Attributes:
+        log_probability: of the text given the vector.
+        divergence: of the text's posterior from the prior. The evidence lower bound is the former less this.
+        log_weight: of ``p(x|z) p(z) / q(z|x)``, whose mean over vectors z is the text's probability (Burda et al. 2016,
+            "Importance Weighted Autoencoders", equation 8).
+    """
+
+    log_probability: Any
+    divergence: Any
+    log_weight: Any
+
+
+def bound(network: Any, read: Any, after: Any, seeds: Any) -> Bound:
+    """Bounds the log-probability of each text.
 
     Args:
         network: a `TextVae`.
         read: int32 (batch, time), BOS and the text, padded.
         after: int32 (batch, time), what follows each position.
         seeds: int32 (batch,), of the vectors.
-
-    Returns:
-        Two float32 (batch,): the log-probability given the vector, and the divergence of the text's posterior from the
-        prior; the bound is the first less the second.
     """
     mean, log_variance = network.encode(read)
-    vector, lost = mean, ops.zeros_like(mean)
+    vector, lost, ratio = mean, ops.zeros_like(mean), ops.zeros_like(mean)
     if network.kl_weight:
-        vector = mean + ops.exp(0.5 * log_variance) * normal(seeds, network.latent)
+        noise = normal(seeds, network.latent)
+        vector = mean + ops.exp(0.5 * log_variance) * noise
         lost = divergence(mean, log_variance)
+        ratio = 0.5 * (ops.square(noise) + log_variance - ops.square(vector))
     found = log_probabilities(network.decode(read, vector))
     gained = ops.take_along_axis(found, after[:, :, None], axis=-1)[:, :, 0]
-    return ops.sum(ops.where(ops.equal(after, PAD), 0.0, gained), axis=1), ops.sum(lost, axis=1)
+    gained = ops.sum(ops.where(ops.equal(after, PAD), 0.0, gained), axis=1)
+    return Bound(gained, ops.sum(lost, axis=1), gained + ops.sum(ratio, axis=1))
 
 
 class BoundScorer(AnyShape):
@@ -79,8 +93,7 @@ class BoundScorer(AnyShape):
 
     Call:
         inputs: ``read`` and ``after``, int32 (batch, time), and ``seeds``, int32 (batch, 1)
-        returns: ``log_probability``, ``divergence``, each float32 (batch,), and ``mean``, ``log_variance``, each
-            float32 (batch, latent)
+        returns: the fields of `Bound`, by name, and ``mean``, ``log_variance``, each float32 (batch, latent)
     """
 
     def __init__(self, network: Any, **options: Any) -> None:
@@ -90,9 +103,9 @@ class BoundScorer(AnyShape):
 
     def call(self, inputs: Any) -> Any:
         """Scores."""
-        gained, lost = bound(self.network, inputs["read"], inputs["after"], inputs["seeds"][:, 0])
+        found = bound(self.network, inputs["read"], inputs["after"], inputs["seeds"][:, 0])
         mean, log_variance = self.network.encode(inputs["read"])
-        return {"log_probability": gained, "divergence": lost, "mean": mean, "log_variance": log_variance}
+        return {**found._asdict(), "mean": mean, "log_variance": log_variance}
 
 
 def read_and_after(ids: TokenIds, longest: int) -> tuple[np.ndarray, np.ndarray]:
@@ -129,9 +142,5 @@ def score_latent(
             array = np.asarray(values)
             place = found.setdefault(name, np.zeros((len(ids), *array.shape[1:]), array.dtype))
             place[members] = array
-    return LatentScores(
-        found["log_probability"].astype("float64"),
-        found["divergence"].astype("float64"),
-        found["mean"],
-        found["log_variance"],
-    )
+    exact = {name: found.pop(name).astype("float64") for name in Bound._fields}
+    return LatentScores(**exact, **found)

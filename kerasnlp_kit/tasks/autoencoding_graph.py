@@ -93,14 +93,16 @@ class AutoencodingGraph(tf.Module):
     def score(self, text: tf.Tensor, seed: tf.Tensor) -> Outputs:
         """At least how probable texts are: log_probability float [n], a bound, of which divergence float [n] is taken.
 
-        The vector of text n is drawn with the seed ``seed + n``; tokens int32 [n], the end included.
+        The vector of text n is drawn with the seed ``seed + n``; log_weight float [n] is what it alone says, the
+        logarithm of what is the text's probability on the average over seeds; tokens int32 [n], the end included.
         """
         read, after = self._read(text)
         rows = tf.size(text)
         seeds = seed + tf.range(tf.shape(read)[0])
-        gained, lost = bound(self._hidden.network, read, after, seeds)
+        gained, lost, weight = bound(self._hidden.network, read, after, seeds)
         tokens = tf.reduce_sum(tf.cast(after != PAD, tf.int32), axis=1)
-        return {"log_probability": (gained - lost)[:rows], "divergence": lost[:rows], "tokens": tokens[:rows]}
+        found = {"log_probability": gained - lost, "divergence": lost, "log_weight": weight, "tokens": tokens}
+        return {name: values[:rows] for name, values in found.items()}
 
     def encode_ids(self, ids: tf.Tensor) -> Outputs:
         """Without strings: tokens int32 [n, t], begun with 2 and padded with 0, to mean, log_variance and logits."""

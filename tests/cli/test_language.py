@@ -3,14 +3,15 @@
 import csv
 import json
 import re
+import shutil
 
 import numpy as np
 import pytest
-from scipy.stats import norm
+import tensorflow as tf
+from scipy.special import logsumexp
 
 import kerasnlp_kit as kit
 from kerasnlp_kit.export.folder import ModelFolder
-from kerasnlp_kit.tasks.latent_scores import normal_numbers
 
 SMALL = ("--epochs", "6", "--learning-rate", "0.02", "--samples", "12", "--batch-tokens", "256")
 TINY = {
@@ -124,14 +125,10 @@ def test_an_autoencoder_draws_and_goes_from_one_text_to_another(place, run_in):
 def test_more_vectors_bound_the_perplexity_of_an_autoencoder_closer(place, run_in):
     model = kit.load(place / "models" / "points")
     texts = LINES[60:]
-    mean, log_variance = model.encode(texts)
-    deviation = np.exp(0.5 * log_variance)
-    noise = normal_numbers(np.arange(len(texts)) + 3, model.latent)
-    vectors = mean + deviation * noise
-    bounds, divergences, _ = model.score(texts, 3)
-    ratios = norm.logpdf(vectors) - norm.logpdf(vectors, mean, deviation)
-    expected = bounds + divergences + ratios.sum(axis=1)
-    np.testing.assert_allclose(model.importance_bound(texts, 1, 3), expected, rtol=1e-4)
+    score = model.signatures["score"]
+    weights = [score(text=tf.constant(texts), seed=3 + 12 * number)["log_weight"] for number in range(5)]
+    expected = logsumexp(np.array(weights, "float64"), axis=0) - np.log(5)
+    np.testing.assert_allclose(model.importance_bound(texts, 5, 3), expected, rtol=1e-6)
     asked = ("evaluate", "models/points", "more.txt", "--json")
     one, many = (json.loads(run_in(place, *asked, *more).out) for more in ((), ("--vectors", "100")))
     assert one["latent"]["vectors"] == 1 and many["latent"]["vectors"] == 100
@@ -139,6 +136,16 @@ def test_more_vectors_bound_the_perplexity_of_an_autoencoder_closer(place, run_i
     assert many["perplexity"] == pytest.approx(
         np.exp(-model.importance_bound(texts, 100).sum() / many["units"]), rel=1e-5
     )
+
+
+def test_a_plain_autoencoder_bounds_no_probability(place, tmp_path, run_in):
+    folder = ModelFolder(shutil.copytree(place / "models" / "points", tmp_path / "plain"))
+    run = folder.run()
+    run["parts"][0]["architecture"]["kl_weight"] = 0.0
+    (folder.path / "run.json").write_text(json.dumps(run))
+    folder.write_manifest()
+    ran = run_in(tmp_path, "evaluate", "plain", place / "more.txt", "--vectors", "3")
+    assert ran.code == 2 and "a model with --kl-weight 0 gives them none" in ran.err
 
 
 def test_evaluation_is_of_the_saved_model_and_can_be_compared_with_the_training_texts(place, run_in):

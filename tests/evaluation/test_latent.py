@@ -1,9 +1,8 @@
 import numpy as np
 import pytest
-from scipy.stats import norm
 
 from kerasnlp_kit.evaluation.latent import LatentQuality, latent_picture, plane
-from kerasnlp_kit.tasks.latent_scores import active_units, importance_bound, mutual_information, normal_numbers
+from kerasnlp_kit.tasks.latent_scores import active_units, mutual_information
 
 
 def quality(**changed):
@@ -49,38 +48,6 @@ def test_mutual_information_of_gaussians_is_what_the_formula_says():
     mean = random.normal(size=(3000, 1))
     found = mutual_information(mean, np.zeros((3000, 1)), random.normal(size=(3000, 1)))
     assert found == pytest.approx(np.log(2) / 2, abs=0.03)
-
-
-def linear_bound(vectors, mean, log_variance, texts):
-    """Of texts x from N(z, 1), z from the prior, two dimensions: exactly N(0, 2) each, posterior N(x / 2, 1 / 2)."""
-    texts = np.array(texts)
-    mean, log_variance = texts / 2 + mean, np.full_like(texts, np.log(0.5)) + log_variance
-    noise = np.random.default_rng(0).normal(size=(vectors, *texts.shape))
-    given = norm.logpdf(texts, mean + np.exp(0.5 * log_variance) * noise, 1).sum(axis=-1)
-    return importance_bound(given, mean, log_variance, noise), norm.logpdf(texts, 0, np.sqrt(2)).sum(axis=1)
-
-
-def test_with_the_true_posterior_each_vector_gives_the_very_probability():
-    for vectors in (1, 5):
-        found, exact = linear_bound(vectors, 0.0, 0.0, [[0.3, -1.0], [2.0, 0.5]])
-        np.testing.assert_allclose(found, exact, rtol=1e-12)
-
-
-def test_with_another_posterior_the_bound_gets_closer_with_each_vector():
-    gaps = []
-    for vectors in (1, 10, 100_000):
-        # Few vectors are a matter of luck: the mean over many texts that are alike.
-        found, exact = linear_bound(vectors, 0.7, -0.3, [[0.3, -1.0]] * (1 if vectors > 10 else 5000))
-        gaps.append((exact - found).mean())
-    assert gaps[0] > 2 * gaps[1] > 0
-    assert gaps[2] == pytest.approx(0, abs=0.01)
-
-
-def test_numbers_without_keras_are_those_of_the_signatures():
-    from kerasnlp_kit.decoding.one import normal
-
-    seeds = np.array([0, 1, 7, 123_456_789, 2**31 - 1], "int32")
-    np.testing.assert_allclose(normal_numbers(seeds, 32), np.asarray(normal(seeds, 32)), atol=1e-5)
 
 
 def test_the_plane_is_that_of_the_largest_differences():

@@ -12,9 +12,13 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from scipy.special import logsumexp
+from scipy.stats import norm
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.decoding.one import normal
+from kerasnlp_kit.decoding.protocol import log_probabilities
 from kerasnlp_kit.layers.text_vae import divergence, reversed_gradient
 from kerasnlp_kit.registry import TextSizes
 from kerasnlp_kit.tasks.autoencoding import LatentSearch, bound
@@ -199,7 +203,8 @@ def test_greedy_takes_the_most_probable_token_and_begins_with_the_prompt(name, o
 @every_autoencoder
 def test_the_bound_is_reconstruction_less_divergence(name, options):
     network = shared(name, options)
-    gained, lost = (np.asarray(found) for found in bound(network, TEXT, AFTER, np.arange(4, dtype="int32")))
+    seeds = np.arange(4, dtype="int32")
+    gained, lost, weight = (np.asarray(found) for found in bound(network, TEXT, AFTER, seeds))
     mean, log_variance = (np.asarray(found, "float64") for found in network.encode(TEXT))
     plain = options.get("kl_weight") == 0
     expected = 0.5 * (mean**2 + np.exp(log_variance) - 1 - log_variance).sum(axis=1)
@@ -210,7 +215,12 @@ def test_the_bound_is_reconstruction_less_divergence(name, options):
         found -= np.log(np.exp(found).sum(axis=-1, keepdims=True))
         picked = np.take_along_axis(found, AFTER[:, :, None], axis=-1)[:, :, 0]
         np.testing.assert_allclose(gained, np.where(AFTER == PAD, 0, picked).sum(axis=1), atol=1e-4)
+        np.testing.assert_array_equal(weight, gained)
     else:
+        deviation = np.exp(0.5 * log_variance)
+        vector = mean + deviation * np.asarray(normal(seeds, network.latent))
+        ratio = norm.logpdf(vector) - norm.logpdf(vector, mean, deviation)
+        np.testing.assert_allclose(weight, gained + ratio.sum(axis=1), rtol=1e-4)
         other = np.asarray(bound(network, TEXT, AFTER, np.arange(4, 8, dtype="int32"))[0])
         assert np.abs(gained - other).max() > 1e-4, "another seed draws another vector"
 
@@ -224,6 +234,23 @@ def test_new_texts_are_the_same_for_a_seed_whatever_comes_with_them(name, option
     width = min(some.shape[1], len(alone))
     assert some[2][:width].tolist() == alone[:width].tolist()
     assert len({tuple(row) for row in some.tolist()}) > 1
+
+
+@every_autoencoder
+def test_the_mean_of_the_weights_is_the_probability(name, options):
+    """Whatever the encoder says: vectors drawn from the prior give the same, only with more of them."""
+    network, count = build(name, options), 4000
+    if not network.kl_weight:
+        return  # a plain autoencoder gives texts no probability
+    # Posteriors that are much narrower than the prior would need far more vectors.
+    network.set_weights([weights * 0.4 for weights in network.get_weights()])
+    read, after = (np.repeat(rows[:1], count, axis=0) for rows in (TEXT, AFTER))
+    weights = np.asarray(bound(network, read, after, np.arange(count, dtype="int32")).log_weight, "float64")
+    vectors = np.random.default_rng(0).normal(size=(count, network.latent)).astype("float32")
+    found = np.asarray(log_probabilities(network.decode(read, vectors)), "float64")
+    given = np.where(after == PAD, 0, np.take_along_axis(found, after[:, :, None], axis=-1)[:, :, 0]).sum(axis=1)
+    assert given.std() > 0.01, "the vector matters"
+    assert logsumexp(weights) == pytest.approx(logsumexp(given), abs=0.05)
 
 
 def test_the_divergence_is_that_of_gaussians():

@@ -114,13 +114,14 @@ def latent_signatures(autoencoder):
 
 def test_texts_are_encoded_scored_and_written_again_as_in_memory(autoencoder, latent_signatures):
     memory = autoencoder[1].memory(5)
-    bounds, divergences, means = memory.score(TEXTS)
+    said = memory.score(TEXTS)
     found = latent_signatures["score"](text=tf.constant(TEXTS), seed=tf.constant(5))
-    np.testing.assert_allclose(found["log_probability"], bounds, atol=1e-3, rtol=1e-4)
-    np.testing.assert_allclose(found["divergence"], divergences, atol=1e-3, rtol=1e-4)
+    np.testing.assert_allclose(found["log_probability"], said.bound, atol=1e-3, rtol=1e-4)
+    np.testing.assert_allclose(found["divergence"], said.divergence, atol=1e-3, rtol=1e-4)
+    np.testing.assert_allclose(found["log_weight"], said.log_weight, atol=1e-3, rtol=1e-4)
     np.testing.assert_array_equal(found["tokens"], memory.tokens(TEXTS))
     encoded = latent_signatures["encode"](text=tf.constant(TEXTS))
-    np.testing.assert_allclose(encoded["mean"], means, atol=1e-4)
+    np.testing.assert_allclose(encoded["mean"], said.mean, atol=1e-4)
     again = memory.reconstruct(TEXTS)
     assert texts_of(latent_signatures["serving_default"](text=tf.constant(TEXTS))) == again
     assert texts_of(latent_signatures["decode"](z=encoded["mean"])) == again

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from kerasnlp_kit.api.fitting import weights_effect
+from kerasnlp_kit.api.linear_fitting import weights_effect
 
 
 def test_the_effect_of_class_weights_is_that_of_counting_by_hand():

@@ -1,0 +1,170 @@
+"""Fits linear models: on the training rows, and at the end on all rows."""
+
+import dataclasses
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from kerasnlp_kit.api.documents import linear_line
+from kerasnlp_kit.api.fitted import Fitted, row_weights, stack
+from kerasnlp_kit.api.preparation import Prepared
+from kerasnlp_kit.api.run import Run
+from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.terminal import fit
+from kerasnlp_kit.export.folder import LINEAR
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.tasks.linear import LinearModel, NgramFeatures
+    from kerasnlp_kit.text.ngrams import NgramCounts, NgramRules
+
+WEIGHTS_FACT = "class weights, of the linear model on dev"
+
+
+def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, architecture: Any, path: Path) -> Fitted:
+    """Solves the linear model for each strength, keeps what fits dev best, and writes it to ``path``."""
+    from kerasnlp_kit.tasks.linear import LinearModel, sum_of
+    from kerasnlp_kit.text.ngrams import count_ngrams
+    from kerasnlp_kit.training.linear import lowest, naive_bayes, solve
+
+    begin = time.perf_counter()
+    rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
+    counts, dev_counts = (count_ngrams(rules, part.examples.texts) for part in (prepared.train, prepared.dev))
+    features, left_out = _features(prepared, architecture, rules, counts)
+    if not len(features.keys):
+        raise UserError(f"No n-gram is in {architecture.min_texts} texts of {prepared.train.name}; lower --min-texts.")
+    matrix, dev_matrix = features.matrix(counts), features.matrix(dev_counts)
+    labels, weights = prepared.train.labels, row_weights(run, prepared.train.labels, classes)
+    solved: dict[float, tuple[LinearModel, np.ndarray, float]] = {}
+
+    def loss_of(strength: float) -> float:
+        model = LinearModel(features, *solve(matrix, labels, classes, strength, architecture.solver, weights), classes)
+        scores = model.scores_of(dev_matrix)
+        # Not the accuracy: of some hundred rows it is mostly chance.
+        solved[strength] = model, scores, stack(prepared, [scores])[1]
+        return solved[strength][2]
+
+    strength = lowest(sorted(set(architecture.strengths)), loss_of)
+    model, scores, loss = solved[strength]
+    shares = None
+    if architecture.naive_bayes:
+        bayes = LinearModel(features, *naive_bayes(matrix, labels, classes), classes)
+        of_bayes = bayes.scores_of(dev_matrix)
+        found, joined = stack(prepared, [scores, of_bayes])
+        if joined + 1 < loss:
+            # The machine keeps its unit: the scale of the whole is found later, or is not wanted.
+            shares = [float(share) for share in found / (found[0] or 1)]
+            model = sum_of([model, bayes], shares)
+            scores = model.scores_of(dev_matrix)
+    effect = ""
+    if weights is not None:
+        plain = LinearModel(features, *solve(matrix, labels, classes, strength, architecture.solver), classes)
+        without = plain.scores_of(dev_matrix)
+        if shares:
+            found, _ = stack(prepared, [without, of_bayes])
+            without = found[0] * without + found[1] * of_bayes
+        effect = weights_effect(prepared, without, scores)
+    model.save(path)
+    seconds = time.perf_counter() - begin
+    name = path.stem
+    run.say(linear_line(name, model, strength, left_out, seconds))
+    if effect:
+        run.say(f"{name}: class weights on dev: {effect}")
+    record = {
+        "name": name,
+        "kind": LINEAR,
+        "model": model_name,
+        "architecture": dataclasses.asdict(architecture),
+        "lower": run.config.text.lower,
+        "strength": strength,
+        "shares": shares,
+        "scale": 1.0,
+        "training": {"seconds": round(seconds, 1)},
+    }
+    fitted = Fitted(record, scores)
+    _describe_solution(fitted, model, left_out)
+    if effect:
+        fitted.facts[WEIGHTS_FACT] = effect
+    return fitted
+
+
+def weights_effect(prepared: Prepared, without: np.ndarray, weighted: np.ndarray) -> str:
+    """What class weights change on dev: accuracy, macro F1, recall of the rarest class.
+
+    Args:
+        prepared: with one label a row.
+        without: float (dev rows, classes), scores of a model without class weights.
+        weighted: those of the model with them.
+    """
+    from sklearn.metrics import accuracy_score, f1_score, recall_score
+
+    labels = prepared.dev.labels
+    in_dev = np.unique(labels)
+    counts = np.bincount(prepared.train.labels, minlength=len(prepared.label_names))
+    rarest = int(in_dev[counts[in_dev].argmin()])
+    answers = without.argmax(axis=1), weighted.argmax(axis=1)
+
+    def change(name: str, measure: Callable[[np.ndarray], float]) -> str:
+        before, after = (float(measure(answer)) for answer in answers)
+        return f"{name} {before:.4f} to {after:.4f}"
+
+    return ", ".join(
+        [
+            change("accuracy", lambda answer: accuracy_score(labels, answer)),
+            change("macro F1", lambda answer: f1_score(labels, answer, average="macro")),
+            change(
+                f"recall of {fit(prepared.label_names[rarest])} ({counts[rarest]:,} training rows)",
+                lambda answer: recall_score(labels, answer, labels=[rarest], average="macro"),
+            ),
+        ]
+    )
+
+
+def refit_linear(run: Run[RunConfig], prepared: Prepared, fitted: Fitted, architecture: Any, path: Path) -> None:
+    """Solves it once more, on training and dev rows, with the strength that was best on dev."""
+    from kerasnlp_kit.tasks.linear import LinearModel, sum_of
+    from kerasnlp_kit.text.ngrams import count_ngrams
+    from kerasnlp_kit.training.linear import naive_bayes, solve
+
+    begin = time.perf_counter()
+    run.say(f"{fitted.name}: once more, on training and dev rows")
+    rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
+    texts = [*prepared.train.examples.texts, *prepared.dev.examples.texts]
+    labels = np.concatenate([prepared.train.labels, prepared.dev.labels])
+    counts = count_ngrams(rules, texts)
+    features, left_out = _features(prepared, architecture, rules, counts)
+    matrix, weights = features.matrix(counts), row_weights(run, labels, classes)
+    model = LinearModel(
+        features, *solve(matrix, labels, classes, fitted.record["strength"], architecture.solver, weights), classes
+    )
+    if shares := fitted.record["shares"]:
+        model = sum_of([model, LinearModel(features, *naive_bayes(matrix, labels, classes), classes)], shares)
+    model.save(path)
+    fitted.record["training"]["refit_seconds"] = round(time.perf_counter() - begin, 1)
+    _describe_solution(fitted, model, left_out)
+
+
+def _features(
+    prepared: Prepared, architecture: Any, rules: "NgramRules", counts: "NgramCounts"
+) -> "tuple[NgramFeatures, int]":
+    """`choose_features` with the options of the model."""
+    from kerasnlp_kit.training.linear import choose_features
+
+    return choose_features(
+        rules,
+        counts,
+        len(prepared.label_names),
+        least_texts=architecture.min_texts,
+        megabytes=architecture.max_megabytes,
+        multi_label=prepared.multi_label,
+    )
+
+
+def _describe_solution(fitted: Fitted, model: "LinearModel", left_out: int) -> None:
+    record, features = fitted.record, len(model.features.keys)
+    record.update(features=features, left_out=left_out)
+    record["training"]["parameters"] = model.weights.size + model.bias.size
+    fitted.facts["n-grams"] = f"{features:,}, C {record['strength']:g}, {record['training']['seconds']:.0f} s"
