@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 import kerasnlp_kit
-from kerasnlp_kit.api.preparation import Part, Prepared, Tokens
+from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.config import BaseConfig, RunConfig
 from kerasnlp_kit.data.source import shown_name
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics
@@ -22,6 +22,8 @@ from kerasnlp_kit.export.folder import FORMAT, LINEAR, NETWORK
 from kerasnlp_kit.registry import ModelSpec
 
 if TYPE_CHECKING:
+    from kerasnlp_kit.data.examples import Examples
+    from kerasnlp_kit.data.pairs import Pairs
     from kerasnlp_kit.tasks.linear import LinearModel
 
 PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "jax", "torch")
@@ -100,36 +102,60 @@ def run_record(
     prepared: Prepared,
     ancestors: list[dict[str, Any]],
 ) -> dict[str, Any]:
-    """Content of run.json: options, sizes, packages, data; no text of the data."""
+    """Content of run.json; see `new_record`."""
+    parts = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}
+    columns = prepared.train.examples.columns
+    return new_record(
+        config,
+        spec,
+        {name: part.examples if part else None for name, part in parts.items()},
+        {
+            "text": list(columns.text),
+            "label": columns.label,
+            "indicators": list(columns.indicators),
+            "multi_label": prepared.multi_label,
+            "label_separator": columns.label_separator,
+        },
+        {"text_separator": config.data.text_separator, "classes": prepared.class_counts()},
+        ancestors,
+    )
+
+
+def new_record(
+    config: BaseConfig,
+    spec: ModelSpec,
+    parts: "Mapping[str, Examples | Pairs | None]",
+    columns: Mapping[str, Any],
+    further: Mapping[str, Any] | None = None,
+    ancestors: Sequence[Mapping[str, Any]] = (),
+) -> dict[str, Any]:
+    """Content of run.json of a run that begins: options, sizes, packages, data; no text of the data.
+
+    Args:
+        config: all options.
+        spec: of the model.
+        parts: the files, by name.
+        columns: what they are read from.
+        further: what else is told of the data.
+        ancestors: of the model that this one starts from.
+    """
+    described = {name: None if part is None else _describe(part) for name, part in parts.items()}
     return {
         "format": FORMAT,
         "model": spec.name,
         "task": spec.task,
-        "options": shown_options(config),
+        "options": _shown_options(config),
         "parts": [],
         "decision": {},
-        "seed": config.training.seed,
-        "data": {
-            "train": _describe(prepared.train),
-            "dev": _describe(prepared.dev),
-            "test": _describe(prepared.test) if prepared.test else None,
-            "columns": {
-                "text": list(prepared.train.examples.columns.text),
-                "label": prepared.train.examples.columns.label,
-                "indicators": list(prepared.train.examples.columns.indicators),
-                "multi_label": prepared.multi_label,
-                "label_separator": prepared.train.examples.columns.label_separator,
-            },
-            "text_separator": config.data.text_separator,
-            "classes": prepared.class_counts(),
-        },
-        "ancestry": ancestors,
-        **surroundings(),
+        "seed": config.training.seed,  # type: ignore[attr-defined]  # the groups are those of the task
+        "data": {**described, "columns": dict(columns), **(further or {})},
+        "ancestry": list(ancestors),
+        **_surroundings(),
         "finished": None,
     }
 
 
-def surroundings() -> dict[str, Any]:
+def _surroundings() -> dict[str, Any]:
     """Packages, machine and commit, for run.json."""
     return {
         "versions": {"kerasnlp_kit": kerasnlp_kit.__version__, "python": platform.python_version(), **_versions()},
@@ -138,7 +164,7 @@ def surroundings() -> dict[str, Any]:
     }
 
 
-def shown_options(config: BaseConfig) -> dict[str, Any]:
+def _shown_options(config: BaseConfig) -> dict[str, Any]:
     """All options, for run.json; addresses without what may be secret."""
     return {name: shown_name(value) if value and name in _SOURCES else value for name, value in config.flat().items()}
 
@@ -244,13 +270,12 @@ def _results(scores: Mapping[str, ClassificationMetrics | MultiLabelMetrics]) ->
     return "\n".join([header, "| --- | --- | --- | --- | --- | --- | --- |", *lines])
 
 
-def _describe(part: Part) -> dict[str, Any]:
-    examples = part.examples
+def _describe(part: "Examples | Pairs") -> dict[str, Any]:
     return {
-        "source": examples.source,
-        "fingerprint": examples.fingerprint,
-        "rows": len(part.labels),
-        "description": examples.description,
+        "source": part.source,
+        "fingerprint": part.fingerprint,
+        "rows": len(part),
+        "description": part.description,
     }
 
 

@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.documents import cell, loading_code, needed_library, shown_options, surroundings
+from kerasnlp_kit.api.documents import cell, loading_code, needed_library, new_record
 from kerasnlp_kit.api.pair_preparation import PairData, PairTokens
 from kerasnlp_kit.config import PairConfig
-from kerasnlp_kit.data.pairs import Pairs
 from kerasnlp_kit.evaluation.generation import GenerationMetrics
 from kerasnlp_kit.evaluation.terminal import fit
-from kerasnlp_kit.export.folder import FORMAT
 from kerasnlp_kit.registry import ModelSpec
 
 
@@ -49,26 +47,9 @@ def pair_plan(data: PairData, tokens: PairTokens, model: str, parameters: int, d
 
 
 def pair_record(config: PairConfig, spec: ModelSpec, data: PairData) -> dict[str, Any]:
-    """Content of run.json: options, sizes, packages, data; no text of the data."""
-    columns = data.train.columns
-    return {
-        "format": FORMAT,
-        "model": spec.name,
-        "task": spec.task,
-        "options": shown_options(config),
-        "parts": [],
-        "decision": {},
-        "seed": config.training.seed,
-        "data": {
-            "train": _describe(data.train),
-            "dev": _describe(data.dev),
-            "test": _describe(data.test) if data.test else None,
-            "columns": {"source": columns.source, "target": columns.target},
-        },
-        "ancestry": [],
-        **surroundings(),
-        "finished": None,
-    }
+    """Content of run.json; see `new_record`."""
+    columns = {"source": data.train.columns.source, "target": data.train.columns.target}
+    return new_record(config, spec, {"train": data.train, "dev": data.dev, "test": data.test}, columns)
 
 
 def writer_card(
@@ -137,12 +118,3 @@ def _results(metrics: Mapping[str, GenerationMetrics]) -> str:
         )
     signatures = {f"BLEU {one.bleu_signature}, chrF {one.chrf_signature}" for one in metrics.values()}
     return "\n".join([*lines, "", f"sacreBLEU: {'; '.join(sorted(signatures))}"])
-
-
-def _describe(pairs: Pairs) -> dict[str, Any]:
-    return {
-        "source": pairs.source,
-        "fingerprint": pairs.fingerprint,
-        "rows": len(pairs),
-        "description": pairs.description,
-    }

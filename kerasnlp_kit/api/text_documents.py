@@ -6,13 +6,11 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.documents import cell, loading_code, needed_library, shown_options, surroundings
+from kerasnlp_kit.api.documents import cell, loading_code, needed_library, new_record
 from kerasnlp_kit.api.text_preparation import TextData, TextTokens
 from kerasnlp_kit.config import TextConfig
-from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.evaluation.language import LanguageScores
 from kerasnlp_kit.evaluation.terminal import fit
-from kerasnlp_kit.export.folder import FORMAT
 from kerasnlp_kit.registry import ModelSpec
 
 
@@ -40,25 +38,9 @@ def text_plan(data: TextData, tokens: TextTokens, model: str, parameters: int, d
 
 
 def text_record(config: TextConfig, spec: ModelSpec, data: TextData) -> dict[str, Any]:
-    """Content of run.json: options, sizes, packages, data; no text of the data."""
-    return {
-        "format": FORMAT,
-        "model": spec.name,
-        "task": spec.task,
-        "options": shown_options(config),
-        "parts": [],
-        "decision": {},
-        "seed": config.training.seed,
-        "data": {
-            "train": _describe(data.train),
-            "dev": _describe(data.dev),
-            "test": _describe(data.test) if data.test else None,
-            "columns": {"text": list(data.train.columns.text), "label": data.train.columns.label},
-        },
-        "ancestry": [],
-        **surroundings(),
-        "finished": None,
-    }
+    """Content of run.json; see `new_record`."""
+    columns = {"text": list(data.train.columns.text), "label": data.train.columns.label}
+    return new_record(config, spec, {"train": data.train, "dev": data.dev, "test": data.test}, columns)
 
 
 def text_card(
@@ -129,12 +111,3 @@ def _scores(scores: Mapping[str, LanguageScores]) -> str:
             *(f"{cell(sentence[:1].upper() + sentence[1:])}." for sentence in one.lines()[: len(one.comparisons)]),
         ]
     return "\n".join(lines)
-
-
-def _describe(texts: Examples) -> dict[str, Any]:
-    return {
-        "source": texts.source,
-        "fingerprint": texts.fingerprint,
-        "rows": len(texts),
-        "description": texts.description,
-    }

@@ -51,12 +51,17 @@ def refuse_other_task(options: Any, folder: str, of_task: Mapping[str, Sequence[
         if name not in known and getattr(options, name) != defaults[name]:
             ModelFolder(Path(folder)).verify()  # a wrong name has no task that the option could be of
             others = " or ".join(other for other, names in of_task.items() if name in names)
-            own = ", ".join(map(flag_of, known)) or "none"
+            own = ", ".join(map(_typed, known)) or "none"
             raise UserError(
-                f"{flag_of(name)} is for models of another task ({others}); {folder} is for {task}, with the "
+                f"{_typed(name)} is for models of another task ({others}); {folder} is for {task}, with the "
                 f"options {own}."
             )
     return task
+
+
+def _typed(name: str) -> str:
+    """What a user types for an option: the prompt stands alone."""
+    return "TEXT" if name == "prompt" else flag_of(name)
 
 
 def require(rules: Iterable[tuple[str, Any, bool, str]]) -> None:

@@ -226,7 +226,7 @@ def test_a_language_model_that_breaks_off_is_resumed_to_the_same_weights(tmp_pat
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        (("generate", "models/points", "the"), "--prompt is for models of another task"),
+        (("generate", "models/points", "the"), "TEXT is for models of another task"),
         (("generate", "models/lines", "--interpolate", "a", "b"), "--interpolate is for models of another task"),
         (("generate", "models/points", "--interpolate", "a"), "--interpolate must be two texts"),
         (("generate", "models/lines", "--top-p", "0"), "--top-p must be above 0"),
