@@ -5,9 +5,8 @@ python benchmarks/language.py [--parts causal_lm feedforward_lm lstm text_vae va
 All learn the same tokens: words that occur twice or more, as they are written; the n-gram models, too. Perplexities are
 by word on the test file, the end of a caption counted as a word, of the exported SavedModel; those of autoencoders are
 bounds by 50 vectors a caption. Reverse perplexity: of a 3-gram model that learnt from 10,000 drawn captions, beside one
-that learnt from 10,000 real ones. Speed: a text of 200
-tokens with the cache, and by running the whole network again for each token. Results of parts that are not asked for
-stay.
+that learnt from 10,000 real ones. Speed: a text of 200 tokens with the cache, and by running the whole network again
+for each token. Results of parts that are not asked for stay.
 """
 
 import argparse
@@ -39,7 +38,7 @@ def main() -> None:
     """Trains each, scores it, and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--parts", nargs="+", default=[*FLAGS, "speed"], choices=[*FLAGS, "speed"])
-    parser.add_argument("--epochs", type=int, default=8)
+    parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--minutes", type=float, default=15, help="of training each, at most")
     options = parser.parse_args()
     found = json.loads(STORE.read_text(encoding="utf-8")) if STORE.exists() else {}

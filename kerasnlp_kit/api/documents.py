@@ -140,14 +140,15 @@ def new_record(
         ancestors: of the model that this one starts from.
     """
     described = {name: None if part is None else _describe(part) for name, part in parts.items()}
+    options = _shown_options(config)
     return {
         "format": FORMAT,
         "model": spec.name,
         "task": spec.task,
-        "options": _shown_options(config),
+        "options": options,
         "parts": [],
         "decision": {},
-        "seed": config.training.seed,  # type: ignore[attr-defined]  # the groups are those of the task
+        "seed": options["seed"],
         "data": {**described, "columns": dict(columns), **(further or {})},
         "ancestry": list(ancestors),
         **_surroundings(),
