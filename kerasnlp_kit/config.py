@@ -13,7 +13,7 @@ DEFAULT_MODELS = {  # where no model is named
     "labelled texts": DEFAULT_MODEL,
     "pairs of sentences": "transformer_seq2seq",
     "pairs of short texts": "lstm_seq2seq",
-    "plain text": "causal_lm",
+    "texts alone": "causal_lm",
 }
 TASK_MODELS = {  # where a task is named and no model
     "classification": DEFAULT_MODEL,

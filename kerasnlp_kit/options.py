@@ -27,7 +27,7 @@ from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_o
 
 GENERAL_HELP = {
     "model": "Model to train; `python -m kerasnlp_kit models` lists all. Default: auto, for labelled texts; "
-    "for pairs of source and target, transformer_seq2seq or, where both are short, lstm_seq2seq; for a plain text, "
+    "for pairs of source and target, transformer_seq2seq or, where both are short, lstm_seq2seq; for texts alone, "
     "causal_lm.",
     "task": "What to learn, where neither --model nor the data tell.",
     "preset": "Options that were found good for the model, under one name.",
@@ -70,7 +70,7 @@ def parse_run(
         raise UserError(f"--task must be one of {', '.join(TASK_MODELS)}. Received: {task}")
     data = _data_file(arguments) or settings.get("train")
     found = TASK_MODELS[task] if task else DEFAULT_MODEL
-    if find_model and data and not named and not task:
+    if find_model and data and not named and not task and value_of("--label-column", arguments) is None:
         found = find_model(str(data))
     model = str(named or found)
     spec = registry.find(model)

@@ -39,6 +39,7 @@ class Augmentation:
         drawn: how many were drawn.
         copies: drawn texts that stand in the file, or were drawn already, or are empty.
         doubtful: drawn texts that the file's own texts would give another label.
+        columns: what the file calls its texts, "text" where several columns are joined, and its labels.
     """
 
     texts: list[str]
@@ -46,6 +47,7 @@ class Augmentation:
     drawn: int
     copies: int
     doubtful: int
+    columns: tuple[str, str]
 
     def lines(self) -> list[str]:
         """For the terminal."""
@@ -102,12 +104,13 @@ def augment(
 def augment_file(
     data: str | os.PathLike[str], output: str | os.PathLike[str], *, spreadsheet_safe: bool = False, **options: Any
 ) -> Augmentation:
-    """Writes new texts and labels to a file, in columns called text and label; see `augment`."""
+    """Writes new texts and labels to a file, in columns called as those of the data; see `augment`."""
     require_table_name(output, data)
     found = augment(data, **options)
     if not found.texts:
         raise UserError(f"{data}: every text that was drawn is a copy or looks like another class; nothing is written.")
-    columns = {"text": pa.array(found.texts, pa.string()), "label": pa.array(found.labels, pa.string())}
+    text, label = found.columns
+    columns = {text: pa.array(found.texts, pa.string()), label: pa.array(found.labels, pa.string())}
     write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
     return found
 
@@ -195,7 +198,9 @@ def _collect(examples: Examples, draw: Draw, count: int | None) -> Augmentation:
             kept += [text for text, holds in zip(fresh, right, strict=True) if holds]
         texts += kept[:wanted]
         names += [name] * len(kept[:wanted])
-    return Augmentation(texts, names, totals["drawn"], totals["copies"], totals["doubtful"])
+    of_text = examples.columns.text
+    columns = (of_text[0] if len(of_text) == 1 else "text", examples.columns.label or "label")
+    return Augmentation(texts, names, totals["drawn"], totals["copies"], totals["doubtful"], columns)
 
 
 def _judge(texts: Sequence[str], labels: np.ndarray) -> Callable[[Sequence[str]], np.ndarray]:

@@ -20,7 +20,7 @@ from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.errors import TrainingDiverged
 from kerasnlp_kit.evaluation.language import LanguageScores
 from kerasnlp_kit.export.folder import build_network
-from kerasnlp_kit.tasks.latent_scores import active_units
+from kerasnlp_kit.tasks.latent_scores import LatentScores, active_units
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
 
@@ -38,6 +38,7 @@ class AutoencodingSteps:
     """
 
     what_it_does = "An autoencoder of texts: each is a point of a latent space, and each point a text"
+    longer_texts = "cut"
 
     def __init__(self, run: Run[TextConfig], tokens: TextTokens) -> None:
         self._run = run
@@ -120,15 +121,17 @@ class AutoencodingSteps:
     def scores(self, scorer: TextScorer, name: str, texts: Sequence[str], samples: Sequence[str]) -> LanguageScores:
         """Of one part."""
         ids = self._tokens.tokenizer.encode(texts)
+        found = self._memory.score(ids, self._seed)
         quality = latent_quality(
             texts,
             self._memory.decode(self._means[name]),
-            self._memory.score(ids, self._seed),
-            discriminator=self._discriminator_accuracy(self._means[name]),
+            found,
+            discriminator=self._discriminator_accuracy(found),
             plain=self._plain,
+            adversary=self._memory.network.discriminator is not None,
         )
         tokens = np.minimum(ids.lengths, self._longest) + 1
-        return scorer.score(texts, self._bounds[name], tokens, samples, quality)
+        return scorer.score(texts, self._bounds[name], tokens, samples, quality, self._longest)
 
     def sections(self, name: str, examples: Examples, shown: bool) -> list[str]:
         """Of the report: the space, and texts between two."""
@@ -161,15 +164,18 @@ class AutoencodingSteps:
   part, `log_weight` float [n], whose exponential is the probability on the average over seeds, and `tokens` int32 [n]
 - `ids`: `ids` int32 [n, t], beginning with 2, padded with 0, to `mean`, `log_variance` and `logits`"""
 
-    def _discriminator_accuracy(self, means: np.ndarray) -> float | None:
-        """Of vectors of the prior and those of texts, how many are told rightly."""
+    def _discriminator_accuracy(self, found: LatentScores) -> float | None:
+        """Of vectors of the prior and of those drawn for texts, as it learnt from, the share that is told rightly."""
         import keras
 
         judge = self._memory.network.discriminator
         if judge is None:
             return None
         random = np.random.default_rng(0)
-        some = means[random.permutation(len(means))[:JUDGED]]
+        rows = random.permutation(len(found.mean))[:JUDGED]
+        some = found.mean[rows]
+        if not self._plain:
+            some = some + np.exp(0.5 * found.log_variance[rows]) * random.standard_normal(some.shape).astype("float32")
         prior = random.standard_normal(some.shape).astype("float32")
         of_prior, of_texts = (
             np.asarray(keras.ops.convert_to_numpy(judge(keras.ops.convert_to_tensor(rows)))) for rows in (prior, some)

@@ -15,11 +15,11 @@ def model_for_data(source: str) -> str:
     Short texts are written character by character, which a recurrent network learns from few pairs.
     """
     from kerasnlp_kit.api.tokenization import kind_of
-    from kerasnlp_kit.data.kind import pair_head
+    from kerasnlp_kit.data.kind import only_texts, pair_head
     from kerasnlp_kit.data.plain_text import is_plain_text
 
-    if is_plain_text(source):
-        return DEFAULT_MODELS["plain text"]
+    if is_plain_text(source) or only_texts(source):
+        return DEFAULT_MODELS["texts alone"]
     head = pair_head(source)
     if head is None:
         return DEFAULT_MODELS["labelled texts"]

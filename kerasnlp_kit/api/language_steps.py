@@ -34,6 +34,7 @@ class LanguageSteps:
     """
 
     what_it_does = "A language model: it continues texts, and tells how probable they are"
+    longer_texts = "learnt in pieces"
 
     def __init__(self, run: Run[TextConfig], tokens: TextTokens) -> None:
         self._run = run

@@ -15,7 +15,13 @@ INFORMED = 1000  # texts that the mutual information is of; its cost grows with 
 
 
 def latent_quality(
-    texts: Sequence[str], again: Sequence[str], found: LatentScores, *, discriminator: float | None, plain: bool
+    texts: Sequence[str],
+    again: Sequence[str],
+    found: LatentScores,
+    *,
+    plain: bool,
+    adversary: bool,
+    discriminator: float | None = None,
 ) -> LatentQuality:
     """Scores vectors.
 
@@ -23,8 +29,9 @@ def latent_quality(
         texts: that they are of.
         again: what is written for the means.
         found: what the network says of the texts.
-        discriminator: its accuracy, if there is one.
-        plain: whether it is a plain autoencoder.
+        plain: whether it is a plain autoencoder, or one with a discriminator alone.
+        adversary: whether there is a discriminator.
+        discriminator: its accuracy, where it is at hand.
     """
     references = [(text,) for text in texts]
     some = slice(0, INFORMED)
@@ -39,6 +46,7 @@ def latent_quality(
         bleu=bleu_statistics(references, again, bleu_tokenizer(list(texts))).value(),
         discriminator=discriminator,
         plain=plain,
+        adversary=adversary,
     )
 
 

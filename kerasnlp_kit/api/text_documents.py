@@ -19,12 +19,12 @@ def how_to_load_text_model(saved_model: Path, library: str | None, call: str) ->
     return loading_code(saved_model, library, f'{call}["text"]')
 
 
-def text_plan(data: TextData, tokens: TextTokens, model: str, parameters: int, device: str) -> list[str]:
-    """What is about to be learnt: rows, columns, tokens, lengths, model, device."""
+def text_plan(data: TextData, tokens: TextTokens, longer: str, model: str, parameters: int, device: str) -> list[str]:
+    """What is about to be learnt: rows, columns, tokens, lengths and what becomes of longer texts, model, device."""
     test = f", test {len(data.test):,}" if data.test else ""
     lengths = tokens.train.lengths
     packed = ", joined to one" if tokens.packed else ""
-    cut = f"; {tokens.cut:,} texts are learnt in pieces" if tokens.cut and not tokens.packed else ""
+    cut = f"; {tokens.cut:,} longer texts are {longer}" if tokens.cut and not tokens.packed else ""
     return [
         f"rows       train {len(data.train):,}, dev {len(data.dev):,}{test}",
         f"column     {fit(' + '.join(data.train.columns.text))}",
@@ -101,9 +101,10 @@ def _scores(scores: Mapping[str, LanguageScores]) -> str:
     for data, one in scores.items():
         metrics = one.metrics
         bounds = f"{metrics.interval[0]:.2f} to {metrics.interval[1]:.2f}" if metrics.interval else ""
+        perplexity = f"{metrics.qualifier}{metrics.perplexity:.2f} ({metrics.unit}s)"
         lines.append(
-            f"| {cell(data)} | {metrics.n:,} | {metrics.perplexity:.2f} ({metrics.unit}s) | {bounds} | "
-            f"{metrics.token_perplexity:.2f} | {metrics.bits_per_character:.3f} |"
+            f"| {cell(data)} | {metrics.n:,} | {perplexity} | {bounds} | {metrics.token_perplexity:.2f} | "
+            f"{metrics.bits_per_character:.3f} |"
         )
     for one in scores.values():
         lines += [

@@ -128,15 +128,18 @@ def evaluate_text_model(
     if isinstance(model, LoadedGenerator):
         drawn = model.generate(count=samples, max_tokens=SAMPLE_TOKENS, seed=seed) if samples else []
         return TextEvaluation(scorer.score(texts, *model.score(texts), drawn), examples, drawn, model)
-    plain = not model.run["parts"][0]["architecture"]["kl_weight"]
+    (part,) = model.run["parts"]
+    plain = not part["architecture"]["kl_weight"]
     if plain and vectors > 1:
         raise UserError("--vectors bounds the probability of texts; a model with --kl-weight 0 gives them none.")
     drawn = model.sample(samples, seed=seed) if samples else []
     bounds, divergences, tokens = model.score(texts, seed)
     lost = divergences.astype("float64")
     said = LatentScores(bounds.astype("float64") + lost, lost, *model.encode(texts))
-    latent = latent_quality(texts, model.reconstruct(texts), said, discriminator=None, plain=plain)
+    adversary = "adversary_weight" in part["architecture"]
+    latent = latent_quality(texts, model.reconstruct(texts), said, plain=plain, adversary=adversary)
     if vectors > 1:
         bounds = model.importance_bound(texts, vectors, seed)
         latent = dataclasses.replace(latent, vectors=vectors)
-    return TextEvaluation(scorer.score(texts, bounds, tokens, drawn, latent), examples, drawn, model)
+    scores = scorer.score(texts, bounds, tokens, drawn, latent, part["sizes"]["context"])
+    return TextEvaluation(scores, examples, drawn, model)

@@ -1,14 +1,16 @@
 """Scores what a model says of texts, beside n-gram models of the training texts."""
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasnlp_kit.api.text_preparation import told, unknown_share
+from kerasnlp_kit.api.tokenization import shortened
 from kerasnlp_kit.evaluation.generated import judge_generated
 from kerasnlp_kit.evaluation.kneser_ney import KneserNey
-from kerasnlp_kit.evaluation.language import LanguageScores, compare_language, score_language
+from kerasnlp_kit.evaluation.language import LanguageScores, Meaning, compare_language, score_language
 from kerasnlp_kit.evaluation.latent import LatentQuality
 
 NGRAM_ORDERS = (3, 5)  # of the Kneser-Ney models that stand beside
@@ -40,6 +42,7 @@ class TextScorer:
         tokens: np.ndarray,
         samples: Sequence[str] = (),
         latent: LatentQuality | None = None,
+        longest: int | None = None,
     ) -> LanguageScores:
         """Scores, comparisons and, if there are samples, what they are like.
 
@@ -48,16 +51,28 @@ class TextScorer:
             log_probabilities: of each by the model, float (texts,).
             tokens: of each, int (texts,).
             samples: texts that the model wrote.
-            latent: of an autoencoder, whose log-probabilities are lower bounds.
+            latent: of an autoencoder, whose log-probabilities are lower bounds, or, of a plain one, those of texts
+                given their own vectors, which nothing is compared with.
+            longest: tokens that the log-probabilities are of, at most: what is behind them is left out on both sides.
         """
-        ids = self._tokenizer.encode(texts)
-        bound = latent is not None
-        metrics = score_language(texts, log_probabilities, tokens, unknown=unknown_share(ids), bound=bound)
+        ids, scored = self._tokenizer.encode(texts), list(texts)
+        cut = np.flatnonzero(ids.lengths > longest).tolist() if longest else []
+        if longest and cut:
+            ids = shortened(ids, longest)
+            for row, begin in zip(cut, self._tokenizer.decode([ids.row(row) for row in cut]), strict=True):
+                scored[row] = begin
+        means: Meaning = "exact" if latent is None else "given vector" if latent.plain else "bound"
+        metrics = score_language(scored, log_probabilities, tokens, unknown=unknown_share(ids), means=means)
+        if cut:
+            longer = "1 text is" if len(cut) == 1 else f"{len(cut):,} texts are"
+            note = f"{longer} longer than the {longest} tokens that the model reads: cut for these scores."
+            metrics = dataclasses.replace(metrics, warnings=(*metrics.warnings, note))
         rows = told(ids)
         owner = np.repeat(np.arange(len(rows)), [len(row) for row in rows])
         others = {
             name: compare_language(metrics, np.bincount(owner, model.log_probabilities(rows), len(rows)))
             for name, model in self._ngrams.items()
+            if means != "given vector"
         }
         generated = None
         if len(samples) and self._training is not None:

@@ -107,7 +107,7 @@ def _fit(run: Run[TextConfig], data: TextData, tokens: TextTokens, steps: Steps)
         TextBatches(steps.training_rows(), options.batch_tokens, options.seed, 16 if compiled else 1),
         TokenCrossEntropy(options.label_smoothing),
         steps.measures(),
-        lambda parameters, device: text_plan(data, tokens, run.spec.name, parameters, device),
+        lambda parameters, device: text_plan(data, tokens, steps.longer_texts, run.spec.name, parameters, device),
     )
     return {"model": facts.pop("model"), "tokens": tokens.reason, **facts}
 

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from kerasnlp_kit.cli.imports import keras_alone
 from kerasnlp_kit.cli.parsing import DataArgument, parse, require
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
+from kerasnlp_kit.training.devices import keep_memory
 
 
 @dataclass(frozen=True)
@@ -15,7 +17,7 @@ class Options:
     by: Literal["language_model", "text_vae"] = "language_model"
     """What makes them: a language model that writes behind a label, or an autoencoder, between two texts of a class."""
     output: str = "augmented.csv"
-    """File to write: .csv, .tsv, .jsonl, .parquet, the first three also with .gz; columns text and label."""
+    """File to write: .csv, .tsv, .jsonl, .parquet, the first three also with .gz; columns as in the data."""
     text_column: Names = ()
     """Column of the text, found by name or content if not given; several are joined."""
     label_column: OptionalName = None
@@ -39,23 +41,26 @@ def main(arguments: list[str], prog: str) -> int:
         [
             ("count", options.count, options.count is None or options.count >= 1, "1 or more"),
             ("epochs", options.epochs, options.epochs is None or options.epochs >= 1, "1 or more"),
+            ("output", options.output, options.output != "-", "the name of a file: the training tells its progress"),
             ("minutes", options.minutes, options.minutes is None or options.minutes > 0, "above 0"),
             ("seed", options.seed, 0 <= options.seed < 2**31, "from 0 to 2147483647"),
         ]
     )
+    keep_memory()  # before there are threads: each would have its own memory
     from kerasnlp_kit.api.augment import augment_file
 
     given = {"epochs": options.epochs, "minutes": options.minutes}
-    found = augment_file(
-        options.data,
-        options.output,
-        spreadsheet_safe=options.spreadsheet_safe,
-        by=options.by,
-        text_columns=options.text_column,
-        label_column=options.label_column,
-        count=options.count,
-        seed=options.seed,
-        **{name: value for name, value in given.items() if value is not None},
-    )
+    with keras_alone("tensorflow"):
+        found = augment_file(
+            options.data,
+            options.output,
+            spreadsheet_safe=options.spreadsheet_safe,
+            by=options.by,
+            text_columns=options.text_column,
+            label_column=options.label_column,
+            count=options.count,
+            seed=options.seed,
+            **{name: value for name, value in given.items() if value is not None},
+        )
     print("\n".join(["", *found.lines(), f"written to  {options.output}"]))
     return 0

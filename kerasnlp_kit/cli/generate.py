@@ -1,6 +1,7 @@
 """``kerasnlp-kit generate models/NAME TEXT``: continues a text, or writes new ones."""
 
 import json
+import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -16,7 +17,7 @@ from kerasnlp_kit.evaluation.terminal import printable
 PromptArgument = Annotated[
     str, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT", help="How the texts begin; nothing: new ones.")
 ]
-
+MOST = 1_000_000  # texts, tokens, steps
 
 OF_TASK: Mapping[str, Sequence[str]] = {
     "classification": (),
@@ -61,13 +62,14 @@ def main(arguments: list[str], prog: str) -> int:
     options = parse(Options, arguments, prog)
     require(
         [
-            ("count", options.count, options.count >= 1, "1 or more"),
-            ("max_tokens", options.max_tokens, options.max_tokens >= 1, "1 or more"),
+            ("count", options.count, 1 <= options.count <= MOST, f"from 1 to {MOST}"),
+            ("max_tokens", options.max_tokens, 1 <= options.max_tokens <= MOST, f"from 1 to {MOST}"),
             ("seed", options.seed, 0 <= options.seed < 2**31, "from 0 to 2147483647"),
-            ("temperature", options.temperature, options.temperature >= 0, "0 or more"),
-            ("top_k", options.top_k, options.top_k >= 0, "0 or more"),
+            ("temperature", options.temperature, 0 <= options.temperature < math.inf, "0 or more, and finite"),
+            ("top_k", options.top_k, 0 <= options.top_k < 2**31, "from 0 to 2147483647"),
+            ("prompts", options.prompts, not (options.prompts and options.prompt), "in place of TEXT, not beside it"),
             ("interpolate", options.interpolate, len(options.interpolate) in (0, 2), "two texts"),
-            ("steps", options.steps, options.steps >= 2, "2 or more"),
+            ("steps", options.steps, 2 <= options.steps <= MOST, f"from 2 to {MOST}"),
             ("top_p", options.top_p, 0 < options.top_p <= 1, "above 0 and at most 1"),
         ]
     )

@@ -26,12 +26,13 @@ def without_keras() -> Iterator[None]:
 
 @contextlib.contextmanager
 def keras_alone(backend: str) -> Iterator[None]:
-    """Within it, TensorFlow and Keras are imported without pandas, Matplotlib and JAX, unless JAX is the backend.
+    """Within it, TensorFlow and Keras are imported without what they only offer more with, where it is installed.
 
-    They import these where they are installed, for data frames, pictures and conversions that nothing here asks for.
+    That is pandas, Matplotlib, scikit-learn, and JAX unless it is the backend: for data frames, pictures, estimators
+    and conversions that nothing here asks of them.
     Our own imports of them, before and after, are not hindered. For programs of this package only.
     """
-    barrier = _Barrier(("pandas", "matplotlib", *(() if backend == "jax" else ("jax",))))
+    barrier = _Barrier(("pandas", "matplotlib", "sklearn", *(() if backend == "jax" else ("jax",))))
     sys.meta_path.insert(0, barrier)
     try:
         yield

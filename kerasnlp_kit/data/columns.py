@@ -206,7 +206,8 @@ def _guess_label(table: Table, text: Sequence[str], separator: str | None) -> st
     if best is None:
         raise UserError(
             f"{table.source}: found no label column beside the text: expected one with few distinct, short values. "
-            f"The columns are {', '.join(map(_quoted, table.columns))}. Name it, e.g. --label-column class."
+            f"The columns are {', '.join(map(_quoted, table.columns))}. Name it, e.g. --label-column class, or learn "
+            "the texts alone: --task language_model."
         )
     return best
 

@@ -1,10 +1,10 @@
-"""Tells from the head of a file what it is for: sources and targets, or texts and their classes."""
+"""Tells from the head of a file what it is for: sources and targets, texts alone, or texts and their classes."""
 
 import os
 from pathlib import Path
 
 from kerasnlp_kit.data.hints import HEAD_ROWS
-from kerasnlp_kit.data.names import LABEL_NAMES, is_bookkeeping
+from kerasnlp_kit.data.names import LABEL_NAMES, TEXT_NAMES, find_name, is_bookkeeping
 from kerasnlp_kit.data.pair_columns import looks_like_classes
 from kerasnlp_kit.data.pair_names import find_pair
 from kerasnlp_kit.data.table import open_table
@@ -47,6 +47,21 @@ def pair_head(path: str | os.PathLike[str]) -> tuple[list[str], list[str]] | Non
         return None
     sources, targets = ([text or "" for text in head[column].to_pylist()] for column in pair)
     return sources, targets
+
+
+def only_texts(path: str | os.PathLike[str]) -> bool:
+    """Whether a local table has one column, called as texts are, and beside it nothing but numbers, dates and the like.
+
+    By its names alone. What cannot be read is none, nor is a URL or standard input; see `pair_head`.
+    """
+    if not Path(path).expanduser().is_file():
+        return False
+    try:
+        with open_table(path) as file:
+            columns = [column for column in file.columns if not is_bookkeeping(column)]
+    except UserError:
+        return False
+    return len(columns) == 1 and find_name(columns, LABEL_NAMES) is None and find_name(columns, TEXT_NAMES) is not None
 
 
 def _may_be_label(column: str, by_name: bool) -> bool:

@@ -7,7 +7,7 @@ import numpy as np
 from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, PAD
-from kerasnlp_kit.decoding.protocol import Decoded, Generator, allowed, log_probabilities, put
+from kerasnlp_kit.decoding.protocol import LOWEST, Decoded, Generator, allowed, log_probabilities, put
 
 Choose = Callable[[Any, Any], Any]
 """Log-probabilities float32 (batch, 1, vocabulary) and the position, int32 (), to tokens int32 (batch, 1)."""
@@ -67,7 +67,9 @@ def sample(
     """
 
     def draw(found: Any, position: Any) -> Any:
-        scaled = found[:, 0] / ops.maximum(ops.cast(temperature, "float32"), 1e-4)
+        found = found[:, 0]
+        # What is ruled out stays so at any temperature.
+        scaled = ops.where(found > 0.5 * LOWEST, found / ops.maximum(ops.cast(temperature, "float32"), 1e-4), LOWEST)
         return choose(scaled, uniform(seed, position), top_k, top_p)[:, None]
 
     return _write(model, memory, limits, length, unknown, prefix, draw)
@@ -114,7 +116,8 @@ def uniform(seed: Any, position: Any) -> Any:
     Returns:
         float32 (batch,)
     """
-    mixed = _mix(_mix(ops.cast(seed, "uint32")) + ops.cast(position, "uint32") * ops.cast(0x9E3779B9, "uint32"))
+    step = ops.cast(position, "uint32") * ops.cast(0x9E3779B9, "uint32")
+    mixed = _mix(_of_32_bits(_mix(ops.cast(seed, "uint32")) + step))
     # 24 bits, what a float32 holds exactly.
     return ops.cast(ops.right_shift(mixed, ops.cast(8, "uint32")), "float32") * (1.0 / (1 << 24))
 
@@ -141,8 +144,13 @@ def _mix(number: Any) -> Any:
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, None)):
         number = ops.bitwise_xor(number, ops.right_shift(number, ops.cast(shift, "uint32")))
         if factor is not None:
-            number = number * ops.cast(factor, "uint32")
+            number = _of_32_bits(number * ops.cast(factor, "uint32"))
     return number
+
+
+def _of_32_bits(number: Any) -> Any:
+    """The lowest 32 bits: PyTorch has no unsigned numbers of 32 bits, and Keras takes 64 there."""
+    return ops.bitwise_and(number, ops.cast(0xFFFFFFFF, "uint32"))
 
 
 def _write(

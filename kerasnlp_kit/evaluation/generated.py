@@ -13,7 +13,8 @@ from kerasnlp_kit.evaluation.language import count_units, unit_of
 from kerasnlp_kit.evaluation.plain import to_plain
 
 SELF_BLEU_TEXTS = 100  # each against all others
-SHORTEST_COPIED = 5  # tokens; shorter texts are equal by chance
+SHORTEST_COPIED = 5  # words; shorter texts are equal by chance
+LONGEST_FRESH = 50  # words, or characters; as many in a row are copied (Carlini et al. 2023, section 3.1)
 REVERSE_ORDER = 3  # of the n-gram model that learns from what was generated
 _MOST_COPIED = 0.05
 _MOST_REPETITIVE = 0.05
@@ -46,7 +47,8 @@ class GeneratedQuality:
         texts: how many were generated.
         generated: their quality.
         real: that of as many training texts.
-        copied: share of the texts of `SHORTEST_COPIED` tokens or more that stand in the training texts word for word.
+        copied: share of the texts of `SHORTEST_COPIED` words or more that are one of the training texts word for word,
+            or hold `LONGEST_FRESH` words in a row that stand in one.
         copied_real: likewise, of the held-out texts: what is copied by chance.
         empty: share of texts without a token.
         repetitive: share of texts that say the same again and again.
@@ -122,13 +124,13 @@ def judge_generated(
     """
     split = splitter(held_out or training)
     some = [training[row] for row in np.linspace(0, len(training) - 1, min(len(texts), len(training))).astype(int)]
-    known = {" ".join(split(text)) for text in training}
+    known = [split(text) for text in training]
     return GeneratedQuality(
         texts=len(texts),
         generated=_quality(texts, held_out, encode, vocabulary, split),
         real=_quality(some, held_out, encode, vocabulary, split),
-        copied=_copied(texts, known, split),
-        copied_real=_copied(held_out, known, split),
+        copied=copied([split(text) for text in texts], known),
+        copied_real=copied([split(text) for text in held_out], known),
         empty=float(np.mean([not text.strip() for text in texts])),
         repetitive=float(np.mean([repeats(split(text)) for text in texts])),
     )
@@ -169,6 +171,35 @@ def reverse_perplexity(
     return float(np.exp(-total / count_units(real, unit_of(real)).sum()))
 
 
+def copied(texts: Sequence[Sequence[str]], known: Sequence[Sequence[str]]) -> float:
+    """Share of texts, those shorter than `SHORTEST_COPIED` left out, that repeat known ones; see `GeneratedQuality`.
+
+    Carlini et al. 2023, "Quantifying Memorization Across Neural Language Models".
+    """
+    long = [text for text in texts if len(text) >= SHORTEST_COPIED]
+    whole = {" ".join(text) for text in known}
+    numbers: dict[str, int] = {}
+    runs, owner = _runs(long, numbers)
+    known_runs, _ = _runs([text for text in known if len(text) >= LONGEST_FRESH], numbers)
+    again = np.zeros(len(long), bool)
+    again[owner[np.isin(runs, known_runs)]] = True
+    return sum(" ".join(text) in whole or held for text, held in zip(long, again, strict=True)) / max(1, len(long))
+
+
+def _runs(texts: Sequence[Sequence[str]], numbers: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+    """A number for each run of `LONGEST_FRESH` words within a text, equal for equal ones, and the text it is of."""
+    lengths = np.array([len(text) for text in texts], int)
+    words = np.array([numbers.setdefault(word, len(numbers) + 1) for text in texts for word in text], np.uint64)
+    count = max(0, len(words) - LONGEST_FRESH + 1)
+    found = np.zeros(count, np.uint64)
+    with np.errstate(over="ignore"):
+        for place in range(LONGEST_FRESH):  # a polynomial of the words modulo 2 ** 64 (Karp & Rabin 1987)
+            found = found * np.uint64(0x9E3779B97F4A7C15) + words[place : place + count]
+    owner = np.repeat(np.arange(len(lengths)), lengths)
+    inside = owner[:count] == owner[LONGEST_FRESH - 1 :]
+    return found[inside], owner[:count][inside]
+
+
 def _quality(
     texts: Sequence[str],
     held_out: Sequence[str],
@@ -179,8 +210,3 @@ def _quality(
     tokens = [split(text) for text in texts]
     reverse = reverse_perplexity(texts, held_out, encode, vocabulary) if len(held_out) else None
     return Quality(distinct(tokens, 1), distinct(tokens, 2), self_bleu(texts), reverse)
-
-
-def _copied(texts: Sequence[str], known: set[str], split: Callable[[str], Sequence[str]]) -> float:
-    tokens = [found for found in map(split, texts) if len(found) >= SHORTEST_COPIED]
-    return sum(" ".join(found) in known for found in tokens) / max(1, len(tokens))

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from kerasnlp_kit.evaluation.latent import LatentQuality
 
 TextUnit = Literal["word", "character"]
+Meaning = Literal["exact", "bound", "given vector"]
+"""Of log-probabilities: those of the texts; at least these; those of texts whose own vectors are known, which are no
+probabilities of texts."""
 Interval = tuple[float, float] | None
 
 
@@ -42,7 +45,7 @@ class LanguageMetrics:
     warnings: tuple[str, ...]
     row_log_probability: np.ndarray  # float (n,)
     row_units: np.ndarray  # int (n,)
-    bound: bool = False  # whether the log-probabilities are at least these, and so the perplexities at most
+    means: Meaning = "exact"
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types, without what is of single rows."""
@@ -53,8 +56,12 @@ class LanguageMetrics:
     def first_line(self) -> str:
         """Returns the one line to read: `word perplexity 31.25 [30.11, 32.40] n=1000`."""
         bounds = f" [{self.interval[0]:.2f}, {self.interval[1]:.2f}]" if self.interval else ""
-        most = "at most " if self.bound else ""
-        return f"{self.unit} perplexity {most}{self.perplexity:.2f}{bounds} n={self.n}"
+        return f"{self.unit} perplexity {self.qualifier}{self.perplexity:.2f}{bounds} n={self.n}"
+
+    @property
+    def qualifier(self) -> str:
+        """What to say before a perplexity."""
+        return {"exact": "", "bound": "at most ", "given vector": "given their vectors "}[self.means]
 
     def table(self) -> str:
         """Returns all scores as a text for the terminal, several lines, without a final newline."""
@@ -77,7 +84,7 @@ def score_language(
     tokens: np.ndarray,
     *,
     unknown: float = 0.0,
-    bound: bool = False,
+    means: Meaning = "exact",
     confidence: float = 0.95,
     seed: int = 0,
 ) -> LanguageMetrics:
@@ -88,7 +95,7 @@ def score_language(
         log_probabilities: float (n,), natural, the ends included.
         tokens: int (n,), the model's tokens of each, the ends among them.
         unknown: share of the tokens that the model does not know; it need not tell which ones they are.
-        bound: whether they are lower bounds.
+        means: what they are.
         confidence: of the interval.
         seed: of the bootstrap.
 
@@ -124,7 +131,7 @@ def score_language(
         warnings=tuple(warnings),
         row_log_probability=found,
         row_units=units,
-        bound=bound,
+        means=means,
     )
 
 

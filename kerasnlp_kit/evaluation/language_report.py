@@ -90,7 +90,7 @@ def _cards(data: LanguageReportData) -> str:
     bounds = "one text: no interval"
     if metrics.interval:
         bounds = f"{metrics.confidence:.0%}: {metrics.interval[0]:.2f}–{metrics.interval[1]:.2f}"
-    name = f"{metrics.unit} perplexity" + (", at most" if metrics.bound else "")
+    name = ", ".join(filter(None, (f"{metrics.unit} perplexity", metrics.qualifier.strip())))
     return page.cards(
         [
             (name, f"{metrics.perplexity:.2f}", bounds),

@@ -28,8 +28,10 @@ class LatentQuality:
         exact: share of the texts that come back as they were, blanks aside.
         bleu: of the texts that come back.
         discriminator: share of vectors, half of them of the prior, that the discriminator tells rightly; 0.5 is what it
-            should come to; None without one.
-        plain: whether it is a plain autoencoder.
+            should come to; None where there is none at hand, as in an export.
+        plain: whether it is an autoencoder without a divergence: its vectors are certain, and nothing but a
+            discriminator, if there is one, brings them near the prior.
+        adversary: whether there is a discriminator.
         vectors: drawn for each text, to bound its log-probability; the figures above are of the first one.
     """
 
@@ -42,6 +44,7 @@ class LatentQuality:
     bleu: float
     discriminator: float | None
     plain: bool
+    adversary: bool = False
     vectors: int = 1
 
     def warnings(self) -> tuple[str, ...]:
@@ -53,7 +56,7 @@ class LatentQuality:
                 f"{self.latent} units active): the decoder writes without it. Raise --free-bits or --word-dropout, or "
                 "lower --kl-weight."
             )
-        if self.plain:
+        if self.plain and not self.adversary:
             found.append("With --kl-weight 0 the vectors follow no prior: new texts that are drawn mean nothing.")
         if self.discriminator is not None and self.discriminator > 0.9:
             found.append(

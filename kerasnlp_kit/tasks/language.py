@@ -15,6 +15,7 @@ from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.text.windows import scoring_windows, with_ends
 
 PIECES = 64  # whose logits are in memory together
+MOST_TOKENS = 1 << 20  # that are added to a prompt, whatever a caller asks for: the count must not overflow
 
 
 class NextTokenScorer(AnyShape):
@@ -71,7 +72,7 @@ class Continuation:
     def _ends(self, prompt: Any) -> tuple[Any, Any]:
         """Limits of the rows, length of the loop."""
         given = ops.sum(ops.cast(ops.not_equal(prompt, PAD), "int32"), axis=1)
-        limits = given + ops.maximum(ops.cast(self.max_tokens, "int32"), 0) + 1
+        limits = given + ops.clip(ops.cast(self.max_tokens, "int32"), 0, MOST_TOKENS) + 1
         return limits, self.length or ops.max(limits)
 
 

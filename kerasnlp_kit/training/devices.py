@@ -61,6 +61,8 @@ def choose_backend(backend: str, devices: int | None = None) -> None:
     if backend == "jax" and devices and devices > 1:
         flag = f"--xla_force_host_platform_device_count={devices}"
         os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flag}".strip()
+    if backend == "torch":
+        import torch._dynamo  # noqa: F401  # loads Triton, which crashes where TensorFlow's LLVM is loaded already
     if backend != "tensorflow":
         import tensorflow as tf
 

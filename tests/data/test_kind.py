@@ -4,6 +4,7 @@ from pathlib import Path
 import pytest
 
 from kerasnlp_kit.data import looks_like_pairs
+from kerasnlp_kit.data.kind import only_texts
 
 CHECKOUT = Path(__file__).resolve().parents[2]
 PUBLIC = CHECKOUT.parent / "shared" / "data"
@@ -26,6 +27,19 @@ def write(tmp_path):
 @pytest.mark.parametrize("rows", [1, 3, 40, 3000])
 def test_two_columns_that_are_called_so_are_pairs(write, header, rows):
     assert looks_like_pairs(write(header, lambda row: f"some text {row},anderer Text {row}", rows))
+
+
+@pytest.mark.parametrize(
+    ("header", "alone"),
+    [
+        *(("text", True), ("id,text", True), ("review", True), ("日期,内容", True)),
+        *(("text,label", False), ("text,stars", False), ("text,title", False), ("word", False), ("label", False)),
+    ],
+)
+def test_a_column_of_texts_and_nothing_to_learn_for_them_are_texts_alone(write, header, alone):
+    cells = ",x" * header.count(",")
+    assert only_texts(write(header, lambda row: f"some text {row}{cells}")) == alone
+    assert not only_texts("https://example.org/a.csv")
 
 
 @pytest.mark.parametrize(

@@ -52,6 +52,20 @@ def test_without_a_choice_it_is_greedy(table, options):
     np.testing.assert_allclose(found.log_probabilities, expected.log_probabilities, atol=1e-5)
 
 
+def test_the_highest_temperature_chooses_evenly_among_what_may_be_written_and_nothing_else(table):
+    count = 2000
+    rows = np.zeros(count, "int32")
+    prefix = np.full((count, 1), table.pieces[1], "int32")
+    hot = {"seeds": np.arange(count, dtype="int32"), "memory": {"rows": rows}, "temperature": float("inf")}
+    tokens = np.asarray(draw(table, limits=rows + 3, prefix=prefix, **hot).tokens)[:, 0]
+    assert (tokens[:, 0] == table.pieces[1]).all(), "what is forced"
+    second = np.bincount(tokens[:, 1], minlength=7)
+    assert second[[EOS, *table.pieces]].sum() == count
+    assert chisquare(second[[EOS, *table.pieces]]).pvalue > 0.001
+    last = tokens[tokens[:, 1] != EOS, 2]
+    assert (last == EOS).all(), "the end at the last place"
+
+
 def test_its_log_probabilities_are_those_of_the_model_whatever_was_left_to_choose_from(table, rows_of):
     found = draw(table, temperature=2.0, top_k=2)
     totals = [table.log_probability(row, text) for row, text in enumerate(rows_of(found.tokens[:, 0]))]

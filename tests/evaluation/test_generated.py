@@ -4,6 +4,7 @@ import pytest
 from kerasnlp_kit.evaluation.generated import (
     GeneratedQuality,
     Quality,
+    copied,
     distinct,
     judge_generated,
     reverse_perplexity,
@@ -43,6 +44,29 @@ def test_texts_of_training_are_copies_and_short_ones_are_not_counted():
     assert found.copied_real == 0
     (warning,) = found.warnings()
     assert "66.7% of the generated texts stand in the training texts word for word" in warning
+
+
+def test_fifty_words_in_a_row_of_a_training_text_are_a_copy_too():
+    random = np.random.default_rng(0)
+    known = [[str(word) for word in random.integers(0, 40, length)] for length in (30, 80, 120, 400)]
+    fresh = [str(word) for word in random.integers(0, 40, 60)]
+    texts = [
+        [*fresh[:7], *known[2][33:83], *fresh[:3]],  # fifty in a row
+        [*fresh[:7], *known[2][33:82], *fresh[:3]],  # one too few
+        [*known[1][-30:], *known[2][:30]],  # of two texts
+        known[0],  # short, and whole
+        known[0][:29],
+        known[3][:200],
+    ]
+    slow = [
+        text in known
+        or any(" ".join(text[place : place + 50]) in " ".join(one) for one in known for place in range(len(text) - 49))
+        for text in texts
+    ]
+    assert slow == [True, False, False, True, False, True]
+    assert copied(texts, known) == pytest.approx(np.mean(slow))
+    assert [copied([text], known) == 1 for text in texts] == slow
+    assert copied([], known) == 0 and copied(texts, []) == 0
 
 
 def test_what_is_common_is_warned_of_more_mildly():

@@ -27,10 +27,12 @@ def test_perplexities_and_bits_are_by_hand_what_they_should_be():
     assert not {"row_units", "row_log_probability"} & set(metrics.to_json())
 
 
-def test_texts_without_blanks_are_counted_by_characters_and_bounds_are_called_so():
-    metrics = score_language(["今天天气很好"], np.array([-7.0]), np.array([4]), bound=True)
+def test_texts_without_blanks_are_counted_by_characters_and_what_is_no_probability_is_called_so():
+    metrics = score_language(["今天天气很好"], np.array([-7.0]), np.array([4]), means="bound")
     assert metrics.perplexity == pytest.approx(math.e)
     assert metrics.first_line() == "character perplexity at most 2.72 n=1", "one text has no interval"
+    given = score_language(["今天天气很好"], np.array([-7.0]), np.array([4]), means="given vector")
+    assert given.first_line() == "character perplexity given their vectors 2.72 n=1"
 
 
 def test_unknown_tokens_are_warned_of():

@@ -16,6 +16,7 @@ def test_a_vector_that_carries_nothing_raises_the_alarm():
         (alarm,) = quality(**changed).warnings()
         assert alarm.startswith("The latent vector carries nothing")
     assert "follow no prior" in quality(plain=True, divergence=0.0).warnings()[0]
+    assert not quality(plain=True, divergence=0.0, adversary=True).warnings(), "a discriminator brings them near it"
     assert "tells 95% of the vectors rightly" in quality(discriminator=0.95).warnings()[0]
     assert not quality(discriminator=0.6).warnings()
 

@@ -2,8 +2,10 @@
 
 import dataclasses
 import functools
+import importlib.util
 import json
 import os
+import runpy
 import subprocess
 import sys
 from pathlib import Path
@@ -26,6 +28,7 @@ from kerasnlp_kit.tasks.language import Continuation, score_next
 from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
 
 PROGRAM = Path(__file__).with_name("language_tiny.py")
+texts_of = runpy.run_path(str(PROGRAM))["texts_of"]
 LANGUAGE = [spec.name for spec in registry.networks("language_model")]
 LATENT = [spec.name for spec in registry.networks("autoencoding")]
 VARIANTS = {
@@ -301,12 +304,16 @@ def test_the_gradient_of_the_embedding_is_that_of_finite_differences():
         assert found[row, column] == pytest.approx(expected, abs=2e-3)
 
 
-def test_jax_gives_the_same_logits_and_losses(tmp_path):
+@pytest.mark.parametrize("backend", ["jax", "torch"])
+def test_another_backend_gives_the_same_logits_losses_and_texts(backend, tmp_path):
+    if not importlib.util.find_spec(backend):
+        pytest.skip(f"{backend} is not installed")
     cases = {}
     for name in (*LANGUAGE, *LATENT):
         network = build(name)
         network.save_weights(tmp_path / f"{name}.weights.h5")
-        cases[name] = {"architecture": dataclasses.asdict(small(name)), "logits": logits(network)}
+        drawn = texts_of(network, TEXT)
+        cases[name] = {"architecture": dataclasses.asdict(small(name)), "logits": logits(network), "drawn": drawn}
     content = {
         "sizes": dataclasses.asdict(SIZES),
         "text": TEXT.tolist(),
@@ -314,13 +321,14 @@ def test_jax_gives_the_same_logits_and_losses(tmp_path):
         "architectures": {name: case["architecture"] for name, case in cases.items()},
     }
     (tmp_path / "cases.json").write_text(json.dumps(content))
-    command = [sys.executable, PROGRAM, "jax", tmp_path]
+    command = [sys.executable, PROGRAM, backend, tmp_path]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "2"}
     done = subprocess.run(command, capture_output=True, text=True, timeout=300, env=os.environ | quiet)
     assert done.returncode == 0, done.stderr
     found = json.loads(done.stdout.splitlines()[-1])
     for name, case in cases.items():
         assert_same(np.array(found[name]["logits"]), case["logits"])
+        assert found[name]["drawn"] == case["drawn"]
         assert np.isfinite(found[name]["losses"]).all()
         if name in LANGUAGE:  # an autoencoder's loss is of drawn vectors
             assert found[name]["losses"][1] < found[name]["losses"][0]
