@@ -90,9 +90,10 @@ def linear_line(name: str, model: "LinearModel", strength: float, left_out: int,
     """What was solved."""
     rules = model.features.rules
     size = f" ({left_out:,} more would make it too large)" if left_out else ""
+    case = "" if rules.lower else ", case kept"
     return (
         f"{name}: {len(model.features.keys):,} n-grams{size} of up to {rules.words} words and {rules.characters[0]} to "
-        f"{rules.characters[1]} characters, C {strength:g}, solved in {seconds:.0f} s"
+        f"{rules.characters[1]} characters{case}, C {strength:g}, solved in {seconds:.0f} s"
     )
 
 

@@ -2,7 +2,7 @@
 
 import dataclasses
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -24,14 +24,71 @@ if TYPE_CHECKING:
 WEIGHTS_FACT = "class weights, of the linear model on dev"
 
 
+@dataclasses.dataclass(frozen=True)
+class _Solution:
+    """What was solved on the training rows.
+
+    Attributes:
+        model: the machine, naive Bayes added as `shares` say.
+        strength: value of C.
+        shares: of machine and naive Bayes; None where the machine is alone.
+        scores: float (dev rows, classes).
+        loss: of the dev rows together.
+        left_out: n-grams that would make it too large.
+        effect: of class weights on dev, if there are any.
+    """
+
+    model: "LinearModel"
+    strength: float
+    shares: list[float] | None
+    scores: np.ndarray
+    loss: float
+    left_out: int
+    effect: str
+
+
 def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, architecture: Any, path: Path) -> Fitted:
-    """Solves the linear model for each strength, keeps what fits dev best, and writes it to ``path``."""
+    """Solves the linear model for each strength, and with case, keeps what fits dev best, and writes it to ``path``."""
+    begin = time.perf_counter()
+    lower = run.config.text.lower
+    found = _solve(run, prepared, architecture, architecture.rules(lower), architecture.strengths)
+    if lower and architecture.try_case and any(text != text.lower() for text in prepared.train.examples.texts):
+        cased = _solve(run, prepared, architecture, architecture.rules(False), (found.strength,))
+        if cased.loss + 1 < found.loss:
+            lower, found = False, cased
+    found.model.save(path)
+    seconds = time.perf_counter() - begin
+    name = path.stem
+    run.say(linear_line(name, found.model, found.strength, found.left_out, seconds))
+    if found.effect:
+        run.say(f"{name}: class weights on dev: {found.effect}")
+    record = {
+        "name": name,
+        "kind": LINEAR,
+        "model": model_name,
+        "architecture": dataclasses.asdict(architecture),
+        "lower": lower,
+        "strength": found.strength,
+        "shares": found.shares,
+        "scale": 1.0,
+        "training": {"seconds": round(seconds, 1)},
+    }
+    fitted = Fitted(record, found.scores)
+    _describe_solution(fitted, found.model, found.left_out)
+    if found.effect:
+        fitted.facts[WEIGHTS_FACT] = found.effect
+    return fitted
+
+
+def _solve(
+    run: Run[RunConfig], prepared: Prepared, architecture: Any, rules: "NgramRules", strengths: Sequence[float]
+) -> _Solution:
+    """What fits dev best of several strengths, with or without naive Bayes."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
     from kerasnlp_kit.training.linear import lowest, naive_bayes, solve
 
-    begin = time.perf_counter()
-    rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
+    classes = len(prepared.label_names)
     counts, dev_counts = (count_ngrams(rules, part.examples.texts) for part in (prepared.train, prepared.dev))
     features, left_out = _features(prepared, architecture, rules, counts)
     if not len(features.keys):
@@ -47,7 +104,7 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
         solved[strength] = model, scores, stack(prepared, [scores])[1]
         return solved[strength][2]
 
-    strength = lowest(sorted(set(architecture.strengths)), loss_of)
+    strength = lowest(sorted(set(strengths)), loss_of)
     model, scores, loss = solved[strength]
     shares = None
     if architecture.naive_bayes:
@@ -56,7 +113,7 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
         found, joined = stack(prepared, [scores, of_bayes])
         if joined + 1 < loss:
             # The machine keeps its unit: the scale of the whole is found later, or is not wanted.
-            shares = [float(share) for share in found / (found[0] or 1)]
+            shares, loss = [float(share) for share in found / (found[0] or 1)], joined
             model = sum_of([model, bayes], shares)
             scores = model.scores_of(dev_matrix)
     effect = ""
@@ -67,28 +124,7 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
             found, _ = stack(prepared, [without, of_bayes])
             without = found[0] * without + found[1] * of_bayes
         effect = weights_effect(prepared, without, scores)
-    model.save(path)
-    seconds = time.perf_counter() - begin
-    name = path.stem
-    run.say(linear_line(name, model, strength, left_out, seconds))
-    if effect:
-        run.say(f"{name}: class weights on dev: {effect}")
-    record = {
-        "name": name,
-        "kind": LINEAR,
-        "model": model_name,
-        "architecture": dataclasses.asdict(architecture),
-        "lower": run.config.text.lower,
-        "strength": strength,
-        "shares": shares,
-        "scale": 1.0,
-        "training": {"seconds": round(seconds, 1)},
-    }
-    fitted = Fitted(record, scores)
-    _describe_solution(fitted, model, left_out)
-    if effect:
-        fitted.facts[WEIGHTS_FACT] = effect
-    return fitted
+    return _Solution(model, strength, shares, scores, loss, left_out, effect)
 
 
 def weights_effect(prepared: Prepared, without: np.ndarray, weighted: np.ndarray) -> str:
@@ -131,7 +167,7 @@ def refit_linear(run: Run[RunConfig], prepared: Prepared, fitted: Fitted, archit
 
     begin = time.perf_counter()
     run.say(f"{fitted.name}: once more, on training and dev rows")
-    rules, classes = architecture.rules(run.config.text.lower), len(prepared.label_names)
+    rules, classes = architecture.rules(fitted.record["lower"]), len(prepared.label_names)
     texts = [*prepared.train.examples.texts, *prepared.dev.examples.texts]
     labels = np.concatenate([prepared.train.labels, prepared.dev.labels])
     counts = count_ngrams(rules, texts)
@@ -167,4 +203,5 @@ def _describe_solution(fitted: Fitted, model: "LinearModel", left_out: int) -> N
     record, features = fitted.record, len(model.features.keys)
     record.update(features=features, left_out=left_out)
     record["training"]["parameters"] = model.weights.size + model.bias.size
-    fitted.facts["n-grams"] = f"{features:,}, C {record['strength']:g}, {record['training']['seconds']:.0f} s"
+    case = "" if model.features.rules.lower else ", upper and lower case apart"
+    fitted.facts["n-grams"] = f"{features:,}{case}, C {record['strength']:g}, {record['training']['seconds']:.0f} s"

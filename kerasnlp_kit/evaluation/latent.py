@@ -11,6 +11,7 @@ from kerasnlp_kit.evaluation.drawing import INK
 from kerasnlp_kit.evaluation.plain import to_plain
 
 COLLAPSED = 0.5  # nats of divergence; less is nothing
+_LEAST_TOLD = 0.1  # nats of mutual information: the vectors may be far from the prior and yet the same for all texts
 _MOST_LABELS = 8  # colours that an eye keeps apart
 _MOST_POINTS = 2000
 
@@ -50,11 +51,14 @@ class LatentQuality:
     def warnings(self) -> tuple[str, ...]:
         """Returns the alarm for a latent vector that carries nothing, and for a discriminator that always wins."""
         found = []
-        if not self.plain and (self.divergence < COLLAPSED or not self.active_units):
+        told = self.mutual_information
+        alike = told is not None and told < _LEAST_TOLD
+        if not self.plain and (self.divergence < COLLAPSED or not self.active_units or alike):
+            more = "" if told is None else f", mutual information {told:.2f} nats"
             found.append(
                 f"The latent vector carries nothing (divergence {self.divergence:.2f} nats, {self.active_units} of "
-                f"{self.latent} units active): the decoder writes without it. Raise --free-bits or --word-dropout, or "
-                "lower --kl-weight."
+                f"{self.latent} units active{more}): the decoder writes without it. Raise --free-bits or "
+                "--word-dropout, or lower --kl-weight."
             )
         if self.plain and not self.adversary:
             found.append("With --kl-weight 0 the vectors follow no prior: new texts that are drawn mean nothing.")

@@ -28,6 +28,8 @@ class NgramLinear:
     """Linear support vector machine, or logistic regression."""
     naive_bayes: bool = True
     """Join naive Bayes over the same n-grams, with weights found on dev, if that makes the dev labels more probable."""
+    try_case: bool = True
+    """Keep upper and lower case apart, if the texts have both and that makes the dev labels more probable."""
     strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
     """Values of C, the inverse of the regularisation, tried from the middle; what makes dev most probable is taken."""
 

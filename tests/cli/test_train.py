@@ -227,6 +227,29 @@ def test_a_mixture_is_trained_on_all_rows_in_the_end_with_what_was_chosen_on_dev
             assert len(before["keys"]) < len(refitted["keys"])
 
 
+def test_the_linear_model_keeps_case_where_that_fits_dev_better(here, run_in):
+    words = ("rose", "mark", "bill", "grace", "hope", "will")
+    rows = [f"{('we met', 'we saw')[row % 2]} a {words[row // 2 % 6]} {row},thing" for row in range(60)]
+    rows += [f"{('we met', 'we saw')[row % 2]} a {words[row // 2 % 6].title()} {row},person" for row in range(60)]
+    (here / "names.csv").write_text("\n".join(["text,label", *rows, ""]))
+    (here / "lower.csv").write_text("\n".join(["text,label", *rows, ""]).replace("person", "thing2").lower())
+    lower = {}
+    for name, data, flags in (
+        ("kept", "names.csv", ()),
+        ("never", "names.csv", ("--no-try-case",)),
+        ("always", "names.csv", ("--no-lower",)),
+        ("none", "lower.csv", ()),
+    ):
+        ran = run_in(here, "train", data, "--model", "ngram_linear", "--name", name, *flags)
+        assert ran.code == 0, ran.err
+        (part,) = json.loads((here / "models" / name / "run.json").read_text())["parts"]
+        lower[name] = part["lower"]
+        assert ("case kept" in ran.out) == (not part["lower"])
+    assert lower == {"kept": False, "never": True, "always": False, "none": True}
+    model = kit.load(here / "models" / "kept")
+    assert model.predict(["we met a Rose 7", "we met a rose 7"]) == ["person", "thing"]
+
+
 def test_a_disk_that_is_full_in_training_is_told_in_one_line_and_leaves_nothing(here, shell, reviews):
     # A process may write no file above 30 kB: run.json has about 3 kB, a checkpoint of 15,000 parameters 180 kB.
     code = (

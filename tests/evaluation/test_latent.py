@@ -12,7 +12,7 @@ def quality(**changed):
 
 def test_a_vector_that_carries_nothing_raises_the_alarm():
     assert not quality().warnings()
-    for changed in ({"divergence": 0.1}, {"active_units": 0}):
+    for changed in ({"divergence": 0.1}, {"active_units": 0}, {"mutual_information": 0.05}):
         (alarm,) = quality(**changed).warnings()
         assert alarm.startswith("The latent vector carries nothing")
     assert "follow no prior" in quality(plain=True, divergence=0.0).warnings()[0]
