@@ -196,6 +196,14 @@ def test_c_program_draws_like_python(tmp_path_factory, tmp_path, run_in):
     assert texts == kerasnlp_kit.load(folder).generate(prompts, seed=7)
     assert len(set(texts)) == 4
     assert run(program, folder).returncode == 2
+    small = ("--latent=3", "--units=8", "--embedding-dim=8", "--epochs=1", "--samples=0", "--tokenizer=words")
+    ran = run_in(tmp_path, "train", "lines.txt", "--model", "text_vae", "--name", "points", *small)
+    assert ran.code == 0, ran.err
+    folder = tmp_path / "models" / "points"
+    drawn = run(program, "--new", "6", folder / "saved_model" / "1", "7")
+    assert drawn.returncode == 0, drawn.stderr
+    assert drawn.stdout.splitlines() == kerasnlp_kit.load(folder).sample(6, seed=7)
+    assert len(set(drawn.stdout.splitlines())) > 1
 
 
 def test_c_program_that_writes_says_what_is_wrong(write_program, saved_model, tmp_path):

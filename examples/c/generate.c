@@ -1,6 +1,8 @@
 /* Continue a text with an exported language model: ./generate [--library FILE] models/NAME/saved_model/1 SEED "Once"
-   Prints one line a text: the text and what follows, a tab, the log-probability of both. The same seed gives the same
-   text as `kerasnlp-kit generate` does, text n having SEED + n. Needs TensorFlow's C library, no Python. */
+   Prints one line a text: the text and what follows, a tab, the log-probability of both. Or draw new texts with an
+   autoencoder, one a line: ./generate --new COUNT models/NAME/saved_model/1 SEED
+   The same seed gives the same texts as `kerasnlp-kit generate` does, text n having SEED + n. Needs TensorFlow's C
+   library, no Python. */
 #include "signature.h"
 
 /* A single number: int32 or float []. */
@@ -18,21 +20,25 @@ int main(int argc, char **argv) {
     TF_DeleteStatus(status);
     argc -= 2, argv += 2;
   }
-  if (argc < 4) return fprintf(stderr, "usage: generate [--library FILE] SAVED_MODEL_FOLDER SEED TEXT...\n"), 2;
+  int count = argc > 2 && !strcmp(argv[1], "--new") ? atoi(argv[2]) : 0;
+  if (count > 0) argc -= 2, argv += 2;
+  if (argc < 4 - (count > 0))
+    return fprintf(stderr, "usage: generate [--library FILE] [--new COUNT] SAVED_MODEL_FOLDER SEED [TEXT...]\n"), 2;
   Model model = load(argv[1]);
-  Bytes serving = signature(&model, "serving_default");
+  Bytes serving = signature(&model, count ? "sample" : "serving_default");
   int32_t max_tokens = 100, seed = atoi(argv[2]), top_k = 0;
   float temperature = 1, top_p = 1;
-  TF_Tensor *inputs[] = {strings(argv + 3, argc - 3),        number(TF_INT32, &max_tokens),
-                         number(TF_INT32, &seed),            number(TF_FLOAT, &temperature),
-                         number(TF_INT32, &top_k),           number(TF_FLOAT, &top_p)};
-  const char *names[] = {"prompt", "max_tokens", "seed", "temperature", "top_k", "top_p"};
-  TF_Output places[6], outputs[] = {tensor(model.graph, serving, 2, "text"), tensor(model.graph, serving, 2, "score")};
-  for (int i = 0; i < 6; i++) places[i] = tensor(model.graph, serving, 1, names[i]);
-  TF_Tensor *answers[2];
-  TF_SessionRun(model.session, NULL, places, inputs, 6, outputs, answers, 2, NULL, 0, NULL, model.status);
+  TF_Tensor *texts = count ? NULL : strings(argv + 3, argc - 3), *answers[2] = {NULL, NULL};
+  TF_Tensor *inputs[] = {number(TF_INT32, &seed), number(TF_FLOAT, &temperature), number(TF_INT32, &top_k),
+                         number(TF_FLOAT, &top_p), number(TF_INT32, count ? &count : &max_tokens), texts};
+  const char *names[] = {"seed", "temperature", "top_k", "top_p", count ? "count" : "max_tokens", "prompt"};
+  int given = count ? 5 : 6, found = count ? 1 : 2; /* new texts have no prompt and come without their scores */
+  TF_Output places[6], outputs[2];
+  for (int i = 0; i < given; i++) places[i] = tensor(model.graph, serving, 1, names[i]);
+  for (int i = 0; i < found; i++) outputs[i] = tensor(model.graph, serving, 2, i ? "score" : "text");
+  TF_SessionRun(model.session, NULL, places, inputs, given, outputs, answers, found, NULL, 0, NULL, model.status);
   check(model.status, "running the model");
-  for (int i = 1; i < 6; i++) TF_DeleteTensor(inputs[i]);
-  print_and_close(&model, inputs[0], answers, argc - 3);
+  for (int i = 0; i < 5; i++) TF_DeleteTensor(inputs[i]);
+  print_and_close(&model, texts, answers, count ? count : argc - 3);
   return 0;
 }

@@ -5,7 +5,6 @@
 #include <string.h>
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/tf_tstring.h"
-
 static void fail(const char *what, const char *why) {
   fprintf(stderr, "error: %s: %s\n", what, why);
   exit(1);
@@ -17,7 +16,6 @@ static void check(const TF_Status *status, const char *what) { if (TF_GetCode(st
    serialized protobuf, of which we need four facts (tensorflow/core/protobuf/meta_graph.proto): MetaGraphDef has
    map signature_def = 5; SignatureDef has map inputs = 1 and map outputs = 2; TensorInfo has string name = 1. */
 typedef struct { const unsigned char *at, *end; } Bytes;
-
 static uint64_t varint(Bytes *in) { /* seven bits a byte, lowest first; a set top bit says that more follow */
   uint64_t value = 0;
   for (int shift = 0; in->at < in->end && shift < 64; shift += 7) {
@@ -64,7 +62,6 @@ static TF_Output tensor(TF_Graph *graph, Bytes signature, int map, const char *k
 }
 
 typedef struct { TF_Status *status; TF_Graph *graph; TF_Session *session; TF_Buffer *meta_graph; } Model;
-
 static Model load(const char *folder) {
   const char *tags[] = {"serve"};
   Model model = {TF_NewStatus(), TF_NewGraph(), NULL, TF_NewBuffer()};
@@ -85,15 +82,18 @@ static TF_Tensor *strings(char **texts, int64_t count) {
   for (int64_t i = 0; i < count; i++) TF_StringInit(&text[i]), TF_StringCopy(&text[i], texts[i], strlen(texts[i]));
   return made;
 }
-/* Prints a string and a number a line, and frees everything. */
+/* Prints a string a line, and a number if there is a second answer; frees everything, also the texts that went in. */
 static void print_and_close(Model *model, TF_Tensor *texts, TF_Tensor **answers, int64_t count) {
   const TF_TString *answer = TF_TensorData(answers[0]); /* string [count] */
-  const float *number = TF_TensorData(answers[1]); /* float [count] */
-  for (int64_t i = 0; i < count; i++)
-    printf("%.*s\t%.6f\n", (int)TF_StringGetSize(&answer[i]), TF_StringGetDataPointer(&answer[i]), number[i]);
-  TF_TString *text = TF_TensorData(texts);
-  for (int64_t i = 0; i < count; i++) TF_StringDealloc(&text[i]); /* long texts live outside their tensor */
-  TF_DeleteTensor(texts), TF_DeleteTensor(answers[0]), TF_DeleteTensor(answers[1]);
+  const float *number = answers[1] ? TF_TensorData(answers[1]) : NULL; /* float [count] */
+  for (int64_t i = 0; i < count; i++, putchar('\n')) {
+    printf("%.*s", (int)TF_StringGetSize(&answer[i]), TF_StringGetDataPointer(&answer[i]));
+    if (number) printf("\t%.6f", number[i]);
+  }
+  TF_TString *text = texts ? TF_TensorData(texts) : NULL;
+  for (int64_t i = 0; text && i < count; i++) TF_StringDealloc(&text[i]); /* long texts live outside their tensor */
+  for (int i = 0; i < 2; i++) if (answers[i]) TF_DeleteTensor(answers[i]);
+  if (texts) TF_DeleteTensor(texts);
   TF_CloseSession(model->session, model->status), TF_DeleteSession(model->session, model->status);
   TF_DeleteGraph(model->graph), TF_DeleteBuffer(model->meta_graph), TF_DeleteStatus(model->status);
 }
