@@ -204,6 +204,9 @@ def test_c_program_draws_like_python(tmp_path_factory, tmp_path, run_in):
     assert drawn.returncode == 0, drawn.stderr
     assert drawn.stdout.splitlines() == kerasnlp_kit.load(folder).sample(6, seed=7)
     assert len(set(drawn.stdout.splitlines())) > 1
+    for wrong in (("--new", "0"), ("--new", "x"), ("--new",)):
+        assert run(program, *wrong, folder / "saved_model" / "1", "7").returncode == 2
+    assert run(program, "--new", "3", folder / "saved_model" / "1", "7", "the").returncode == 2
 
 
 def test_c_program_that_writes_says_what_is_wrong(write_program, saved_model, tmp_path):

@@ -20,10 +20,11 @@ int main(int argc, char **argv) {
     TF_DeleteStatus(status);
     argc -= 2, argv += 2;
   }
-  int count = argc > 2 && !strcmp(argv[1], "--new") ? atoi(argv[2]) : 0;
-  if (count > 0) argc -= 2, argv += 2;
-  if (argc < 4 - (count > 0))
-    return fprintf(stderr, "usage: generate [--library FILE] [--new COUNT] SAVED_MODEL_FOLDER SEED [TEXT...]\n"), 2;
+  int fresh = argc > 1 && !strcmp(argv[1], "--new"), count = fresh && argc == 5 ? atoi(argv[2]) : 0;
+  if (fresh ? count < 1 : argc < 4)
+    return fprintf(stderr, "usage: generate [--library FILE] SAVED_MODEL_FOLDER SEED TEXT...\n"
+                           "       generate [--library FILE] --new COUNT SAVED_MODEL_FOLDER SEED\n"), 2;
+  if (fresh) argc -= 2, argv += 2;
   Model model = load(argv[1]);
   Bytes serving = signature(&model, count ? "sample" : "serving_default");
   int32_t max_tokens = 100, seed = atoi(argv[2]), top_k = 0;

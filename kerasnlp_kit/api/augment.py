@@ -199,7 +199,8 @@ def _collect(examples: Examples, draw: Draw, count: int | None) -> Augmentation:
         texts += kept[:wanted]
         names += [name] * len(kept[:wanted])
     of_text = examples.columns.text
-    columns = (of_text[0] if len(of_text) == 1 else "text", examples.columns.label or "label")
+    of_label = examples.columns.label or "label"
+    columns = (of_text[0] if len(of_text) == 1 else "texts" if of_label == "text" else "text", of_label)
     return Augmentation(texts, names, totals["drawn"], totals["copies"], totals["doubtful"], columns)
 
 

@@ -128,7 +128,7 @@ class AutoencodingSteps:
             found,
             discriminator=self._discriminator_accuracy(found),
             plain=self._plain,
-            adversary=self._memory.network.discriminator is not None,
+            adversary=bool(self._memory.network.adversary_weight),
         )
         tokens = np.minimum(ids.lengths, self._longest) + 1
         return scorer.score(texts, self._bounds[name], tokens, samples, quality, self._longest)

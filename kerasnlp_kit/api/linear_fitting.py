@@ -36,6 +36,7 @@ class _Solution:
         loss: of the dev rows together.
         left_out: n-grams that would make it too large.
         effect: of class weights on dev, if there are any.
+        seconds: that it took.
     """
 
     model: "LinearModel"
@@ -45,6 +46,7 @@ class _Solution:
     loss: float
     left_out: int
     effect: str
+    seconds: float
 
 
 def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, architecture: Any, path: Path) -> Fitted:
@@ -52,9 +54,11 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
     begin = time.perf_counter()
     lower = run.config.text.lower
     found = _solve(run, prepared, architecture, architecture.rules(lower), architecture.strengths)
+    if found is None:
+        raise UserError(f"No n-gram is in {architecture.min_texts} texts of {prepared.train.name}; lower --min-texts.")
     if lower and architecture.try_case and any(text != text.lower() for text in prepared.train.examples.texts):
         cased = _solve(run, prepared, architecture, architecture.rules(False), (found.strength,))
-        if cased.loss + 1 < found.loss:
+        if cased is not None and cased.loss + 1 < found.loss:
             lower, found = False, cased
     found.model.save(path)
     seconds = time.perf_counter() - begin
@@ -71,7 +75,7 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
         "strength": found.strength,
         "shares": found.shares,
         "scale": 1.0,
-        "training": {"seconds": round(seconds, 1)},
+        "training": {"seconds": round(seconds, 1), "chosen_seconds": round(found.seconds, 1)},
     }
     fitted = Fitted(record, found.scores)
     _describe_solution(fitted, found.model, found.left_out)
@@ -82,17 +86,17 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
 
 def _solve(
     run: Run[RunConfig], prepared: Prepared, architecture: Any, rules: "NgramRules", strengths: Sequence[float]
-) -> _Solution:
-    """What fits dev best of several strengths, with or without naive Bayes."""
+) -> _Solution | None:
+    """What fits dev best of several strengths, with or without naive Bayes; None if no n-gram is in enough texts."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
     from kerasnlp_kit.training.linear import lowest, naive_bayes, solve
 
-    classes = len(prepared.label_names)
+    begin, classes = time.perf_counter(), len(prepared.label_names)
     counts, dev_counts = (count_ngrams(rules, part.examples.texts) for part in (prepared.train, prepared.dev))
     features, left_out = _features(prepared, architecture, rules, counts)
     if not len(features.keys):
-        raise UserError(f"No n-gram is in {architecture.min_texts} texts of {prepared.train.name}; lower --min-texts.")
+        return None
     matrix, dev_matrix = features.matrix(counts), features.matrix(dev_counts)
     labels, weights = prepared.train.labels, row_weights(run, prepared.train.labels, classes)
     solved: dict[float, tuple[LinearModel, np.ndarray, float]] = {}
@@ -124,7 +128,7 @@ def _solve(
             found, _ = stack(prepared, [without, of_bayes])
             without = found[0] * without + found[1] * of_bayes
         effect = weights_effect(prepared, without, scores)
-    return _Solution(model, strength, shares, scores, loss, left_out, effect)
+    return _Solution(model, strength, shares, scores, loss, left_out, effect, time.perf_counter() - begin)
 
 
 def weights_effect(prepared: Prepared, without: np.ndarray, weighted: np.ndarray) -> str:

@@ -136,7 +136,7 @@ def evaluate_text_model(
     bounds, divergences, tokens = model.score(texts, seed)
     lost = divergences.astype("float64")
     said = LatentScores(bounds.astype("float64") + lost, lost, *model.encode(texts))
-    adversary = "adversary_weight" in part["architecture"]
+    adversary = bool(part["architecture"].get("adversary_weight"))
     latent = latent_quality(texts, model.reconstruct(texts), said, plain=plain, adversary=adversary)
     if vectors > 1:
         bounds = model.importance_bound(texts, vectors, seed)

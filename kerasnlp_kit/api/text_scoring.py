@@ -59,8 +59,9 @@ class TextScorer:
         cut = np.flatnonzero(ids.lengths > longest).tolist() if longest else []
         if longest and cut:
             ids = shortened(ids, longest)
-            for row, begin in zip(cut, self._tokenizer.decode([ids.row(row) for row in cut]), strict=True):
-                scored[row] = begin
+            begun = self._tokenizer.beginnings([texts[row] for row in cut], longest)
+            for row, text in zip(cut, begun, strict=True):
+                scored[row] = text
         means: Meaning = "exact" if latent is None else "given vector" if latent.plain else "bound"
         metrics = score_language(scored, log_probabilities, tokens, unknown=unknown_share(ids), means=means)
         if cut:

@@ -227,7 +227,7 @@ def _fit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> 
     if tried := [path for path in target.parent.glob("*.npz") if path != target]:
         shutil.copyfile(tried[0], target)
         return {}
-    architecture = registry.find("ngram_linear").architecture(strengths=BASELINE_STRENGTHS)
+    architecture = registry.find("ngram_linear").architecture(strengths=BASELINE_STRENGTHS, try_case=False)
     facts = fit_linear(run, prepared, "ngram_linear", architecture, target).facts
     return {name: fact for name, fact in facts.items() if name == WEIGHTS_FACT}
 

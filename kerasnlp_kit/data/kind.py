@@ -4,7 +4,7 @@ import os
 from pathlib import Path
 
 from kerasnlp_kit.data.hints import HEAD_ROWS
-from kerasnlp_kit.data.names import LABEL_NAMES, TEXT_NAMES, find_name, is_bookkeeping
+from kerasnlp_kit.data.names import BOOKKEEPING_NAMES, LABEL_NAMES, TEXT_NAMES, find_name, is_bookkeeping
 from kerasnlp_kit.data.pair_columns import looks_like_classes
 from kerasnlp_kit.data.pair_names import find_pair
 from kerasnlp_kit.data.table import open_table
@@ -58,7 +58,7 @@ def only_texts(path: str | os.PathLike[str]) -> bool:
         return False
     try:
         with open_table(path) as file:
-            columns = [column for column in file.columns if not is_bookkeeping(column)]
+            columns = [column for column in file.columns if column.strip().casefold() not in BOOKKEEPING_NAMES]
     except UserError:
         return False
     return len(columns) == 1 and find_name(columns, LABEL_NAMES) is None and find_name(columns, TEXT_NAMES) is not None

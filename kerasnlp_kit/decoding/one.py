@@ -117,7 +117,7 @@ def uniform(seed: Any, position: Any) -> Any:
         float32 (batch,)
     """
     step = ops.cast(position, "uint32") * ops.cast(0x9E3779B9, "uint32")
-    mixed = _mix(_of_32_bits(_mix(ops.cast(seed, "uint32")) + step))
+    mixed = _mix(_of_32_bits(_mix(_of_32_bits(ops.cast(seed, "uint32"))) + step))
     # 24 bits, what a float32 holds exactly.
     return ops.cast(ops.right_shift(mixed, ops.cast(8, "uint32")), "float32") * (1.0 / (1 << 24))
 

@@ -1,6 +1,6 @@
 """What generated texts are like: varied or not, copied or not, and whether one could learn from them."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -124,13 +124,13 @@ def judge_generated(
     """
     split = splitter(held_out or training)
     some = [training[row] for row in np.linspace(0, len(training) - 1, min(len(texts), len(training))).astype(int)]
-    known = [split(text) for text in training]
+    own, chance = copied([[split(text) for text in lot] for lot in (texts, held_out)], map(split, training))
     return GeneratedQuality(
         texts=len(texts),
         generated=_quality(texts, held_out, encode, vocabulary, split),
         real=_quality(some, held_out, encode, vocabulary, split),
-        copied=copied([split(text) for text in texts], known),
-        copied_real=copied([split(text) for text in held_out], known),
+        copied=own,
+        copied_real=chance,
         empty=float(np.mean([not text.strip() for text in texts])),
         repetitive=float(np.mean([repeats(split(text)) for text in texts])),
     )
@@ -171,31 +171,46 @@ def reverse_perplexity(
     return float(np.exp(-total / count_units(real, unit_of(real)).sum()))
 
 
-def copied(texts: Sequence[Sequence[str]], known: Sequence[Sequence[str]]) -> float:
-    """Share of texts, those shorter than `SHORTEST_COPIED` left out, that repeat known ones; see `GeneratedQuality`.
+def copied(several: Sequence[Sequence[Sequence[str]]], known: Iterable[Sequence[str]]) -> list[float]:
+    """Of several lots of texts, the share that repeats known ones; see `GeneratedQuality`.
 
     Carlini et al. 2023, "Quantifying Memorization Across Neural Language Models".
+
+    Args:
+        several: lots of texts, as words; those shorter than `SHORTEST_COPIED` do not count.
+        known: texts, as words; read once, and kept as numbers.
     """
-    long = [text for text in texts if len(text) >= SHORTEST_COPIED]
-    whole = {" ".join(text) for text in known}
     numbers: dict[str, int] = {}
-    runs, owner = _runs(long, numbers)
-    known_runs, _ = _runs([text for text in known if len(text) >= LONGEST_FRESH], numbers)
-    again = np.zeros(len(long), bool)
-    again[owner[np.isin(runs, known_runs)]] = True
-    return sum(" ".join(text) in whole or held for text, held in zip(long, again, strict=True)) / max(1, len(long))
+    whole, long = set(), []
+    for text in known:
+        whole.add(" ".join(text))
+        if len(text) >= LONGEST_FRESH:
+            long.append(_numbered(text, numbers))
+    known_runs = np.unique(_runs(long)[0])
+    shares = []
+    for texts in several:
+        counted = [text for text in texts if len(text) >= SHORTEST_COPIED]
+        runs, owner = _runs([_numbered(text, numbers) for text in counted])
+        again = np.zeros(len(counted), bool)
+        again[owner[np.isin(runs, known_runs)]] = True
+        found = sum(" ".join(text) in whole or held for text, held in zip(counted, again, strict=True))
+        shares.append(found / max(1, len(counted)))
+    return shares
 
 
-def _runs(texts: Sequence[Sequence[str]], numbers: dict[str, int]) -> tuple[np.ndarray, np.ndarray]:
+def _numbered(text: Sequence[str], numbers: dict[str, int]) -> np.ndarray:
+    return np.array([numbers.setdefault(word, len(numbers) + 1) for word in text], np.uint32)
+
+
+def _runs(texts: Sequence[np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
     """A number for each run of `LONGEST_FRESH` words within a text, equal for equal ones, and the text it is of."""
-    lengths = np.array([len(text) for text in texts], int)
-    words = np.array([numbers.setdefault(word, len(numbers) + 1) for text in texts for word in text], np.uint64)
+    words = np.concatenate([np.empty(0, np.uint32), *texts])
     count = max(0, len(words) - LONGEST_FRESH + 1)
     found = np.zeros(count, np.uint64)
-    with np.errstate(over="ignore"):
-        for place in range(LONGEST_FRESH):  # a polynomial of the words modulo 2 ** 64 (Karp & Rabin 1987)
-            found = found * np.uint64(0x9E3779B97F4A7C15) + words[place : place + count]
-    owner = np.repeat(np.arange(len(lengths)), lengths)
+    for place in range(LONGEST_FRESH):  # a polynomial of the words modulo 2 ** 64 (Karp & Rabin 1987)
+        found *= np.uint64(0x9E3779B97F4A7C15)
+        found += words[place : place + count]
+    owner = np.repeat(np.arange(len(texts)), [len(text) for text in texts])
     inside = owner[:count] == owner[LONGEST_FRESH - 1 :]
     return found[inside], owner[:count][inside]
 

@@ -117,6 +117,11 @@ class ReversibleTokenizer:
         rows = tf.RaggedTensor.from_row_lengths(values, np.array([len(row) for row in ids], np.int64), validate=False)
         return [text.decode("utf-8", "replace") for text in self._graph.decode(rows).numpy()]
 
+    def beginnings(self, texts: Sequence[str | bytes], tokens: int) -> list[str]:
+        """Texts up to so many of their tokens."""
+        ids = self.encode(texts)
+        return self.decode([ids.row(row)[:tokens] for row in range(len(ids))])
+
 
 class PieceTokenizer(ReversibleTokenizer):
     """Texts to ids and back, by characters or by words: by falling count, ties in the order of code points.
@@ -178,6 +183,11 @@ class PieceTokenizer(ReversibleTokenizer):
         if kind not in ("characters", "words") or not whole or len(set(map(to_bytes, pieces))) < len(pieces):
             raise UserError("A saved tokenizer must hold a known kind and pieces, each once and none empty.")
         return cls(kind, pieces)
+
+    def beginnings(self, texts: Sequence[str | bytes], tokens: int) -> list[str]:
+        """Texts up to so many of their tokens, also unknown ones."""
+        pieces = self._graph.split(tf.constant([to_bytes(text) for text in texts], tf.string))[:, :tokens]
+        return [text.decode("utf-8", "replace") for text in join(pieces, self.kind).numpy()]
 
 
 class PieceGraph(tf.Module):

@@ -83,3 +83,35 @@ def test_the_judge_is_one_of_the_texts_themselves():
     labels = np.array([0] * 18 + [1] * 18)
     judge = module._judge([text for text, _ in ROWS], labels)
     assert judge(["the parcel is late", "my card was charged"]).tolist() == [0, 1]
+
+
+def test_an_autoencoder_writes_from_between_two_texts_of_a_class(data, monkeypatch, tmp_path):
+    from kerasnlp_kit.api import autoencoder
+    from kerasnlp_kit.data.examples import read_examples
+
+    examples = read_examples(data, (), None)
+    labels = np.array(examples.labels)
+    places = np.random.default_rng(0).uniform(-1, 1, (len(labels), 3)) + 10 * labels[:, None]
+    decoded = []
+
+    class Model:
+        def __init__(self, folder):
+            assert folder == tmp_path
+
+        def encode(self, texts):
+            return places, np.full_like(places, -30.0)  # all but certain
+
+        def decode(self, vectors):
+            decoded.append(vectors)
+            return [str(number) for number in range(len(vectors))]
+
+    monkeypatch.setattr(autoencoder, "LoadedAutoencoder", Model)
+    monkeypatch.setattr(module, "_trained", lambda *_: tmp_path)
+    draw = module._by_autoencoder(examples, tmp_path, 3, print, {})
+    for label in (0, 1):
+        assert draw(label, 20, 0) == [str(number) for number in range(20)]
+        own = places[labels == label]
+        assert (decoded[-1] >= own.min(axis=0) - 1e-3).all() and (decoded[-1] <= own.max(axis=0) + 1e-3).all()
+        assert len(np.unique(decoded[-1].round(6), axis=0)) == 20
+        draw(label, 20, 20)
+        assert not np.isclose(decoded[-1], decoded[-2]).all(axis=1).any(), "what comes later is drawn anew"

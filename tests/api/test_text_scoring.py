@@ -8,29 +8,32 @@ from kerasnlp_kit.evaluation.latent import LatentQuality
 from kerasnlp_kit.text.pieces import PieceTokenizer
 
 TRAINING = ["the small dog sees a cat", "a cat sees the dog", "the cat runs"] * 5
-TEXTS = ["the dog runs", "a small cat sees the dog and runs away from the small dog"]
+TEXTS = ["the dog runs", "a zebra cat gnu the dog and runs away from the small dog"]  # zebra and gnu are unknown
 LATENT = LatentQuality(4, 30.0, 5.0, 4, 2.0, 0.1, 20.0, None, False)
 FOUND = np.array([-6.0, -8.0])
 
 
 @pytest.fixture(scope="module")
 def scorer():
-    return TextScorer(PieceTokenizer.fit([*TRAINING, *TEXTS], "words"), TRAINING)
+    return TextScorer(PieceTokenizer.fit([*TRAINING, TEXTS[0], "and away from"], "words"), TRAINING)
 
 
 def test_what_a_model_does_not_read_is_left_out_on_both_sides(scorer):
     cut = scorer.score(TEXTS, FOUND, np.array([4, 5]), latent=LATENT, longest=4)
-    short = scorer.score([TEXTS[0], "a small cat sees"], FOUND, np.array([4, 5]), latent=LATENT, longest=4)
+    short = scorer.score([TEXTS[0], "a zebra cat gnu"], FOUND, np.array([4, 5]), latent=LATENT, longest=4)
     assert cut.metrics.perplexity == short.metrics.perplexity == pytest.approx(np.exp(14 / 9))
     assert cut.metrics.characters == short.metrics.characters
     assert cut.comparisons == short.comparisons and len(cut.comparisons) == 2
-    assert cut.metrics.warnings == ("1 text is longer than the 4 tokens that the model reads: cut for these scores.",)
-    assert not short.metrics.warnings
+    assert cut.metrics.warnings[-1:] == (
+        "1 text is longer than the 4 tokens that the model reads: cut for these scores.",
+    )
+    assert cut.metrics.row_units.tolist() == [4, 5]
+    assert cut.metrics.warnings[:-1] == short.metrics.warnings, "of the unknown words"
 
 
 def test_a_model_that_reads_all_of_a_text_is_scored_by_all_of_it(scorer):
     scores = scorer.score(TEXTS, FOUND, np.array([4, 14]))
-    assert scores.metrics.units == 4 + 14 and not scores.metrics.warnings
+    assert scores.metrics.units == 4 + 14 and not any("longer" in warning for warning in scores.metrics.warnings)
     assert scores.metrics.first_line().startswith("word perplexity 2.18")
 
 

@@ -34,6 +34,7 @@ def test_two_columns_that_are_called_so_are_pairs(write, header, rows):
     [
         *(("text", True), ("id,text", True), ("review", True), ("日期,内容", True)),
         *(("text,label", False), ("text,stars", False), ("text,title", False), ("word", False), ("label", False)),
+        *(("text,user_intent", False), ("text,date_category", False)),
     ],
 )
 def test_a_column_of_texts_and_nothing_to_learn_for_them_are_texts_alone(write, header, alone):
