@@ -25,14 +25,15 @@ from running import RESULTS, SHARED, evaluate, machine, scratch, train, write_re
 from kerasnlp_kit.data import read_table
 
 TRANSFORMER = ["--layers", "2", "--d-model", "256", "--feed-forward", "1024"]
-# Chosen on dev rows: the divergence need not be above 3.2 nats.
-LATENT = ["--anneal-steps", "600", "--free-bits", "0.1", "--word-dropout", "0.1"]
+# Chosen on dev rows: the free bits keep the divergence at 3.2 nats, and then word dropout only costs: vae_gan has
+# 3.40 nats a token at most with a tenth and an adversary of weight 1, 3.44 with weight 5, 3.38 without and weight 2.
+LATENT = ["--anneal-steps", "600", "--free-bits", "0.1", "--word-dropout", "0"]
 FLAGS = {
     "causal_lm": ["--model", "causal_lm", *TRANSFORMER, "--learning-rate", "2e-3"],
     "feedforward_lm": ["--model", "feedforward_lm"],
     "lstm": ["--model", "causal_lm", "--preset", "lstm", "--d-model", "256"],
     "text_vae": ["--model", "text_vae", *LATENT],
-    "vae_gan": ["--model", "vae_gan", *LATENT],
+    "vae_gan": ["--model", "vae_gan", *LATENT, "--adversary-weight", "2"],
 }
 COMMON = ["--text-column", "source", "--tokenizer", "words", "--batch-tokens", "2048"]
 CHINESE = ["--model", "causal_lm", *TRANSFORMER, "--learning-rate", "2e-3", "--text-column", "target"]
