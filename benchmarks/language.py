@@ -1,6 +1,6 @@
 """Language models and autoencoders on the English captions of Multi30k, beside Kneser-Ney; one on Chinese sentences.
 
-python benchmarks/language.py [--parts causal_lm feedforward_lm lstm text_vae vae_gan chinese speed]
+python benchmarks/language.py [--parts causal_lm feedforward_lm lstm text_vae vae_gan adversaries chinese speed]
 
 All learn the same tokens: words that occur twice or more, as they are written; the n-gram models, too. Perplexities are
 by word on the test file, the end of a caption counted as a word, of the exported SavedModel; those of autoencoders are
@@ -8,8 +8,8 @@ bounds by 50 vectors a caption. Reverse perplexity: of a 3-gram model that learn
 that learnt from 10,000 real ones. Speed: a text of 200 tokens with the cache, by running the network again over all 200
 places for each token, and by running it again over those written so far. Chinese: the target side of tatoeba_en_zh in
 subwords; of a thousand drawn sentences and of the real ones it is counted how many end as a sentence does, and how many
-have Chinese characters and no letters of others.
-Results of parts that are not asked for stay.
+have Chinese characters and no letters of others. Adversaries: a discriminator beside the divergence or in its place, on
+fewer captions, scored by 2,000 drawn ones. Results of parts that are not asked for stay.
 """
 
 import argparse
@@ -37,6 +37,25 @@ FLAGS = {
 }
 COMMON = ["--text-column", "source", "--tokenizer", "words", "--batch-tokens", "2048"]
 CHINESE = ["--model", "causal_lm", *TRANSFORMER, "--learning-rate", "2e-3", "--text-column", "target"]
+SMALL = [
+    "--units",
+    "128",
+    "--embedding-dim",
+    "128",
+    "--anneal-steps",
+    "200",
+    "--free-bits",
+    "0.1",
+    "--word-dropout",
+    "0",
+]
+ADVERSARIES = {
+    "divergence alone": ["--model", "text_vae"],
+    "both, weight 2": ["--model", "vae_gan", "--adversary-weight", "2"],
+    "discriminator alone, weight 2": ["--model", "vae_gan", "--kl-weight", "0", "--adversary-weight", "2"],
+    "discriminator alone, weight 10": ["--model", "vae_gan", "--kl-weight", "0", "--adversary-weight", "10"],
+}
+FEW = 6000  # captions of these
 SAMPLES = 10_000
 VECTORS = 50
 LENGTH = 200
@@ -46,7 +65,8 @@ STORE = RESULTS / "language.json"
 def main() -> None:
     """Trains each, scores it, and writes the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parts = [*FLAGS, "chinese", "speed"]
+    alone = {"adversaries": adversaries, "chinese": chinese, "speed": speed}
+    parts = [*FLAGS, *alone]
     parser.add_argument("--parts", nargs="+", default=parts, choices=parts)
     parser.add_argument("--epochs", type=int, default=6)
     parser.add_argument("--minutes", type=float, default=15, help="of training each, at most")
@@ -54,10 +74,7 @@ def main() -> None:
     found = json.loads(STORE.read_text(encoding="utf-8")) if STORE.exists() else {}
     for name in options.parts:
         limits = ["--epochs", str(options.epochs), "--minutes", f"{options.minutes:g}"]
-        if name in FLAGS:
-            found[name] = measure(name, limits)
-        else:
-            found[name] = speed() if name == "speed" else chinese(limits)
+        found[name] = measure(name, limits) if name in FLAGS else alone[name](limits)
         found[name]["machine"] = machine()
         RESULTS.mkdir(exist_ok=True)
         STORE.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
@@ -108,7 +125,17 @@ def well_formed(texts: list[str]) -> dict[str, float]:
     return {"ended": sum(ended) / len(texts), "characters": sum(alone) / len(texts)}
 
 
-def speed() -> dict:
+def adversaries(limits: list[str]) -> dict:
+    """What a discriminator does beside the divergence, and in its place."""
+    scores = {}
+    for name, flags in ADVERSARIES.items():
+        with scratch() as models:
+            given = [*flags, *SMALL, *COMMON, *limits, "--samples", "2000"]
+            scores[name] = list(train("multi30k_en_de", given, Path(models), FEW).metrics.values())[-1]
+    return {"scores": scores, "limits": limits}
+
+
+def speed(_: list[str]) -> dict:
     """Seconds for a text of LENGTH tokens with the cache of the decoder, and without it in two ways."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
     import tensorflow as tf
@@ -212,10 +239,26 @@ def lines_of(found: dict) -> list[str]:
             f"{seconds['growing']:.2f} s by running those so far again, "
             f"{seconds['growing'] / seconds['cached']:.1f} times.",
         ]
+    if "adversaries" in found:
+        lines += ["", *adversary_lines(found["adversaries"])]
     if "chinese" in found:
         lines += ["", *chinese_lines(found["chinese"])]
     runs = [(name, one) for name, one in found.items() if "flags" in one]
     return [*lines, "", *(f"{name}: `{' '.join(one['flags'])}`, seed 0, {one['machine']}." for name, one in runs)]
+
+
+def adversary_lines(one: dict) -> list[str]:
+    """What drives the vectors to the prior: how near they come, what they carry, what is drawn."""
+    names = ("divergence", "mutual information", "discriminator's accuracy", "reverse perplexity", "of real captions")
+    lines = [f"| {FEW:,} captions, `{' '.join([*SMALL, *one['limits']])}` | {' | '.join(names)} |", "| --- " * 6 + "|"]
+    for name, scores in one["scores"].items():
+        latent, generated = scores["latent"], scores["generated"]
+        told, judged = latent["mutual_information"], latent["discriminator"]
+        cells = [f"{latent['divergence']:.2f}", "" if told is None else f"{told:.2f}"]
+        cells += ["" if judged is None else f"{judged:.1%}"]
+        cells += [f"{generated[kind]['reverse_perplexity']:.2f}" for kind in ("generated", "real")]
+        lines.append(f"| {name} | {' | '.join(cells)} |")
+    return lines
 
 
 def chinese_lines(one: dict) -> list[str]:
