@@ -38,16 +38,8 @@ FLAGS = {
 COMMON = ["--text-column", "source", "--tokenizer", "words", "--batch-tokens", "2048"]
 CHINESE = ["--model", "causal_lm", *TRANSFORMER, "--learning-rate", "2e-3", "--text-column", "target"]
 SMALL = [
-    "--units",
-    "128",
-    "--embedding-dim",
-    "128",
-    "--anneal-steps",
-    "200",
-    "--free-bits",
-    "0.1",
-    "--word-dropout",
-    "0",
+    *("--units", "128", "--embedding-dim", "128"),
+    *("--anneal-steps", "200", "--free-bits", "0.1", "--word-dropout", "0"),
 ]
 ADVERSARIES = {
     "divergence alone": ["--model", "text_vae"],

@@ -71,13 +71,16 @@ def flag_of(name: str) -> str:
 
 
 def value_of(flag: str, arguments: Sequence[str]) -> str | None:
-    """The last value of a flag in arguments that are not parsed yet."""
+    """The last value of a flag, also one typed with underscores, in arguments that are not parsed yet."""
     value = None
     for index, argument in enumerate(arguments):
-        if argument == flag and index + 1 < len(arguments):
+        if not argument.startswith("--") or _plain(argument) != _plain(flag):
+            continue
+        _, equals, given = argument.partition("=")
+        if equals:
+            value = given
+        elif index + 1 < len(arguments):
             value = arguments[index + 1]
-        elif argument.startswith(f"{flag}="):
-            value = argument.partition("=")[2]
     return value
 
 

@@ -70,8 +70,8 @@ def parse_run(
         raise UserError(f"--task must be one of {', '.join(TASK_MODELS)}. Received: {task}")
     data = _data_file(arguments) or settings.get("train")
     found = TASK_MODELS[task] if task else DEFAULT_MODEL
-    labels = [value_of(flag, arguments) for flag in ("--label-column", "--label_column")]
-    if find_model and data and not named and not task and not any([*labels, settings.get("label_column")]):
+    labels = value_of("--label-column", arguments) or settings.get("label_column")
+    if find_model and data and not named and not task and not labels:
         found = find_model(str(data))
     model = str(named or found)
     spec = registry.find(model)

@@ -61,9 +61,8 @@ def climb(
         if spec.kind == "rules":
             path = run.places.work.path / "weights" / f"{spec.name}.npz"
             part = fit_linear(run, prepared, spec.name, spec.architecture(), path)
-            end -= part.record["training"][
-                "chosen_seconds"
-            ]  # to solve it once more on all rows, and to prove a large one
+            # To solve it once more on all rows, and to prove a large one.
+            end -= part.record["training"]["chosen_seconds"]
         else:
             tokens = tokenize()
             architecture, options = rung_options(run, spec)

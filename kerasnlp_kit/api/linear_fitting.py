@@ -92,7 +92,8 @@ def _solve(
     from kerasnlp_kit.text.ngrams import count_ngrams
     from kerasnlp_kit.training.linear import lowest, naive_bayes, solve
 
-    begin, classes = time.perf_counter(), len(prepared.label_names)
+    begin = time.perf_counter()
+    classes = len(prepared.label_names)
     counts, dev_counts = (count_ngrams(rules, part.examples.texts) for part in (prepared.train, prepared.dev))
     features, left_out = _features(prepared, architecture, rules, counts)
     if not len(features.keys):

@@ -116,8 +116,7 @@ def uniform(seed: Any, position: Any) -> Any:
     Returns:
         float32 (batch,)
     """
-    step = ops.cast(position, "uint32") * ops.cast(0x9E3779B9, "uint32")
-    mixed = _mix(_of_32_bits(_mix(_of_32_bits(ops.cast(seed, "uint32"))) + step))
+    mixed = _mix(_mix(ops.cast(seed, "uint32")) + ops.cast(position, "uint32") * ops.cast(0x9E3779B9, "uint32"))
     # 24 bits, what a float32 holds exactly.
     return ops.cast(ops.right_shift(mixed, ops.cast(8, "uint32")), "float32") * (1.0 / (1 << 24))
 
@@ -141,6 +140,7 @@ def normal(seed: Any, count: int) -> Any:
 
 
 def _mix(number: Any) -> Any:
+    number = _of_32_bits(number)
     for shift, factor in ((16, 0x7FEB352D), (15, 0x846CA68B), (16, None)):
         number = ops.bitwise_xor(number, ops.right_shift(number, ops.cast(shift, "uint32")))
         if factor is not None:

@@ -273,7 +273,8 @@ def test_the_task_names_the_model(tmp_path):
     path.write_text("id,text\n1,a note\n2,another\n")
     assert model_for_data(str(path)) == "causal_lm"
     assert parse_run([str(path)], find_model=model_for_data)[0].model == "causal_lm"
-    assert parse_run([str(path), "--label-column", "kind"], find_model=model_for_data)[0].model == "auto"
+    for asked in (["--label-column", "kind"], ["--label_column", "kind"], ["--label_column=kind"]):
+        assert parse_run([str(path), *asked], find_model=model_for_data)[0].model == "auto"
 
 
 def test_new_labelled_texts_are_made_from_those_of_a_file(tmp_path, run_in):
