@@ -130,15 +130,36 @@ def _recover(final: ModelFolder, work: ModelFolder) -> None:
 
 @contextlib.contextmanager
 def _lock(final: Path) -> Iterator[None]:
-    """Only one process at a time writes a model of this path; the kernel frees the lock if it is killed."""
+    """Only one process at a time writes a model of this path; the kernel frees the lock if it is killed.
+
+    The file is removed by who holds the lock, so that who opened it before and gets the lock after has to look whether
+    it is still the one of this name.
+    """
     digest = hashlib.sha256(os.fsencode(final.resolve())).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"kerasnlp_kit-{os.getuid()}-{digest}.lock"
-    with path.open("w") as file:
+    while True:
+        # Anybody may have put a link of this name into the common folder for temporary files.
+        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
         try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            raise UserError(f"Another run is writing {final}: wait for it, or give another --name.") from None
-        yield  # the file stays: removing it would let a third process lock another one of the same name
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise UserError(f"Another run is writing {final}: wait for it, or give another --name.") from None
+            if _is_named(file, path):
+                try:
+                    yield
+                finally:
+                    path.unlink(missing_ok=True)
+                return
+        finally:
+            os.close(file)
+
+
+def _is_named(file: int, path: Path) -> bool:
+    try:
+        return os.path.samestat(os.fstat(file), path.stat())
+    except FileNotFoundError:
+        return False
 
 
 def _with_ending(path: Path, ending: str) -> Path:

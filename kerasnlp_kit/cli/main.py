@@ -23,7 +23,7 @@ COMMANDS = {
     "models": "list what can be trained, with defaults",
 }
 TRACEBACK = "--traceback"
-_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO)
+_REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ELOOP)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

@@ -29,7 +29,8 @@ class NgramLinear:
     naive_bayes: bool = True
     """Join naive Bayes over the same n-grams, with weights found on dev, if that makes the dev labels more probable."""
     try_case: bool = True
-    """Keep upper and lower case apart, if the texts have capitals and that makes the dev labels more probable."""
+    """Keep upper and lower case apart, if the texts have capitals and that makes the dev labels more probable: to naive
+    Bayes, which is asked first, and then to the whole."""
     strengths: tuple[float, ...] = (0.1, 0.3, 1.0, 3.0)
     """Values of C, the inverse of the regularisation, tried from the middle; what makes dev most probable is taken."""
 

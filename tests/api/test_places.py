@@ -1,4 +1,5 @@
 import dataclasses
+import fcntl
 import subprocess
 import sys
 
@@ -36,6 +37,44 @@ def test_two_runs_of_one_name_do_not_meet(config):
         raise AssertionError("the second run got the name too")
     with claim(config, resume=False):
         pass  # the name is free again
+
+
+def test_nothing_is_left_in_the_folder_of_temporary_files_and_no_link_there_is_followed(config, tmp_path, monkeypatch):
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    with claim(config, resume=False):
+        (lock,) = place.iterdir()
+    assert not any(place.iterdir())
+    with pytest.raises(RuntimeError), claim(config, resume=False):
+        raise RuntimeError
+    assert not any(place.iterdir())
+    precious = tmp_path / "precious.txt"
+    precious.write_text("mine")
+    lock.symlink_to(precious)
+    with pytest.raises(OSError, match="symbolic links"), claim(config, resume=False):
+        raise AssertionError("a link was followed")
+    assert precious.read_text() == "mine"
+
+
+def test_a_lock_that_was_removed_while_another_run_waited_for_it_is_taken_anew(config, tmp_path, monkeypatch):
+    place = tmp_path / "temporary"
+    place.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(place))
+    flock, removed = fcntl.flock, []
+
+    def late(file, operation):
+        if not removed:  # its holder ends between our opening it and our locking it
+            removed.extend(place.iterdir())
+            removed[0].unlink()
+        flock(file, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    with claim(config, resume=False):
+        assert list(place.iterdir()) == removed, "the lock has its name"
+        with pytest.raises(UserError, match="Another run is writing"), claim(config, resume=False):
+            raise AssertionError("the second run got the name too")
+    assert not any(place.iterdir())
 
 
 def test_the_name_of_a_killed_run_is_free(config):

@@ -250,6 +250,36 @@ def test_the_linear_model_keeps_case_where_that_fits_dev_better(here, run_in):
     assert model.predict(["we met a Rose 7", "we met a rose 7"]) == ["person", "thing"]
 
 
+def test_case_is_solved_for_only_where_naive_bayes_gains_by_it(here, run_in, monkeypatch):
+    from kerasnlp_kit.training import linear
+
+    told, chance = [], []
+    for row in range(120):
+        word = ("rose", "mark")[row // 2 % 2]
+        told.append(f"a {word.title() if row % 2 else word} {row // 2},{row % 2}")
+        # Every other text begins with a capital, whatever its label is.
+        chance.append(f"{'A' if row // 4 % 2 else 'a'} {word} {row},{row // 2 % 2}")
+    solved: list[float] = []
+    solve = linear.solve
+
+    def counted(matrix, labels, classes, strength, *further):
+        solved.append(strength)
+        return solve(matrix, labels, classes, strength, *further)
+
+    monkeypatch.setattr(linear, "solve", counted)
+    times = {}
+    for name, rows in (("told", told), ("chance", chance)):
+        (here / f"{name}.csv").write_text("\n".join(["text,label", *rows, ""]))
+        for flag in ("--try-case", "--no-try-case"):
+            solved.clear()
+            options = ("--model", "ngram_linear", "--no-refit", flag, "--overwrite")
+            ran = run_in(here, "train", f"{name}.csv", *options)
+            assert ran.code == 0, ran.err
+            times[name, flag] = len(solved)
+    assert times["told", "--try-case"] == times["told", "--no-try-case"] + 1
+    assert times["chance", "--try-case"] == times["chance", "--no-try-case"]
+
+
 def test_a_disk_that_is_full_in_training_is_told_in_one_line_and_leaves_nothing(here, shell, reviews):
     # A process may write no file above 30 kB: run.json has about 3 kB, a checkpoint of 15,000 parameters 180 kB.
     code = (
