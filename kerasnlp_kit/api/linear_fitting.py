@@ -78,11 +78,12 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
     counted = _count(prepared, architecture, architecture.rules(lower))
     if counted is None:
         raise UserError(f"No n-gram is in {architecture.min_texts} texts of {prepared.train.name}; lower --min-texts.")
-    found = _solve(run, prepared, architecture, counted, architecture.strengths)
+    found, of_bayes = _solve(run, prepared, architecture, counted, architecture.strengths), counted.bayes_loss
+    del counted  # not beside what is counted with case: the matrices are what takes the memory
     if lower and architecture.try_case and any(text != text.lower() for text in prepared.train.examples.texts):
         with_case = _count(prepared, architecture, architecture.rules(False))
         # Naive Bayes is asked first: it takes a tenth of the time, and where case does not help it, it seldom helps.
-        if with_case is not None and with_case.bayes_loss + 1 < counted.bayes_loss:
+        if with_case is not None and with_case.bayes_loss + 1 < of_bayes:
             cased = _solve(run, prepared, architecture, with_case, (found.strength,))
             if cased.loss + 1 < found.loss:
                 lower, found = False, cased

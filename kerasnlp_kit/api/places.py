@@ -130,29 +130,38 @@ def _recover(final: ModelFolder, work: ModelFolder) -> None:
 
 @contextlib.contextmanager
 def _lock(final: Path) -> Iterator[None]:
-    """Only one process at a time writes a model of this path; the kernel frees the lock if it is killed.
-
-    The file is removed by who holds the lock, so that who opened it before and gets the lock after has to look whether
-    it is still the one of this name.
-    """
+    """Only one process at a time writes a model of this path; the kernel frees the lock if it is killed."""
     digest = hashlib.sha256(os.fsencode(final.resolve())).hexdigest()[:16]
     path = Path(tempfile.gettempdir()) / f"kerasnlp_kit-{os.getuid()}-{digest}.lock"
+    try:
+        file = _open_locked(path)
+    except BlockingIOError:
+        raise UserError(f"Another run is writing {final}: wait for it, or give another --name.") from None
+    try:
+        yield
+    finally:
+        path.unlink(missing_ok=True)
+        os.close(file)
+
+
+def _open_locked(path: Path) -> int:
+    """Descriptor of the file, locked.
+
+    Who holds the lock removes the file in the end, so that who opened it before and gets the lock after has to look
+    whether it is still the one of this name.
+
+    Raises:
+        BlockingIOError: another process holds the lock.
+    """
     while True:
-        # Anybody may have put a link of this name into the common folder for temporary files.
-        file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
-        try:
-            try:
-                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            except BlockingIOError:
-                raise UserError(f"Another run is writing {final}: wait for it, or give another --name.") from None
+        with contextlib.ExitStack() as unlocked:
+            # Anybody may have put a link of this name into the common folder for temporary files.
+            file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            unlocked.callback(os.close, file)
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             if _is_named(file, path):
-                try:
-                    yield
-                finally:
-                    path.unlink(missing_ok=True)
-                return
-        finally:
-            os.close(file)
+                unlocked.pop_all()
+                return file
 
 
 def _is_named(file: int, path: Path) -> bool:

@@ -39,10 +39,16 @@ def test_two_runs_of_one_name_do_not_meet(config):
         pass  # the name is free again
 
 
-def test_nothing_is_left_in_the_folder_of_temporary_files_and_no_link_there_is_followed(config, tmp_path, monkeypatch):
+@pytest.fixture
+def place(tmp_path, monkeypatch):
+    """The folder for temporary files, empty."""
     place = tmp_path / "temporary"
     place.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(place))
+    return place
+
+
+def test_nothing_is_left_in_the_folder_of_temporary_files_and_no_link_there_is_followed(config, place, tmp_path):
     with claim(config, resume=False):
         (lock,) = place.iterdir()
     assert not any(place.iterdir())
@@ -57,10 +63,7 @@ def test_nothing_is_left_in_the_folder_of_temporary_files_and_no_link_there_is_f
     assert precious.read_text() == "mine"
 
 
-def test_a_lock_that_was_removed_while_another_run_waited_for_it_is_taken_anew(config, tmp_path, monkeypatch):
-    place = tmp_path / "temporary"
-    place.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(place))
+def test_a_lock_that_was_removed_while_another_run_waited_for_it_is_taken_anew(config, place, monkeypatch):
     flock, removed = fcntl.flock, []
 
     def late(file, operation):
