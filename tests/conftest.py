@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import fcntl
+import gc
 import io
 import itertools
 import os
@@ -27,6 +28,7 @@ SAMPLE = CHECKOUT / "data" / "support_tickets.csv"
 DATES = CHECKOUT / "data" / "dates.csv"
 # Also of the processes that tests start: compiling is what takes the time there, not what is compiled.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
+gc.set_threshold(100_000, 50, 100)  # as the commands do, when they begin
 
 
 @pytest.fixture(scope="session")
@@ -176,14 +178,14 @@ def write_topics() -> Callable[..., Path]:
 class ProverHere(verify.Prover):
     """Asks the SavedModel in this process: what is tested is something else, and TensorFlow is imported already."""
 
-    def __init__(self) -> None:
+    def _start(self) -> None:
         self._probe = runpy.run_path(str(Path(verify.__file__).with_name("probe.py")))
 
-    def __exit__(self, *_: object) -> None:
-        self._probe = {}
+    def _send(self, *paths: Path) -> None:
+        self._paths = paths
 
-    def _ask(self, saved_model: Path, questions: Path, answers: Path) -> None:
-        self._probe["main"](str(saved_model), str(questions), str(answers))
+    def _wait(self) -> None:
+        self._probe["main"](*map(str, self._paths))
 
 
 @pytest.fixture(scope="session")

@@ -23,6 +23,7 @@ QUESTIONS.npz of an autoencoder: ``encoded``, ``encoded_offsets`` and ``sizes``,
 texts, and the outputs of the other signatures, likewise.
 """
 
+import gc
 import itertools
 import json
 import os
@@ -31,6 +32,7 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 if __name__ == "__main__":
+    gc.disable()  # a quarter of the time of the import; this process is short
     # An import of these would raise ImportError: what is exported must not need them.
     sys.modules["kerasnlp_kit"] = None  # type: ignore[assignment]
     sys.modules["keras"] = None  # type: ignore[assignment]

@@ -1,5 +1,6 @@
 """The proof: a fresh process that knows only TensorFlow must give the answers of the model in memory."""
 
+import contextlib
 import itertools
 import json
 import os
@@ -41,10 +42,39 @@ HARD_TEXTS: tuple[bytes, ...] = (
 class Prover:
     """The fresh process. It is started early, to import TensorFlow while the SavedModel is still being written.
 
-    Use it as a context: the process ends with it.
+    Use it as a context: the process ends with it. It is asked once, and works while the model in memory is asked the
+    same.
     """
 
     def __init__(self) -> None:
+        self._closing = contextlib.ExitStack()
+        self._start()
+
+    def __enter__(self) -> "Prover":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._closing.close()
+
+    def ask(self, saved_model: Path, questions: Mapping[str, np.ndarray]) -> None:
+        """Has the process load the SavedModel and answer, without waiting; probe.py says what questions are."""
+        folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
+        asked, self._answered = folder / "questions.npz", folder / "answers.npz"
+        np.savez(asked, **questions)  # type: ignore[arg-type]
+        self._saved_model = saved_model
+        self._send(saved_model, asked, self._answered)
+
+    def answers(self) -> dict[str, np.ndarray]:
+        """Waits for the answers to what was asked; probe.py says what they are.
+
+        Raises:
+            ExportMismatch: the SavedModel cannot be used alone.
+        """
+        self._wait()
+        with np.load(self._answered, allow_pickle=False) as file:
+            return {name: file[name] for name in file.files}
+
+    def _start(self) -> None:
         probe = Path(__file__).with_name("probe.py")
         self._process = subprocess.Popen(
             [sys.executable, "-I", str(probe)],
@@ -56,30 +86,22 @@ class Prover:
             env={**os.environ, **CPU_ONLY},
         )
 
-    def __enter__(self) -> "Prover":
-        return self
+        self._closing.callback(self._end)
 
-    def __exit__(self, *_: object) -> None:
+    def _end(self) -> None:
         self._process.kill()
         self._process.communicate()
 
-    def _ask(self, saved_model: Path, questions: Path, answers: Path) -> None:
-        _, errors = self._process.communicate(json.dumps([str(saved_model), str(questions), str(answers)]) + "\n")
+    def _send(self, *paths: Path) -> None:
+        assert self._process.stdin is not None
+        with contextlib.suppress(BrokenPipeError):  # why it ended is told where its answers are waited for
+            self._process.stdin.write(json.dumps([str(path) for path in paths]) + "\n")
+            self._process.stdin.flush()
+
+    def _wait(self) -> None:
+        _, errors = self._process.communicate()
         if self._process.returncode:
-            raise ExportMismatch(f"The SavedModel {saved_model} cannot be used alone:\n{errors[-4000:]}")
-
-    def answers(self, saved_model: Path, questions: Mapping[str, np.ndarray]) -> dict[str, np.ndarray]:
-        """Has the process load the SavedModel and answer; probe.py says what questions and answers are.
-
-        Raises:
-            ExportMismatch: it cannot be used alone.
-        """
-        with tempfile.TemporaryDirectory() as folder:
-            asked, answered = Path(folder) / "questions.npz", Path(folder) / "answers.npz"
-            np.savez(asked, **questions)  # type: ignore[arg-type]
-            self._ask(saved_model, asked, answered)
-            with np.load(answered, allow_pickle=False) as file:
-                return {name: file[name] for name in file.files}
+            raise ExportMismatch(f"The SavedModel {self._saved_model} cannot be used alone:\n{errors[-4000:]}")
 
     def prove(
         self,
@@ -117,7 +139,8 @@ class Prover:
         order = np.resize(order, max(len(order), 1 + 257))  # few texts are asked several times
         asked = [texts[index] for index in order.tolist()]
         sizes = np.array(batch_sizes(len(asked)), "int64")
-        found = self.answers(saved_model, {**packed("text", asked), "sizes": sizes, **numbers})
+        self.ask(saved_model, {**packed("text", asked), "sizes": sizes, **numbers})
+        found = self.answers()
         if json.loads(found["names"].tobytes()) != list(labels):
             raise ExportMismatch(f"The labels of {saved_model} are not those of the training.")
         _compare(saved_model, found["probabilities"], expected[order], order)

@@ -69,20 +69,21 @@ def prove_autoencoding(
     }
     if library:
         questions["library"] = np.frombuffer(str(subword_operations()).encode(), "uint8")
-    found = prover.answers(saved_model, questions)
-    expected = memory.score(asked)
+    prover.ask(saved_model, questions)
+    expected, tokens = memory.score(asked), memory.tokens(asked)
+    written, drawn = memory.reconstruct(some), memory.sample(DRAWN)
+    between = memory.interpolate(some[0], some[-1], STEPS)
+    found = prover.answers()
     assert expected.log_weight is not None
     _near(saved_model, "score", found["log_probability"], expected.bound, SCORE_TOLERANCE)
     _near(saved_model, "score", found["divergence"], expected.divergence, SCORE_TOLERANCE)
     _near(saved_model, "score", found["log_weight"], expected.log_weight, SCORE_TOLERANCE)
     _near(saved_model, "encode", found["mean"], expected.mean, VECTOR_TOLERANCE)
-    if not np.array_equal(found["tokens"], memory.tokens(asked)):
+    if not np.array_equal(found["tokens"], tokens):
         raise ExportMismatch(f"{saved_model} counts other tokens than the model in memory.")
-    written = memory.reconstruct(some)
     compare_texts(saved_model, "serving_default", read_texts("reconstruct_text", found), None, written, None)
     compare_texts(saved_model, "decode", read_texts("decode_text", found), None, written, None)
-    compare_texts(saved_model, "sample", read_texts("sample_text", found), None, memory.sample(DRAWN), None)
-    between = memory.interpolate(some[0], some[-1], STEPS)
+    compare_texts(saved_model, "sample", read_texts("sample_text", found), None, drawn, None)
     compare_texts(saved_model, "interpolate", read_texts("interpolate_text", found), None, between, None)
     count = len(texts)
     return found["log_probability"][:count], found["divergence"][:count], found["mean"][:count]

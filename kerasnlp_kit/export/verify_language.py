@@ -76,8 +76,10 @@ def prove_language(
     }
     if library:
         questions["library"] = np.frombuffer(str(subword_operations()).encode(), "uint8")
-    found = prover.answers(saved_model, questions)
+    prover.ask(saved_model, questions)
     scores, tokens = memory.score(texts)
+    said = {"greedy": memory.greedy(prompts), "sample": memory.sample(prompts)}
+    found = prover.answers()
     off = np.abs(found["log_probability"] - scores[rows]) > SCORE_TOLERANCE * np.maximum(1, np.abs(scores[rows]))
     off |= ~np.isfinite(found["log_probability"]) | (found["tokens"] != tokens[rows])
     if off.any():
@@ -87,8 +89,7 @@ def prove_language(
             f"({found['tokens'][place]} tokens), the model in memory with {scores[rows[place]]:.6f} "
             f"({tokens[rows[place]]}). The model was not put in place."
         )
-    for name, say in (("greedy", memory.greedy), ("sample", memory.sample)):
-        expected, expected_scores = say(prompts)
+    for name, (expected, expected_scores) in said.items():
         written = read_texts(f"{name}_text", found)
         compare_texts(saved_model, name, written, found[f"{name}_score"], expected, expected_scores)
     if not np.allclose(found["ids_logits"], memory.logits, rtol=LOGIT_TOLERANCE, atol=LOGIT_TOLERANCE):

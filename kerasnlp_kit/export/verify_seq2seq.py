@@ -87,12 +87,14 @@ def prove_seq2seq(
     }
     if library:
         questions["library"] = np.frombuffer(str(subword_operations()).encode(), "uint8")
-    found = prover.answers(saved_model, questions)
+    prover.ask(saved_model, questions)
+    batches = np.split(rows, np.cumsum(sizes)[:-1])
+    greedy = [memory.greedy(batch) if len(batch) else ([], np.zeros(0)) for batch in batches]
+    beams, drawn = memory.beam(np.arange(some)), memory.sample(np.arange(some))
+    found = prover.answers()
     texts, scores = read_texts("target", found), found["score"]
     start = 0
-    for size in sizes:
-        batch = rows[start : start + size]
-        expected, expected_scores = memory.greedy(batch) if size else ([], np.zeros(0))
+    for batch, (expected, expected_scores) in zip(batches, greedy, strict=True):
         for place, (row, wanted) in enumerate(zip(batch.tolist(), expected, strict=True)):
             written, total = texts[start + place], scores[start + place]
             if written == wanted:
@@ -102,29 +104,26 @@ def prove_seq2seq(
                     f"{saved_model} writes another text than the model in memory for source {row}. The model was not "
                     "put in place."
                 )
-        start += size
-    _compare_others(saved_model, found, memory, np.arange(some), texts)
+        start += len(batch)
+    # Not what is written without a prefix: a part of a text has other subwords than it has within the text.
+    begun = memory.prefix(np.arange(some), [text[:PREFIX] for text in texts[:some]])
+    compare_texts(saved_model, "prefix", read_texts("prefix_target", found), None, begun, None)
+    compare_texts(saved_model, "sample", read_texts("sample_target", found), found["sample_score"], *drawn)
+    _compare_others(saved_model, found, texts[:some], beams)
     return texts[: len(sources)], scores[: len(sources)]
 
 
 def _compare_others(
-    saved_model: Path, found: dict[str, np.ndarray], memory: Memory, some: np.ndarray, greedy: list[str]
+    saved_model: Path, found: dict[str, np.ndarray], wanted: list[str], beams: tuple[list[str], np.ndarray]
 ) -> None:
-    beams, beam_scores = memory.beam(some)
-    drawn, drawn_scores = memory.sample(some)
-    wanted, wanted_scores = greedy[: len(some)], found["score"][: len(some)]
-    compare_texts(saved_model, "beam", read_texts("beam_targets", found), found["beam_scores"], beams, beam_scores)
-    compare_texts(saved_model, "sample", read_texts("sample_target", found), found["sample_score"], drawn, drawn_scores)
-    # Not what is written without a prefix: a part of a text has other subwords than it has within the text.
-    begun = memory.prefix(some, [text[:PREFIX] for text in wanted])
-    compare_texts(saved_model, "prefix", read_texts("prefix_target", found), None, begun, None)
+    """The signatures that must write what was written greedily, ``wanted``, or by beam search."""
+    wanted_scores = found["score"][: len(wanted)]
+    compare_texts(saved_model, "beam", read_texts("beam_targets", found), found["beam_scores"], *beams)
     compare_texts(saved_model, "attention", read_texts("attention_target", found), None, wanted, None)
     if "greedy_xla_score" in found:
         texts = read_texts("greedy_xla_target", found)
         compare_texts(saved_model, "greedy_xla", texts, found["greedy_xla_score"], wanted, wanted_scores)
-        compare_texts(
-            saved_model, "beam_xla", read_texts("beam_xla_targets", found), found["beam_xla_scores"], beams, beam_scores
-        )
+        compare_texts(saved_model, "beam_xla", read_texts("beam_xla_targets", found), found["beam_xla_scores"], *beams)
     same = np.isclose(found["ids_score"], wanted_scores, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
     if same.mean() < 1 - MOST_NEAR:
         raise ExportMismatch(f"{saved_model}: the signature ids does not write what serving_default writes.")

@@ -48,7 +48,8 @@ class _WholeGradients:
     """Computes from the gradient of the whole batch, so that backends, and one device and two, agree.
 
     On TensorFlow Keras squares, in the global norm and in Adam, each occurrence of a word as if it were the whole
-    gradient of its embedding, and clips what each device has found before adding it up.
+    gradient of its embedding, and clips what each device has found before adding it up. There, one operation updates a
+    variable in place of Keras' twenty-five: to trace and optimize these took half of the time before the first step.
     """
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
@@ -74,6 +75,46 @@ class _WholeGradients:
                 grads = context.all_reduce(tf.distribute.ReduceOp.SUM, grads)
         clipped = super()._clip_gradients(grads)  # type: ignore[misc]
         return clipped if replicas == 1 else [gradient / replicas for gradient in clipped]
+
+    def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
+        """Computes what all variables share once: on TensorFlow, `update_step` gets the rate corrected for bias."""
+        if keras.backend.backend() == "tensorflow":
+            step = ops.cast(self.iterations + 1, "float32")  # type: ignore[attr-defined]
+            first = 1 - ops.power(self.beta_1, step)  # type: ignore[attr-defined]
+            second = 1 - ops.power(self.beta_2, step)  # type: ignore[attr-defined]
+            learning_rate = learning_rate * ops.sqrt(second) / first
+        super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
+
+    def update_step(self, gradient: Any, variable: Any, learning_rate: Any) -> None:
+        """Changes a variable and its two moments."""
+        if keras.backend.backend() != "tensorflow":
+            super().update_step(gradient, variable, learning_rate)  # type: ignore[misc]
+            return
+        import tensorflow as tf
+
+        index = self._get_variable_index(variable)  # type: ignore[attr-defined]
+        tf.raw_ops.ResourceApplyAdam(
+            var=variable.handle,
+            m=self._momentums[index].value.handle,  # type: ignore[attr-defined]
+            v=self._velocities[index].value.handle,  # type: ignore[attr-defined]
+            beta1_power=0.0,  # the rate is corrected already
+            beta2_power=0.0,
+            lr=learning_rate,
+            beta1=self.beta_1,  # type: ignore[attr-defined]
+            beta2=self.beta_2,  # type: ignore[attr-defined]
+            epsilon=self.epsilon,  # type: ignore[attr-defined]
+            grad=gradient,
+        )
+
+    def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
+        """Moves the averages towards the weights; after the first step they are the weights."""
+        if keras.backend.backend() != "tensorflow":
+            super()._update_model_variables_moving_average(trainable_variables)  # type: ignore[misc]
+            return
+        first = ops.equal(self.iterations, 0)  # type: ignore[attr-defined]
+        part = ops.where(first, 1.0, 1.0 - self.ema_momentum)  # type: ignore[attr-defined]
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):  # type: ignore[attr-defined]
+            average.value.assign_sub(part * (average.value - variable.value))
 
 
 class ExactAdam(_WholeGradients, keras.optimizers.Adam):

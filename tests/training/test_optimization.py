@@ -62,6 +62,28 @@ def test_a_word_that_occurs_twice_in_a_batch_has_one_gradient(clip_norm):
     np.testing.assert_allclose(moments[1], (1 - 0.999**2) * clipped**2, rtol=1e-3)  # Adam's second, after two steps
 
 
+@pytest.mark.parametrize("weight_decay", [0.0, 0.1])
+@pytest.mark.parametrize("traced", [False, True])
+def test_the_weights_take_the_steps_of_adam(weight_decay, traced):
+    """Kingma & Ba 2015, algorithm 1, in the order of its section 2 that moves epsilon; the decay comes before it."""
+    source = np.random.default_rng(0)
+    start, gradients = source.normal(size=(3, 2)), source.normal(size=(7, 3, 2))
+    kernel = keras.Variable(start.astype("float32"), name="kernel")
+    options = TrainingOptions(
+        learning_rate=0.1, schedule="constant", warmup=0.0, clip_norm=0.0, weight_decay=weight_decay
+    )
+    optimizer = make_optimizer(options, 9)
+    optimizer.build([kernel])
+    step = tf.function(optimizer.apply) if traced else optimizer.apply
+    weights, first, second = start, np.zeros((3, 2)), np.zeros((3, 2))
+    for count, gradient in enumerate(gradients, 1):
+        step([tf.constant(gradient, "float32")])
+        first, second = 0.9 * first + 0.1 * gradient, 0.999 * second + 0.001 * gradient**2
+        rate = 0.1 * np.sqrt(1 - 0.999**count) / (1 - 0.9**count)
+        weights = weights * (1 - 0.1 * weight_decay) - rate * first / (np.sqrt(second) + 1e-7)
+        np.testing.assert_allclose(np.asarray(kernel), weights, rtol=1e-4, atol=1e-6)
+
+
 @pytest.mark.parametrize("name", [spec.name for spec in registry.networks("classification")])
 def test_embeddings_biases_and_normalisation_do_not_decay_and_kernels_do(name):
     network = registry.find(name).architecture().build(Sizes(11, 3, 9))
