@@ -57,7 +57,9 @@ class OpenNmt:
 
     def translate(self, checkpoint: Path, beam: int, part: str = "test") -> list[str]:
         """Texts for the test file, or the dev file, by a checkpoint."""
-        settings = self._settings(params={"beam_width": beam, "length_penalty": 0.6}, infer={"batch_size": 64})
+        # No text is longer; a checkpoint that knows little yet would go on to 250 tokens for each.
+        params = {"beam_width": beam, "length_penalty": 0.6, "maximum_decoding_length": 80}
+        settings = self._settings(params=params, infer={"batch_size": 64})
         features = ("--features_file", f"{part}.sp.en", "--predictions_file", "out.txt")
         where = ("--checkpoint_path", checkpoint)
         self._run("onmt-main", "--model", "model.py", "--config", settings, *where, "infer", *features)

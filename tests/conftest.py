@@ -3,7 +3,6 @@
 import contextlib
 import csv
 import fcntl
-import gc
 import io
 import itertools
 import os
@@ -19,7 +18,7 @@ from typing import NamedTuple
 import numpy as np
 import pytest
 
-from kerasnlp_kit.cli.main import main
+from kerasnlp_kit.cli.main import collect_rarely, main
 from kerasnlp_kit.export import verify
 from kerasnlp_kit.options import to_arguments
 
@@ -28,7 +27,7 @@ SAMPLE = CHECKOUT / "data" / "support_tickets.csv"
 DATES = CHECKOUT / "data" / "dates.csv"
 # Also of the processes that tests start: compiling is what takes the time there, not what is compiled.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
-gc.set_threshold(100_000, 50, 100)  # as the commands do, when they begin
+collect_rarely()  # as the commands do, when they begin
 
 
 @pytest.fixture(scope="session")

@@ -54,9 +54,7 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
     with_traceback = TRACEBACK in arguments
     arguments = [argument for argument in arguments if argument != TRACEBACK]
     silence_notices()
-    # Importing TensorFlow and tracing graphs make a million objects and hardly any garbage; to look for it after every
-    # 700, as Python does, is a tenth to a quarter of the time before the first step.
-    gc.set_threshold(100_000, 50, 100)
+    collect_rarely()
     try:
         command: Callable[[list[str], str], int] = importlib.import_module(f"kerasnlp_kit.cli.{name}").main
         code = command(arguments, prog or f"{name}.py")
@@ -74,6 +72,15 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
             raise
         _fail(refusal, 2, with_traceback)
     sys.exit(code)
+
+
+def collect_rarely() -> None:
+    """Has Python look for garbage after every 100,000 new objects that may be in a cycle, and not after 700.
+
+    Importing TensorFlow and tracing graphs make a million of them and hardly any garbage: to look for it as often as
+    Python does is a tenth of the time before the first step.
+    """
+    gc.set_threshold(100_000, 50, 100)
 
 
 def _fail(message: str, code: int = 2, with_traceback: bool = False) -> NoReturn:

@@ -1,6 +1,7 @@
 """Learning-rate schedule, optimizer and the weights of rows."""
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import keras
@@ -48,8 +49,7 @@ class _WholeGradients:
     """Computes from the gradient of the whole batch, so that backends, and one device and two, agree.
 
     On TensorFlow Keras squares, in the global norm and in Adam, each occurrence of a word as if it were the whole
-    gradient of its embedding, and clips what each device has found before adding it up. There, one operation updates a
-    variable in place of Keras' twenty-five: to trace and optimize these took half of the time before the first step.
+    gradient of its embedding, and clips what each device has found before adding it up.
     """
 
     def apply(self, grads: Any, trainable_variables: Any = None) -> Any:
@@ -76,12 +76,28 @@ class _WholeGradients:
         clipped = super()._clip_gradients(grads)  # type: ignore[misc]
         return clipped if replicas == 1 else [gradient / replicas for gradient in clipped]
 
+
+class _FusedSteps:
+    """On TensorFlow, one operation updates a variable in place of Keras' twenty-five.
+
+    To trace and optimize these took nearly half of the time of the first step.
+    """
+
+    # Of the optimizer.
+    iterations: Any
+    beta_1: float
+    beta_2: float
+    epsilon: float
+    ema_momentum: float
+    _momentums: Sequence[Any]
+    _velocities: Sequence[Any]
+    _model_variables_moving_average: Sequence[Any]
+
     def _backend_update_step(self, grads: Any, trainable_variables: Any, learning_rate: Any) -> None:
         """Computes what all variables share once: on TensorFlow, `update_step` gets the rate corrected for bias."""
         if keras.backend.backend() == "tensorflow":
-            step = ops.cast(self.iterations + 1, "float32")  # type: ignore[attr-defined]
-            first = 1 - ops.power(self.beta_1, step)  # type: ignore[attr-defined]
-            second = 1 - ops.power(self.beta_2, step)  # type: ignore[attr-defined]
+            step = ops.cast(self.iterations + 1, "float32")
+            first, second = 1 - ops.power(self.beta_1, step), 1 - ops.power(self.beta_2, step)
             learning_rate = learning_rate * ops.sqrt(second) / first
         super()._backend_update_step(grads, trainable_variables, learning_rate)  # type: ignore[misc]
 
@@ -95,14 +111,14 @@ class _WholeGradients:
         index = self._get_variable_index(variable)  # type: ignore[attr-defined]
         tf.raw_ops.ResourceApplyAdam(
             var=variable.handle,
-            m=self._momentums[index].value.handle,  # type: ignore[attr-defined]
-            v=self._velocities[index].value.handle,  # type: ignore[attr-defined]
+            m=self._momentums[index].value.handle,
+            v=self._velocities[index].value.handle,
             beta1_power=0.0,  # the rate is corrected already
             beta2_power=0.0,
             lr=learning_rate,
-            beta1=self.beta_1,  # type: ignore[attr-defined]
-            beta2=self.beta_2,  # type: ignore[attr-defined]
-            epsilon=self.epsilon,  # type: ignore[attr-defined]
+            beta1=self.beta_1,
+            beta2=self.beta_2,
+            epsilon=self.epsilon,
             grad=gradient,
         )
 
@@ -111,17 +127,16 @@ class _WholeGradients:
         if keras.backend.backend() != "tensorflow":
             super()._update_model_variables_moving_average(trainable_variables)  # type: ignore[misc]
             return
-        first = ops.equal(self.iterations, 0)  # type: ignore[attr-defined]
-        part = ops.where(first, 1.0, 1.0 - self.ema_momentum)  # type: ignore[attr-defined]
-        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):  # type: ignore[attr-defined]
+        part = ops.where(ops.equal(self.iterations, 0), 1.0, 1.0 - self.ema_momentum)
+        for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             average.value.assign_sub(part * (average.value - variable.value))
 
 
-class ExactAdam(_WholeGradients, keras.optimizers.Adam):
+class ExactAdam(_WholeGradients, _FusedSteps, keras.optimizers.Adam):
     """Adam (Kingma & Ba 2015), the same on every backend and number of devices."""
 
 
-class ExactAdamW(_WholeGradients, keras.optimizers.AdamW):
+class ExactAdamW(_WholeGradients, _FusedSteps, keras.optimizers.AdamW):
     """AdamW (Loshchilov & Hutter 2019), likewise."""
 
 
