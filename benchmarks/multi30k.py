@@ -102,7 +102,7 @@ def peer_outputs(place: Path, minutes: float) -> list[tuple[float, list[str], fl
     peer = OpenNmt(place)
     pace = peer.train(PACE)
     step = sum(seconds for _, seconds in pace) / len(pace) / 50
-    steps = int(minutes * 60 / step) - PACE
+    steps = max(int(minutes * 60 / step) - PACE, 50)
     every = max(50, steps // 20)
     begin = time.perf_counter()
     peer.train(PACE + steps, every)

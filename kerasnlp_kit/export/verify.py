@@ -48,6 +48,9 @@ class Prover:
 
     def __init__(self) -> None:
         self._closing = contextlib.ExitStack()
+        # Before the process, so that it is removed after that has ended: it may be writing there.
+        folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
+        self._asked, self._answered = folder / "questions.npz", folder / "answers.npz"
         self._start()
 
     def __enter__(self) -> "Prover":
@@ -58,11 +61,9 @@ class Prover:
 
     def ask(self, saved_model: Path, questions: Mapping[str, np.ndarray]) -> None:
         """Has the process load the SavedModel and answer, without waiting; probe.py says what questions are."""
-        folder = Path(self._closing.enter_context(tempfile.TemporaryDirectory()))
-        asked, self._answered = folder / "questions.npz", folder / "answers.npz"
-        np.savez(asked, **questions)  # type: ignore[arg-type]
+        np.savez(self._asked, **questions)  # type: ignore[arg-type]
         self._saved_model = saved_model
-        self._send(saved_model, asked, self._answered)
+        self._send(saved_model, self._asked, self._answered)
 
     def answers(self) -> dict[str, np.ndarray]:
         """Waits for the answers to what was asked; probe.py says what they are.
@@ -85,7 +86,6 @@ class Prover:
             errors="replace",
             env={**os.environ, **CPU_ONLY},
         )
-
         self._closing.callback(self._end)
 
     def _end(self) -> None:
