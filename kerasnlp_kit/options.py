@@ -5,7 +5,7 @@ import json
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, get_args
 
 import tyro
 
@@ -87,6 +87,9 @@ def parse_run(
         if name not in names:
             raise UserError(f"{path}: unknown option {name!r}{nearest(name, names, prog)}")
     settings = {name: value for name, value in settings.items() if name not in ("model", "preset")}
+    for name in _words(spec) & settings.keys():  # YAML takes a bare yes for true
+        if isinstance(settings[name], bool):
+            settings[name] = "yes" if settings[name] else "no"
     train = settings.pop("train", None)
     own = spec.presets[preset] if preset else {}
     layers = (spec.defaults, earlier if earlier.get("model") == model else {}, own, settings)
@@ -103,6 +106,13 @@ def parse_run(
     config = kind(train=parsed.train, model=spec.name, preset=preset, **values)
     _check(config)
     return config, False
+
+
+def _words(spec: registry.ModelSpec) -> set[str]:
+    """Options of which yes and no are two of several words."""
+    groups = (*CONFIGS[spec.task].groups().values(), spec.architecture)
+    fields = (field for group in groups for field in dataclasses.fields(group))
+    return {field.name for field in fields if "yes" in get_args(field.type) and "no" in get_args(field.type)}
 
 
 def _data_file(arguments: Sequence[str]) -> str | None:

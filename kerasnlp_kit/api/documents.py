@@ -187,7 +187,7 @@ def model_card(
     classes, train, decision = run["data"]["classes"], run["data"]["train"], run["decision"]
     rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in facts.items())
     counts = "\n".join(f"| {cell(label)} | {count:,} |" for label, count in classes.items())
-    ancestors = "\n".join(f"- {cell(entry['model'])} ({entry['manifest']})" for entry in run["ancestry"])
+    ancestors = "\n".join(f"- {cell(entry['model'])} ({cell(entry['manifest'])})" for entry in run["ancestry"])
     lengths = [part["sizes"]["max_length"] for part in run["parts"] if "sizes" in part]
     reads = f" Its network reads the first {max(lengths)} tokens of a text." if lengths else ""
     if decision["multi_label"]:

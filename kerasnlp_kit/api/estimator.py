@@ -79,6 +79,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             names = [str(value) for value in self.classes_]
             if len(set(names)) < len(names):
                 raise UserError("Two labels must not be written alike, such as 1 and '1'.")
+            if not all(map(str.strip, names)):
+                raise UserError("A label must not be blank: give such rows a name, or leave them out.")
             cells = [names[code] for code in codes]
         folder = Path(tempfile.mkdtemp(prefix="kerasnlp_kit-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)

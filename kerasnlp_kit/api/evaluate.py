@@ -182,8 +182,8 @@ def label_file(
     """
     require_table_name(output, data)
     model = LoadedModel(folder)
-    table = read_table(data)
     trained = _columns(model.run).text
+    table = read_table(data, wanted=text_columns or trained)
     known = all(name in table.columns for name in trained)
     text = find_columns(table, text_columns or (trained if known else ()), need_label=False).text
     if not text_columns and not known:

@@ -132,6 +132,8 @@ def rungs(run: Run[RunConfig]) -> list[registry.ModelSpec]:
     for spec in specs:
         if spec.kind not in ("rules", "build"):
             raise UserError(f"--rungs takes single models. Received: {spec.name}")
+        if spec.task != run.spec.task:
+            raise UserError(f"--rungs takes models that label texts. Received: {spec.name}")
     if not specs:
         raise UserError("--rungs needs at least one model, such as ngram_linear.")
     return specs
@@ -153,7 +155,7 @@ def _affordable(
     begin = time.perf_counter()
     seconds = seconds_an_epoch(run, prepared, tokens, spec.name, architecture, options)
     left -= time.perf_counter() - begin
-    epochs = min(options.epochs, int(left / max(seconds, 1e-9)))
+    epochs = int(min(options.epochs, left / max(seconds, 1e-9)))  # what is left may be infinite
     if epochs < LEAST_SHARE * options.epochs:
         run.say(
             f"{spec.name}: left out; an epoch takes {seconds:.0f} s, and of {options.epochs} epochs {epochs} fit into "

@@ -83,7 +83,8 @@ class PairEvaluation:
         from kerasnlp_kit.evaluation.generation_report import GenerationReportData, write_generation_report
 
         run = self.model.run
-        lengths = self.model.score(self.rows.sources, self.outputs)[1]
+        # Asked for, because those of a beam search are divided by its penalty for length.
+        log_probabilities, lengths = self.model.score(self.rows.sources, self.outputs)
         typical = int(np.argsort([len(source) for source in self.rows.sources], kind="stable")[len(self.outputs) // 2])
         data = GenerationReportData(
             title=self.model.folder.name,
@@ -94,7 +95,7 @@ class PairEvaluation:
             sources=self.rows.sources if texts else None,
             references=self.rows.references if texts else None,
             predictions=self.outputs if texts else None,
-            scores=self.totals / lengths if texts else None,
+            scores=log_probabilities / lengths if texts else None,
             warnings=self.notes,
             how_to_load=self.how_to_load(),
             comparisons=self.scores.comparisons,
@@ -168,8 +169,8 @@ def write_file(
     """
     require_table_name(output, data)
     model = LoadedWriter(folder)
-    table = read_table(data)
     trained = _columns(model.run).source
+    table = read_table(data, wanted=[source_column or trained])
     known = trained in table.columns
     column = find_source_column(table, source_column or (trained if known else None))
     if source_column is None and not known:

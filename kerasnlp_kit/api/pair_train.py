@@ -118,12 +118,14 @@ def _part(run: Run[PairConfig], tokens: PairTokens, names: Mapping[str, str]) ->
     from kerasnlp_kit.tasks.seq2seq import limits_of
 
     writing = run.config.writing
+    library = tokens.source.library or tokens.target.library
     used = (tokens.train[0].lengths[tokens.rows], tokens.train[1].lengths[tokens.rows])
     return {
-        **network_part(run, tokens.sizes, names, tokens.source.library or tokens.target.library),
+        **network_part(run, tokens.sizes, names, library),
         "limits": dataclasses.asdict(limits_of(*used)),
         "max_source": tokens.max_source,
-        "copy_unknown": writing.copy_unknown and tokens.source.library is None and tokens.target.library is None,
+        # From words a character would get their blank, and from characters a word would lack it.
+        "copy_unknown": writing.copy_unknown and not library and tokens.source.kind == tokens.target.kind,
         "beam": writing.beam,
         "length_penalty": writing.length_penalty,
         "xla": writing.xla,
@@ -133,11 +135,13 @@ def _part(run: Run[PairConfig], tokens: PairTokens, names: Mapping[str, str]) ->
 def _fit(run: Run[PairConfig], data: PairData, tokens: PairTokens) -> dict[str, str]:
     """Trains the network and writes its weights, or continues from its checkpoint; what the report says of it."""
     from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
+    from kerasnlp_kit.text.pieces import same_pieces
     from kerasnlp_kit.training.pair_batches import PairBatches
 
     options = run.config.training
     compiled = options.jit or run.config.device.backend == "jax"
-    batches = PairBatches(*tokens.train, options.batch_tokens, options.seed, 16 if compiled else 1, tokens.rows)
+    same = same_pieces(tokens.source, tokens.target) if run.record["parts"][0]["copy_unknown"] else None
+    batches = PairBatches(*tokens.train, options.batch_tokens, options.seed, 16 if compiled else 1, tokens.rows, same)
     facts = fit_network(
         run,
         batches,

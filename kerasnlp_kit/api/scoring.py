@@ -148,7 +148,9 @@ def _score_several(
     metrics = multilabel_metrics(targets, probabilities, selected, label_names, unseen=unseen)
     comparisons = {}
     if baseline is not None:
-        gold, ours, theirs = (list(map(bytes, rows)) for rows in (targets, selected, baseline > 0))
+        ours, theirs = (list(map(bytes, rows)) for rows in (selected, baseline > 0))
+        missed = np.any([*unseen.values(), np.zeros(len(targets), bool)], axis=0)  # by both, whatever they say
+        gold = [None if miss else bytes(row) for miss, row in zip(missed, targets, strict=True)]
         comparisons[LINEAR_BASELINE] = compare(gold, ours, theirs)
     return Scores(metrics, probabilities, selected, comparisons, None, (), None)
 

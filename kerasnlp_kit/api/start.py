@@ -122,10 +122,20 @@ def ancestry(earlier: ModelFolder | None) -> list[dict[str, Any]]:
     if earlier is None:
         return []
     run = earlier.run()
+    train = run["data"].get("train")
+    fingerprint = train.get("fingerprint") if isinstance(train, dict) else None
+    told = [fingerprint, run.get("finished")]
+    for one in run["ancestry"]:
+        told += [one.get("model"), one.get("manifest")] if isinstance(one, dict) else [one, None]
+    if not all(isinstance(fact, str) for fact in told):
+        raise UserError(
+            f"{earlier.path / 'run.json'} must tell the data, when it was finished, and model and manifest of each "
+            "ancestor; train the model again."
+        )
     entry = {
         "model": str(earlier.path),
         "manifest": f"sha256:{sha256(earlier.path / 'manifest.json')}",
-        "data": run["data"]["train"]["fingerprint"],
+        "data": fingerprint,
         "finished": run["finished"],
     }
     return [entry, *run["ancestry"]]

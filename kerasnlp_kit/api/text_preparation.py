@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasnlp_kit import registry
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.tokenization import fit_tokenizer, kind_of
 from kerasnlp_kit.config import TextConfig
@@ -114,7 +115,12 @@ def tokenize_texts(config: TextConfig, data: TextData, tokenizer: Any | None) ->
 
 
 def is_packed(config: TextConfig, data: TextData) -> bool:
-    """Whether the texts are joined to one: as asked, or because they are the paragraphs of a plain text."""
+    """Whether the texts are joined to one: as asked, or because they are the paragraphs of a plain text.
+
+    Never for an autoencoder, which has a vector for each.
+    """
+    if registry.find(config.model).task == "autoencoding":
+        return False
     if config.text.packed != "auto":
         return config.text.packed == "yes"
     return data.train.columns.text == (PARAGRAPH,)

@@ -236,10 +236,12 @@ def _refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: An
     """Fits the linear part again, on training and dev rows, and the networks of these names. Whether any was."""
     if not run.config.training.refit or any(part.interrupted for part in mixture.parts):
         return False
-    refitted = False
+    refitted = interrupted = False
     for part in mixture.parts:
         if part.record["kind"] == NETWORK:
-            refitted |= part.name in repeat and refit_network(run, prepared, tokens(), part)
+            if part.name in repeat and not interrupted:
+                interrupted = not refit_network(run, prepared, tokens(), part)
+                refitted |= not interrupted
         else:
             values = part.record["architecture"]
             architecture = registry.find(part.record["model"]).architecture(**values)

@@ -12,6 +12,7 @@ import tyro
 from kerasnlp_kit.cli.imports import without_keras
 from kerasnlp_kit.cli.parsing import ModelArgument, parse, refuse_other_task, require
 from kerasnlp_kit.config import Names, OptionalFile
+from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
 
 PromptArgument = Annotated[
@@ -83,7 +84,6 @@ def main(arguments: list[str], prog: str) -> int:
 def _texts(options: Options) -> list[str]:
     from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
     from kerasnlp_kit.api.generator import LoadedGenerator
-    from kerasnlp_kit.data.plain_text import read_texts
 
     how: dict[str, Any] = {"temperature": options.temperature, "top_k": options.top_k, "top_p": options.top_p}
     if refuse_other_task(options, options.model, OF_TASK) == LoadedAutoencoder.task:
@@ -91,7 +91,7 @@ def _texts(options: Options) -> list[str]:
         if options.interpolate:
             return model.interpolate(options.interpolate[0], options.interpolate[1], options.steps)
         return model.sample(options.count, seed=options.seed, **how)
-    prompts = list(read_texts(options.prompts).texts) if options.prompts else [options.prompt]
+    prompts = _lines(options.prompts) if options.prompts else [options.prompt]
     return LoadedGenerator(options.model).generate(
         prompts,
         count=options.count,
@@ -99,3 +99,15 @@ def _texts(options: Options) -> list[str]:
         seed=None if options.greedy else options.seed,
         **how,
     )
+
+
+def _lines(path: str) -> list[str]:
+    """The lines of a file that are not blank."""
+    from kerasnlp_kit.data.lines import Lines
+    from kerasnlp_kit.data.source import open_source
+
+    with open_source(path) as source, source.open() as stream:
+        found = [line.strip() for line in Lines(stream, source.name) if line.strip()]
+    if not found:
+        raise UserError(f"{source.name}: holds nothing but blank lines. Expected prompts, one a line.")
+    return found

@@ -3,8 +3,9 @@
 import atexit
 import os
 import re
+import signal
 import sys
-import threading
+import time
 
 # The format of absl's C++ log lines, which no environment variable silences before TensorFlow has set its level; and
 # what SentencePiece says of every model that leaves characters as they are.
@@ -12,29 +13,50 @@ _NOTICE = re.compile(
     rb"[IWE]\d{4} \d\d:\d\d:\d+\.\d+ +\d+ |WARNING: All log messages before absl::|"
     rb"To enable the following instructions: |normalizer\.cc\(\d+\) LOG\(INFO\) "
 )
+_PATIENCE = 5  # seconds for the last lines to come out
 
 
 def silence_notices() -> None:
     """Passes standard error on without TensorFlow's notices, to the end of the process.
 
-    Does nothing where the user chose a level with TF_CPP_MIN_LOG_LEVEL.
+    Another process does it: what is said last, before the system ends this one, must come out. Does nothing where the
+    user chose a level with TF_CPP_MIN_LOG_LEVEL, and where processes cannot be forked.
     """
-    if "TF_CPP_MIN_LOG_LEVEL" in os.environ:
+    if "TF_CPP_MIN_LOG_LEVEL" in os.environ or not hasattr(os, "fork"):
         return
+    sys.stdout.flush()
     sys.stderr.flush()
-    screen = os.dup(2)
     reading, writing = os.pipe()
+    child = os.fork()
+    if not child:
+        try:
+            os.close(writing)
+            _pass_on_alone(reading)
+        finally:
+            os._exit(0)
+    os.close(reading)
+    screen = os.dup(2)
     os.dup2(writing, 2)
     os.close(writing)
-    thread = threading.Thread(target=_pass_on, args=(reading, screen), daemon=True)
-    thread.start()
 
     def restore() -> None:
         sys.stderr.flush()
-        os.dup2(screen, 2)  # closes the pipe's last writing end, which ends the thread
-        thread.join(timeout=5)
+        os.dup2(screen, 2)  # closes the pipe's last writing end, which ends the other process
+        end = time.monotonic() + _PATIENCE
+        while os.waitpid(child, os.WNOHANG) == (0, 0) and time.monotonic() < end:
+            time.sleep(0.005)
 
     atexit.register(restore)
+
+
+def _pass_on_alone(reading: int) -> None:
+    """The whole life of the other process: it ends when nobody can write any more, and not by a signal before."""
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        signal.signal(number, signal.SIG_IGN)
+    nothing = os.open(os.devnull, os.O_RDWR)
+    os.dup2(nothing, 0)  # else a pipe that this process was given would stay open with it
+    os.dup2(nothing, 1)
+    _pass_on(reading, 2)
 
 
 def _pass_on(reading: int, screen: int) -> None:

@@ -31,8 +31,9 @@ class DelimitedFile:
         with source.open() as stream:
             lines = Lines(stream, source.name)
             sample, complete = lines.sample()
-        if not any(line.strip() for line in sample) and complete:
-            raise UserError(f"{source.name}: holds nothing but blank lines. Expected a table of texts.")
+        if not any(line.strip() for line in sample):
+            found = "holds nothing but blank lines" if complete else f"begins with {len(sample):,} blank lines or more"
+            raise UserError(f"{source.name}: {found}. Expected a table of texts, a header or the first row at its top.")
         self._encoding = lines.encoding.description
         self._dialect = find_dialect(sample, complete, wanted)
         if source.suffix in {".tsv", ".tab"} and "\t" in sample[0]:

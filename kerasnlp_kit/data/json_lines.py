@@ -62,8 +62,9 @@ class JsonLinesFile:
                     continue
                 row = self._object(line, number)
                 if columns is None and not row.keys() <= known.keys():
-                    for key in row.keys() - known.keys():
-                        builder.add_column(key)
+                    for key in row:  # in the order in which `known` gets them: cells go to columns by their place
+                        if key not in known:
+                            builder.add_column(key)
                     known = known | dict.fromkeys(row)
                 waiting.append({key: self._cell(row[key], key, number) for key in known if key in row})
                 numbers.append(number)

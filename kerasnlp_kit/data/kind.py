@@ -1,12 +1,12 @@
 """Tells from the head of a file what it is for: sources and targets, texts alone, or texts and their classes."""
 
 import os
-from pathlib import Path
 
 from kerasnlp_kit.data.hints import HEAD_ROWS
 from kerasnlp_kit.data.names import BOOKKEEPING_NAMES, LABEL_NAMES, TEXT_NAMES, find_name, is_bookkeeping
 from kerasnlp_kit.data.pair_columns import looks_like_classes
 from kerasnlp_kit.data.pair_names import find_pair
+from kerasnlp_kit.data.source import is_local_file
 from kerasnlp_kit.data.table import open_table
 from kerasnlp_kit.errors import UserError
 
@@ -27,7 +27,7 @@ def pair_head(path: str | os.PathLike[str]) -> tuple[list[str], list[str]] | Non
     What cannot be read does not: the reader proper says why. Neither do a URL and standard input, which cannot be
     looked at for nothing.
     """
-    if not Path(path).expanduser().is_file():
+    if not is_local_file(path):
         return None
     try:
         with open_table(path) as file:
@@ -54,7 +54,7 @@ def only_texts(path: str | os.PathLike[str]) -> bool:
 
     By its names alone. What cannot be read is none, nor is a URL or standard input; see `pair_head`.
     """
-    if not Path(path).expanduser().is_file():
+    if not is_local_file(path):
         return False
     try:
         with open_table(path) as file:

@@ -8,7 +8,6 @@ import http.client
 import io
 import lzma
 import os
-import shutil
 import sys
 import tempfile
 import urllib.error
@@ -105,7 +104,7 @@ def open_source(source: str | os.PathLike[str]) -> Iterator[Source]:
             local = name
             if name.lower().startswith("file:"):
                 local = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
-            path = Path(local).expanduser()
+            path = _home_filled_in(local)
             _require_file(path, name)
             if not path.is_file():  # a named pipe cannot be read twice
                 with path.open("rb") as pipe:
@@ -135,12 +134,20 @@ def shown_name(source: str) -> str:
 def spooled(stream: IO[bytes]) -> Iterator[Path]:
     """Copies a stream to a temporary file, which is removed when the context ends."""
     with tempfile.NamedTemporaryFile(prefix="kerasnlp-") as copy:
-        try:
-            shutil.copyfileobj(stream, copy, _BUFFER_SIZE)
+        while piece := stream.read(_BUFFER_SIZE):  # what goes wrong here is for the caller to tell
+            with _kept_in(tempfile.gettempdir()):
+                copy.write(piece)
+        with _kept_in(tempfile.gettempdir()):
             copy.flush()
-        except OSError as error:
-            raise UserError(f"cannot keep a temporary copy in {tempfile.gettempdir()}: {error.strerror}.") from error
         yield Path(copy.name)
+
+
+@contextmanager
+def _kept_in(folder: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UserError(f"cannot keep a temporary copy in {folder}: {error.strerror}.") from error
 
 
 @contextmanager
@@ -180,11 +187,34 @@ def _downloaded(address: str, shown: str) -> Iterator[Path]:
 def require_source(source: str) -> None:
     """Raises as `open_source` does if there is no such file; addresses and standard input are not looked at."""
     if source != "-" and not _is_remote(source) and not source.lower().startswith("file:"):
-        _require_file(Path(source).expanduser(), source)
+        _require_file(_home_filled_in(source), source)
+
+
+def is_local_file(source: str | os.PathLike[str]) -> bool:
+    """Whether it is the name of a file here; never an error."""
+    try:
+        return _home_filled_in(os.fspath(source)).is_file()
+    except (OSError, ValueError):  # too long a name, a folder that may not be entered
+        return False
+
+
+def _home_filled_in(name: str) -> Path:
+    """The path, with ``~`` put in its place; where nobody has that name it stays."""
+    try:
+        return Path(name).expanduser()
+    except RuntimeError:
+        return Path(name)
 
 
 def _require_file(path: Path, name: str) -> None:
     """Raises if there is nothing to read at `path`, naming what may have been meant."""
+    try:
+        path.stat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass  # told below
+    except (OSError, ValueError) as error:  # too long a name, a folder that may not be entered
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise UserError(f"{name:.200}: expected the name of a file; cannot be looked at: {reason}.") from error
     if path.is_dir():
         inside = sorted(entry.name for entry in path.iterdir() if entry.is_file())[:5]
         holds = f" It holds {', '.join(inside)}." if inside else ""

@@ -106,13 +106,15 @@ def open_table(source: str | os.PathLike[str], wanted: Collection[str] = ()) -> 
 
     Args:
         source: A path, a URL or "-".
-        wanted: Column names that the user gave; a first row that holds one is a header.
+        wanted: Column names that are looked for; a first row that holds one is a header.
     """
     with open_source(source) as opened:
         yield TableFile(opened, wanted)
 
 
-def read_table(source: str | os.PathLike[str], columns: Sequence[str] | None = None) -> Table:
+def read_table(
+    source: str | os.PathLike[str], columns: Sequence[str] | None = None, wanted: Collection[str] = ()
+) -> Table:
     """Reads a table of strings.
 
     Format (CSV, TSV, JSON lines, Parquet), compression (gzip, bzip2, xz), delimiter, header and byte-order mark are
@@ -122,11 +124,12 @@ def read_table(source: str | os.PathLike[str], columns: Sequence[str] | None = N
     Args:
         source: A path, an http, https or file URL, or "-" for standard input.
         columns: The columns to keep; all if None. Fewer columns take less memory.
+        wanted: Column names that are looked for; a first row that holds one is a header.
 
     Raises:
         UserError: the source cannot be read or is not a table; the message says where and what to do.
     """
-    with open_table(source, columns or ()) as table:
+    with open_table(source, (*(columns or ()), *wanted)) as table:
         return table.read(columns)
 
 

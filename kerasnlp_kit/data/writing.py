@@ -173,7 +173,7 @@ def _as_arrow(cells: Cells, safe: bool) -> pa.Array | pa.ChunkedArray:
 
 def _write_delimited(stream: TextIO, columns: Mapping[str, Cells], delimiter: str, safe: bool) -> None:
     writer = csv.writer(_LineFeeds(stream), delimiter=delimiter, lineterminator="\r\n")
-    writer.writerow(columns)
+    writer.writerow([_safe(name, safe) for name in columns])
     for row in _rows(columns, safe):
         writer.writerow([_spelled(cell) for cell in row])
 

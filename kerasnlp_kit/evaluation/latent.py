@@ -128,9 +128,12 @@ def latent_picture(vectors: np.ndarray, lengths: np.ndarray, labels: Sequence[st
         for number, name in enumerate(names):
             own = np.array([labels[row] == name for row in rows])
             axes.scatter(
-                points[own, 0], points[own, 1], s=7, color=colours(number), alpha=0.7, label=name[:24], linewidths=0
+                points[own, 0], points[own, 1], s=7, color=colours(number), alpha=0.7, label=str(number), linewidths=0
             )
-        axes.legend(frameon=False, labelcolor=INK, markerscale=2, fontsize=8)
+        legend = axes.legend(frameon=False, labelcolor=INK, markerscale=2, fontsize=8)
+        for text, name in zip(legend.get_texts(), names, strict=True):  # a label may hold "$" or begin with "_"
+            text.set_parse_math(False)
+            text.set_text(name[:24])
     else:
         drawn = axes.scatter(points[:, 0], points[:, 1], c=lengths[rows], s=7, cmap="viridis", alpha=0.7, linewidths=0)
         bar = figure.colorbar(drawn, ax=axes, shrink=0.8)

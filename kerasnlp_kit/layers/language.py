@@ -241,5 +241,5 @@ class FeedForwardLanguageDecoder(keras.layers.Layer):
         """float (..., previous * features) to float32 (..., vocabulary)."""
         vectors = self.dropout(vectors, training=training)
         hidden = self.output_layer(self.dropout(self.hidden(vectors), training=training))
-        logits = self.embedding.logits(hidden) if self.tied else hidden
-        return ops.cast(logits if self.direct is None else logits + self.direct(vectors), "float32")
+        logits = ops.cast(self.embedding.logits(hidden) if self.tied else hidden, "float32")
+        return logits if self.direct is None else logits + ops.cast(self.direct(vectors), "float32")

@@ -145,7 +145,7 @@ class TextVae(keras.Model):
         self.word_dropout = word_dropout
         self.discriminator = discriminator
         self.adversary_weight = adversary_weight
-        self.steps = self.add_weight(name="steps", shape=(), initializer="zeros", trainable=False)
+        self.steps = self.add_weight(name="steps", shape=(), initializer="zeros", trainable=False, autocast=False)
         self.seed_generator = keras.random.SeedGenerator()
         self(ops.ones((1, 2), "int32"))  # creates the weights
 
@@ -191,7 +191,7 @@ class TextVae(keras.Model):
     def _adversary(self, discriminator: Discriminator, vector: Any, tokens: Any) -> Any:
         prior = keras.random.normal(ops.shape(vector), seed=self.seed_generator)
         judged = discriminator(ops.concatenate([prior, reversed_gradient(vector)], axis=0), training=True)
-        of_prior, of_texts = ops.split(judged, 2)
+        of_prior, of_texts = ops.split(ops.cast(judged, "float32"), 2)
         hinge = ops.mean(ops.relu(1.0 - of_prior)) + ops.mean(ops.relu(1.0 + of_texts))
         return self.adversary_weight * hinge / _tokens_a_text(tokens)
 

@@ -91,7 +91,8 @@ class Search:
 
     def greedy(self, network: Any, source: Any, prefix: Any = None, rows: Any = None) -> Decoded:
         """The most probable token at each step; ``rows``: how many of the batch are wanted, by default all."""
-        return greedy(network, *self._ends(network, source, rows), unknown=self.unknown, prefix=prefix)
+        ends = self._ends(network, source, rows, prefix)
+        return greedy(network, *ends, unknown=self.unknown, prefix=prefix)
 
     def beam(self, network: Any, source: Any, rows: Any = None, **options: Any) -> Decoded:
         """Several outputs; see `decoding.beam`."""
@@ -101,18 +102,21 @@ class Search:
     def sample(self, network: Any, source: Any, seed: Any, **options: Any) -> Decoded:
         """Drawn; see `decoding.one.sample`. Row n has the seed ``seed + n``."""
         seeds = seed + ops.arange(ops.shape(source)[0], dtype="int32")
-        return sample(network, *self._ends(network, source, None), seed=seeds, unknown=self.unknown, **options)
+        return sample(network, *self._ends(network, source), seed=seeds, unknown=self.unknown, **options)
 
-    def _ends(self, network: Any, source: Any, rows: Any) -> tuple[Any, Any, Any]:
+    def _ends(self, network: Any, source: Any, rows: Any = None, prefix: Any = None) -> tuple[Any, Any, Any]:
         """Memory, limits of the rows, length of the loop."""
         limits = self.limits.of(source)
         if rows is not None:
             limits = ops.where(ops.arange(ops.shape(source)[0], dtype="int32") < rows, limits, 1)
+        if prefix is not None:  # one that does not fit has some room behind it
+            given = ops.sum(ops.cast(ops.not_equal(prefix, PAD), "int32"), axis=1)
+            limits = ops.where(given < limits, limits, given + MARGIN)
         if not self.fixed:
             return network.remember(source), limits, ops.max(limits)
         width = ops.shape(source)[1]
         length = self.limits.of_length(width) if isinstance(width, int) else self.limits.of_lengths(width)
-        return network.remember(source), limits, length
+        return network.remember(source), limits, length if prefix is None else max(length, prefix.shape[1] + MARGIN)
 
 
 def score_targets(network: Any, source: Any, target: Any, after: Any) -> Any:

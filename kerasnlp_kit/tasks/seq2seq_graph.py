@@ -18,6 +18,7 @@ from kerasnlp_kit.text.pieces import cut_at_end
 # XLA compiles anew for every shape: batches are filled up to one of these sizes, larger ones to a multiple of the last.
 BATCHES = (1, 8, 32, 128)
 WIDTHS = (16, 32, 64, 128, 256, 512, 1024)
+MOST_GIVEN = 1024  # tokens of a target or prefix that a caller gives: attention takes memory with their square
 
 TEXTS = spec("source", tf.string, None)
 
@@ -55,6 +56,7 @@ class Seq2SeqGraph(tf.Module):
         self._source = source
         self._target = target
         self._max_source = max_source
+        self._most_given = max(limits.longest, MOST_GIVEN)
         self._copies = copy_unknown and hasattr(source, "split")
         self._beam_size = beam
         self._xla = xla
@@ -84,7 +86,7 @@ class Seq2SeqGraph(tf.Module):
 
     def continue_prefix(self, source: tf.Tensor, prefix: tf.Tensor) -> Outputs:
         """Likewise, each target beginning with its prefix, string [n]."""
-        begin = pad_ragged(self._target.encode(never_none(prefix)))
+        begin = pad_ragged(self._given(prefix, "prefix"))
         return self._one(source, lambda ids: self._search.greedy(self._hidden.network, ids, prefix=begin))
 
     def sample(
@@ -102,7 +104,7 @@ class Seq2SeqGraph(tf.Module):
 
     def score(self, source: tf.Tensor, target: tf.Tensor) -> Outputs:
         """How probable a target is: log_probability float [n], of so many tokens int32 [n], the end included."""
-        ids, given = self._read(source), self._target.encode(never_none(target))
+        ids, given = self._read(source), self._given(target, "target")
         ones = tf.ones_like(given.row_lengths(), tf.int32)[:, None]
         before, after = tf.concat([ones * BOS, given], axis=1), tf.concat([given, ones * EOS], axis=1)
         found = score_targets(self._hidden.network, ids, before.to_tensor(PAD), after.to_tensor(PAD))
@@ -157,6 +159,14 @@ class Seq2SeqGraph(tf.Module):
     def _read(self, source: tf.Tensor) -> tf.Tensor:
         """Ids of sources, padded; of no sources, those of an empty one: a loop over nothing is not worth the risk."""
         return pad_ragged(self._source.encode(never_none(source))[:, : self._max_source])
+
+    def _given(self, texts: tf.Tensor, name: str) -> tf.RaggedTensor:
+        """Ids of texts of the target's side; an error where one is longer than any output may be, and than 1,024."""
+        ids = self._target.encode(never_none(texts))
+        longest = tf.reduce_max(tf.concat([[0], ids.row_lengths()], axis=0))
+        told = f"A {name} may have at most {self._most_given} tokens; give a shorter one. Received one of so many:"
+        tf.debugging.Assert(longest <= self._most_given, [told, longest])
+        return ids
 
     def _read_fixed(self, source: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """Likewise, filled up to one of the fixed shapes; and how many rows are real."""

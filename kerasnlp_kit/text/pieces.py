@@ -239,6 +239,12 @@ class PieceGraph(tf.Module):
         return tf.gather(self._shown, ids)
 
 
+def same_pieces(source: PieceTokenizer, target: PieceTokenizer) -> np.ndarray:
+    """For each id of the source the target's id of the same piece, 0 where it has none: int32 (source vocabulary,)."""
+    ids = {piece: number for number, piece in enumerate(target.pieces, FIRST_PIECE)}
+    return np.array([PAD] * FIRST_PIECE + [ids.get(piece, PAD) for piece in source.pieces], "int32")
+
+
 def cut_at_end(ids: tf.Tensor) -> tf.RaggedTensor:
     """Rows of ids up to their end, without it: int32 (batch, time) to (batch, None)."""
     ended = tf.cumsum(tf.cast((ids == EOS) | (ids == PAD), tf.int32), axis=1) > 0

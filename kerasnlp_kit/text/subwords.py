@@ -82,7 +82,7 @@ class SubwordTokenizer(ReversibleTokenizer):
             reason = str(error).rpartition("] ")[2]
             raise UserError(
                 f"No subwords can be found with a vocabulary of {size}: {reason}; give another --vocabulary, or "
-                "characters: --source-tokenizer characters --target-tokenizer characters."
+                "take characters (--source-tokenizer and --target-tokenizer; of texts alone --tokenizer)."
             ) from None
         return cls(written.getvalue())
 

@@ -46,7 +46,7 @@ def choose_features(
     kept = texts >= least_texts
     keys, texts = keys[kept], texts[kept]
     columns = 1 if classes == 2 and not multi_label else classes
-    most = max(1, int(megabytes * 1e6 / (_FEATURE_BYTES + _WEIGHT_BYTES * columns)))
+    most = max(1, int(min(len(keys), megabytes * 1e6 / (_FEATURE_BYTES + _WEIGHT_BYTES * columns))))
     left_out = max(0, len(keys) - most)
     if left_out:
         # Stable, so that among equals the choice depends on nothing but the data.

@@ -15,6 +15,7 @@ import keras
 import numpy as np
 
 from kerasnlp_kit.config import OptimizationOptions
+from kerasnlp_kit.errors import TrainingDiverged
 from kerasnlp_kit.training.batches import EpochDataset
 from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from kerasnlp_kit.training.optimization import make_optimizer, weights_to_keep
@@ -226,7 +227,15 @@ class _Keeper(keras.callbacks.Callback):
         progress = self.progress
         values = weights_to_keep(self.model)
         if self.measures:
-            found = self.measures(values)
+            try:
+                found = self.measures(values)
+            except TrainingDiverged as error:
+                if self.best is None:
+                    raise
+                print(f"{error} The best weights so far are kept.", flush=True)
+                progress.ended = self.model.stop_training = True
+                self._save()
+                return
             logs |= found
             print(" - ".join(f"{name}: {value:.4f}" for name, value in found.items()), flush=True)
         logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))

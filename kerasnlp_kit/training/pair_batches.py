@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training.plan import filled_up
+
+HIDDEN = 0.05  # share of the training pairs in which a piece that stands on both sides is made unknown
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,8 @@ class PairBatches:
         seed: of the order; None keeps the rows in order of length, for evaluation.
         multiple: widths are multiples of this: many shapes cost time where each is compiled.
         rows: the pairs that take part; None for all.
+        same: int32 (source vocabulary,), the target's id of the same piece, 0 where it has none. With it an epoch has
+            unknown pieces, so that copying them is learnt: a vocabulary of all training rows leaves none there.
     """
 
     source: TokenIds
@@ -32,6 +36,7 @@ class PairBatches:
     seed: int | None = None
     multiple: int = 1
     rows: np.ndarray | None = None
+    same: np.ndarray | None = None
 
     def __len__(self) -> int:
         """Batches in an epoch; the same for each, as they are cut by lengths alone."""
@@ -67,7 +72,12 @@ class PairBatches:
             epoch: number of the epoch.
             start: batches to leave out.
         """
-        return self.batches(self.plan(epoch)[start:])
+        for number, rows in enumerate(self.plan(epoch)[start:], start):
+            inputs, after = self.batch(rows)
+            if self.same is not None:
+                random = np.random.default_rng((self.seed or 0, epoch, number))
+                _hide(inputs["source"], inputs["target"], after, self.same, random)
+            yield inputs, after
 
     def batches(self, plan: Iterable[np.ndarray]) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
         """Yields, likewise, the batches of a plan or a part of it."""
@@ -97,3 +107,21 @@ class PairBatches:
 
     def _width(self, lengths: np.ndarray, more: int) -> int:
         return -(-max(1, int(lengths.max(initial=0)) + more) // self.multiple) * self.multiple
+
+
+def _hide(
+    source: np.ndarray, before: np.ndarray, after: np.ndarray, same: np.ndarray, random: np.random.Generator
+) -> None:
+    """Makes one piece of some rows unknown on both sides, in place; see `PairBatches` for the arguments.
+
+    Only one that stands there as often as here: the model shall learn to copy what is copied, and no other.
+    """
+    for row in np.flatnonzero(random.random(len(source)) < HIDDEN):
+        here, counts = np.unique(source[row], return_counts=True)
+        there, known = same[here], same[here] != PAD
+        copied = here[known & ((after[row] == there[:, None]).sum(axis=1) == counts)]
+        if len(copied):
+            piece = random.choice(copied)
+            source[row][source[row] == piece] = UNK
+            for side in (before, after):
+                side[row][side[row] == same[piece]] = UNK

@@ -24,7 +24,7 @@ def run_of(parts=(NETWORK,), **decision):
     """What the model card reads of run.json."""
     return {
         "data": {"classes": {HOSTILE: 3, "b": 2}, "train": {"rows": 5, "source": HOSTILE, "fingerprint": "sha256:0"}},
-        "ancestry": [{"model": HOSTILE, "manifest": "sha256:0"}],
+        "ancestry": [{"model": HOSTILE, "manifest": HOSTILE}],
         "versions": {"kerasnlp_kit": "0"},
         "parts": list(parts),
         "decision": {"multi_label": False, "thresholds": None, "refit": False, **decision},
@@ -43,7 +43,7 @@ def test_the_model_card_shows_hostile_labels_and_names_as_they_are():
     shown = (
         "&lt;img src=x onerror=alert(1)&gt; &#96;x&#96; a&#124;b &#91;c&#93;(d)&#92;r&#92;x1b&#91;2J&#92;n"  # one line
     )
-    assert card.count(shown) == 6 and card.startswith(f"# {shown}\n")
+    assert card.count(shown) == 7 and card.startswith(f"# {shown}\n")
     assert f"\n| {shown} | 3 |\n" in card
     assert "<img" not in card and "\x1b" not in card and "\r" not in card
 

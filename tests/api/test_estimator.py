@@ -99,6 +99,7 @@ def test_the_same_seed_gives_the_same_and_it_says_nothing_unless_asked(fitted, t
         ([1, 2], ["a", "b"], TypeError, "must hold strings"),
         (["a", "b"], ["x"], ValueError, "one length"),
         (["a b", "c d"] * 9, ["x"] * 18, UserError, "one class"),
+        (["a b", "c d"] * 9, ["x", " ", "y"] * 6, UserError, "must not be blank"),
     ],
 )
 def test_bad_input_is_told(texts, labels, error, message):

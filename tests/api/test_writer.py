@@ -101,3 +101,18 @@ def test_evaluation_by_python_is_that_of_the_command(trained_writer, dates, run_
     assert result.data == str(dates) and len(result.outputs) == len(result.rows.sources)
     ran = run_in(tmp_path, "evaluate", trained_writer, dates, "--beam", "2")
     assert ran.out.splitlines()[0] == result.metrics.first_line()
+
+
+def test_the_report_of_a_beam_search_shows_the_mean_probability_of_a_token(
+    trained_writer, dates, monkeypatch, tmp_path
+):
+    result = kit.evaluate_writer(trained_writer, dates, beam=2)
+    shown = []
+    monkeypatch.setattr(
+        "kerasnlp_kit.evaluation.generation_report.write_generation_report", lambda path, data: shown.append(data)
+    )
+    result.write_report(tmp_path / "report.html")
+    lengths = np.array([len(text) + 1 for text in result.outputs])
+    # The totals are divided by the penalty: Wu et al. 2016, equation 14.
+    expected = result.totals * ((5 + lengths) / 6) ** 0.6 / lengths
+    np.testing.assert_allclose(shown[0].scores, expected, atol=1e-3)

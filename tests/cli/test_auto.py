@@ -1,6 +1,7 @@
 """``--model auto``: what it tries and takes, and what Ctrl-C and a kill leave of it."""
 
 import json
+import math
 import os
 import re
 import signal
@@ -8,10 +9,13 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 import kerasnlp_kit as kit
+from kerasnlp_kit import registry
+from kerasnlp_kit.api import ladder
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 RUNG = re.compile(r"([* ]) (\w+(?: \+ \w+)*) +(\d\.\d{4})  \[(\d\.\d{4}), (\d\.\d{4})\]  .*")
@@ -217,3 +221,16 @@ def test_a_network_that_diverges_is_told_in_one_line(refused, here, write_topics
     network = ["--model", "cnn_classifier", "--epochs", "1", "--filters", "4", "--kernels", "1"]
     told = refused("train", "topics.csv", *network, "--learning-rate", "1e38", "--clip-norm", "0")
     assert told.startswith("Training diverged: the model gives no numbers. Lower --learning-rate")
+
+
+def test_a_rung_of_another_task_is_told_before_anything_is_read(command):
+    ran = command("train", "missing.csv", "--rungs", "ngram_linear", "causal_lm")
+    assert ran.code == 2 and "--rungs takes models that label texts. Received: causal_lm" in ran.err
+
+
+def test_time_without_limit_is_for_all_epochs(monkeypatch):
+    monkeypatch.setattr(ladder, "seconds_an_epoch", lambda *_: 2.0)
+    run = SimpleNamespace(say=print, config=SimpleNamespace(architecture=SimpleNamespace(minutes=math.inf)))
+    spec, options = registry.find("cnn_classifier"), SimpleNamespace(epochs=7)
+    assert ladder._affordable(run, None, None, spec, None, options, math.inf) == 7
+    assert ladder._affordable(run, None, None, spec, None, options, 13.0) == 6

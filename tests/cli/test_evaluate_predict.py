@@ -254,3 +254,14 @@ def test_a_full_disk_is_told_and_leaves_nothing(here, command, trained, tickets,
     expected = "out.csv: cannot be written: No space left on device. Free some space, or choose another folder."
     assert ran.err.startswith("error: ") and ran.err.endswith(f"{expected}\n")
     assert sorted(path.name for path in here.iterdir()) == ["models"]
+
+
+def test_predict_knows_a_header_by_the_name_of_the_column_that_is_asked_for(here, command, trained, trained_writer):
+    (here / "new.csv").write_text("Kommentar\nwhere is my parcel\nmy card was charged twice\n")
+    for model, flag in ((trained, "--text-column"), (trained_writer, "--source-column")):
+        ran = command("predict", model, "new.csv", "--output", "out.csv", flag, "Kommentar")
+        assert ran.code == 0 and ran.err.startswith("2 rows"), ran.out + ran.err
+        assert [row["Kommentar"] for row in read_csv(here / "out.csv")] == [
+            "where is my parcel",
+            "my card was charged twice",
+        ]

@@ -290,3 +290,15 @@ def test_new_labelled_texts_are_made_from_those_of_a_file(tmp_path, run_in):
     assert {row["animal"] for row in made} <= {"dog", "cat"} and not {row["text"] for row in made} & known
     assert 1 <= len({row["text"] for row in made}) == len(made) <= 8
     assert not list(tmp_path.glob("models")), "what it was made with is gone"
+
+
+def test_each_line_of_a_file_of_prompts_is_one_whatever_stands_in_it(place, run_in, tmp_path):
+    prompts = ["the dog, old", "the cat", 'a "teacher', "the house", "text,label"]
+    (tmp_path / "prompts.csv").write_text("\n\n".join(("\n".join(prompts[:2]), "\n".join(prompts[2:]))) + "\n")
+    flags = ("--prompts", tmp_path / "prompts.csv", "--max-tokens", "1")
+    ran = run_in(place, "generate", "models/lines", *flags)
+    assert ran.code == 0, ran.err
+    assert [line.startswith(prompt) for line, prompt in zip(ran.out.splitlines(), prompts, strict=True)] == [True] * 5
+    (tmp_path / "prompts.csv").write_text("\n \n")
+    ran = run_in(place, "generate", "models/lines", *flags)
+    assert ran.code == 2 and "holds nothing but blank lines. Expected prompts, one a line." in ran.err

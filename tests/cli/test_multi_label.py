@@ -7,6 +7,7 @@ import json
 import random
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -16,6 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from sklearn.preprocessing import MultiLabelBinarizer
 
 import kerasnlp_kit as kit
+from kerasnlp_kit.api import scoring
 
 LABELS = ("food", "music", "sport")
 FIRST_LINE = re.compile(r"micro-F1 (\d\.\d{4}) \[\d\.\d{4}, \d\.\d{4}\] n=(\d+)")
@@ -230,3 +232,17 @@ def test_texts_out_of_scope_are_refused_where_a_text_may_have_no_label(command, 
     ran = command("evaluate", joined, place / "joined_test.csv", "--out-of-scope", place / "joined_test.csv")
     assert (ran.code, ran.out) == (2, "")
     assert ran.err == "error: --out-of-scope needs one label a row; this model may give a text none of its labels.\n"
+
+
+def test_a_label_that_neither_model_knows_is_an_error_of_both():
+    examples = SimpleNamespace(
+        targets=np.array([[1, 0, 1], [0, 1, 0], [1, 0, 0]], bool),
+        label_names=("a", "b", "new"),
+        targets_for=lambda names: np.array([[1, 0], [0, 1], [1, 0]], bool),
+    )
+    probabilities = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], "float32")
+    scores = scoring._score_several(examples, probabilities, ["a", "b"], None, probabilities - 0.5)
+    (comparison,) = scores.comparisons.values()
+    # All of the first row that can be known is right, but not all of it.
+    assert (comparison.both_right, comparison.both_wrong) == (1, 2)
+    assert scores.metrics.subset_accuracy == pytest.approx(1 / 3)

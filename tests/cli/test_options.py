@@ -200,3 +200,11 @@ def test_a_run_is_resumed_where_it_is_and_puts_its_model_as_it_was_to(here, flag
         output = config.output
         assert (output.models, output.name) == (str(here / "elsewhere"), "reviews")
         assert (output.overwrite, output.new_version) == (flag == "--overwrite", flag == "--new-version")
+
+
+def test_a_bare_yes_or_no_of_yaml_is_the_word(here):
+    (here / "texts.yaml").write_text("model: causal_lm\npacked: no\n")
+    assert options("a.txt", "--config", "texts.yaml").text.packed == "no"
+    (here / "pairs.yaml").write_text("model: lstm_seq2seq\njoint: yes\nxla: no\n")
+    config = options("a.csv", "--config", "pairs.yaml")
+    assert config.text.joint == "yes" and config.writing.xla is False

@@ -250,3 +250,8 @@ def test_an_interrupted_write_leaves_nothing(tmp_path):
 def test_a_folder_cannot_be_written_as_a_file(tmp_path):
     with pytest.raises(UserError, match="folder"), atomic_write(tmp_path):
         pass
+
+
+def test_names_of_columns_are_no_formulas_either(tmp_path):
+    write_table(tmp_path / "safe.csv", {"=1+1": ["=2"], "text": ["a"]}, spreadsheet_safe=True)
+    assert (tmp_path / "safe.csv").read_text().splitlines() == ["'=1+1,text", "'=2,a"]

@@ -19,6 +19,7 @@ import pyarrow.parquet
 import pytest
 
 from kerasnlp_kit.data import read_table
+from kerasnlp_kit.data import source as source_module
 from kerasnlp_kit.data.dialect import find_dialect
 from kerasnlp_kit.data.table import open_table
 from kerasnlp_kit.errors import UserError
@@ -169,6 +170,18 @@ def test_json_lines_may_gain_keys_after_many_rows(write):
     assert table.data["label"].null_count == 25_000 and table.data["label"][-1].as_py() == "x"
 
 
+def test_several_keys_of_json_lines_that_come_late_keep_their_own_values(write):
+    late = {key: key.upper() for key in ("zz", "aa", "mm", "bb", "cc")}
+    lines = [json.dumps({"id": str(number)}) for number in range(1100)]
+    table = read_table(
+        write("\n".join([*lines, json.dumps(late), json.dumps({"id": "x", "cc": "C", "aa": "A"})]), "a.jsonl")
+    )
+    assert table.columns == ("id", *late)
+    last = table.data.slice(1100).to_pylist()
+    assert last[0] == {"id": None, **late}
+    assert last[1] == {"id": "x", "zz": None, "aa": "A", "mm": None, "bb": None, "cc": "C"}
+
+
 def test_json_lines_are_known_by_content_too(write):
     assert cells(write('{"text": "a, b", "label": "x"}\n', "data.txt")) == {"text": ["a, b"], "label": ["x"]}
 
@@ -304,6 +317,22 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 # What is refused, and with which words
 
 
+def test_a_download_that_breaks_off_is_no_fault_of_the_temporary_folder(monkeypatch):
+    class Broken(io.BytesIO):
+        def read(self, size=-1):
+            raise TimeoutError("timed out")
+
+    monkeypatch.setattr(source_module.urllib.request, "urlopen", lambda *_, **__: Broken())
+    with pytest.raises(UserError, match=r"http://host/a\.csv: cannot be reached \(timed out\)\. Check address"):
+        read_table("http://host/a.csv")
+
+
+@pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-this-name/a.csv", "a" * 300 + "/b.csv"])
+def test_what_can_be_no_file_is_told_in_one_sentence(name):
+    with pytest.raises(UserError, match=r"File name too long|there is no such file"):
+        read_table(name)
+
+
 def test_a_missing_file_names_its_neighbours(write):
     path = write("text,label\na,x\n", "train.csv")
     assert "Did you mean" in refusal(path.parent / "trian.csv") and "train.csv" in refusal(path.parent / "trian.csv")
@@ -316,6 +345,7 @@ def test_a_missing_file_names_its_neighbours(write):
     [
         (b"", ["is empty"]),
         (b"\n \n", ["blank"]),
+        (b"\n" * 1200 + b"text,label\na b,c\n", ["begins with 1,000 blank lines"]),
         (b"text,label\n", ["no rows", "text, label"]),
         (b"\xef\xbb\xbf", ["blank"]),
         (gzip.compress(b"", mtime=0), ["empty once unpacked"]),

@@ -65,6 +65,8 @@ def test_the_picture_is_drawn_by_label_or_by_length():
     vectors, lengths = random.normal(size=(30, 4)), random.integers(3, 9, 30)
     by_label = latent_picture(vectors, lengths, ["spam", "ham"] * 15)
     assert by_label.startswith("<svg") and "spam" in by_label and "tokens" not in by_label
+    odd = latent_picture(vectors, lengths, ["$$", "_hidden", "a$^$"] * 10)
+    assert "$$" in odd and "_hidden" in odd and "a$^$" in odd, "labels are no formulas"
     by_length = latent_picture(vectors, lengths, None)
     assert "tokens" in by_length
     assert "tokens" in latent_picture(vectors, lengths, [str(row) for row in range(30)]), "too many labels"

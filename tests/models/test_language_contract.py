@@ -26,6 +26,7 @@ from kerasnlp_kit.registry import TextSizes
 from kerasnlp_kit.tasks.autoencoding import LatentSearch, bound
 from kerasnlp_kit.tasks.language import Continuation, score_next
 from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
+from kerasnlp_kit.training import devices
 
 PROGRAM = Path(__file__).with_name("language_tiny.py")
 texts_of = runpy.run_path(str(PROGRAM))["texts_of"]
@@ -334,3 +335,19 @@ def test_another_backend_gives_the_same_logits_losses_and_texts(backend, tmp_pat
             assert found[name]["losses"][1] < found[name]["losses"][0]
             expected = float(TokenCrossEntropy()(AFTER, logits(shared(name))))
             assert found[name]["losses"][0] == pytest.approx(expected, abs=1e-4)
+
+
+@every_case
+def test_it_is_trained_in_16_bits_and_its_steps_are_counted_whole(name, options):
+    with devices.precision(True):
+        network = small(name, options).build(SIZES)
+    network.compile("sgd", TokenCrossEntropy(), jit_compile=False)
+    for _ in range(2):
+        assert np.isfinite(network.train_on_batch(TEXT, AFTER))
+    assert logits(network).dtype == "float32"
+    for weight in network.weights:
+        assert weight.dtype in ("float32", "uint32", "int32")
+    if hasattr(network, "steps") and small(name, options).kl_weight:
+        network.steps.assign(1000.0)  # beyond what 16 bits can count
+        network.train_on_batch(TEXT, AFTER)
+        assert float(network.steps) == 1001

@@ -10,7 +10,8 @@ from kerasnlp_kit.api.load import load
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.decoding.protocol import Limits
 from kerasnlp_kit.registry import PairSizes
-from kerasnlp_kit.tasks.seq2seq_graph import Seq2SeqGraph
+from kerasnlp_kit.tasks.seq2seq import MARGIN
+from kerasnlp_kit.tasks.seq2seq_graph import MOST_GIVEN, Seq2SeqGraph
 from kerasnlp_kit.text.pieces import PieceTokenizer
 
 LIMITS = Limits(1.0, 2, 9)
@@ -163,6 +164,20 @@ def test_a_text_begins_with_its_prefix_and_an_empty_prefix_changes_nothing(ask, 
     # Of what it would have written anyway the beginning changes nothing; an unknown character is no prefix.
     for text, expected in zip(again["target"], written["target"], strict=True):
         assert text == expected or not set(expected) <= set(TARGETS)
+
+
+def test_a_prefix_longer_than_an_output_may_be_comes_out_whole_whoever_stands_beside_it(ask):
+    alone = ask("prefix", source=["a"], prefix=["xyz" * 5])["target"]
+    assert alone[0].startswith("xyz" * 5) and len(alone[0]) < 15 + MARGIN
+    assert ask("prefix", source=["abcabc", "a", "b"], prefix=["", "xyz" * 5, "x"])["target"][1] == alone[0]
+
+
+def test_a_given_text_that_attention_has_no_memory_for_is_refused_and_told(ask):
+    fits = "xyz12" * (MOST_GIVEN // 5)
+    assert ask("score", source=["a"], target=[fits])["tokens"].tolist() == [len(fits) + 1]
+    for signature, name in (("score", "target"), ("prefix", "prefix")):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"A {name} may have at most {MOST_GIVEN} tokens"):
+            ask(signature, source=["a", "b"], **{name: ["x", "x" * (MOST_GIVEN + 1)]})
 
 
 def test_the_attention_of_each_token_sums_to_1_over_the_source(ask, written):

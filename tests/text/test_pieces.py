@@ -8,7 +8,7 @@ import tensorflow as tf
 
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.text.pieces import UNKNOWN, PieceTokenizer, clean, cut_at_end, split, without_ends
+from kerasnlp_kit.text.pieces import UNKNOWN, PieceTokenizer, clean, cut_at_end, same_pieces, split, without_ends
 
 TEXTS = [
     "On 3 May 1932, at noon.",
@@ -174,3 +174,9 @@ def test_a_saved_tokenizer_is_loaded_as_it_was(kind):
 def test_what_is_no_saved_tokenizer_is_refused(saved):
     with pytest.raises(UserError, match="A saved tokenizer must"):
         PieceTokenizer.load(saved)
+
+
+def test_the_same_piece_of_the_other_side_is_found_by_its_text():
+    source, target = PieceTokenizer("words", ["▁a", "▁好", "b"]), PieceTokenizer("words", ["b", "c", "▁a"])
+    assert same_pieces(source, target).tolist() == [PAD, PAD, PAD, PAD, 6, PAD, 4]
+    assert same_pieces(target, target).tolist() == [PAD, PAD, PAD, PAD, 4, 5, 6]

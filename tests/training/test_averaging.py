@@ -28,22 +28,31 @@ def compiled(**options):
 
 
 @pytest.mark.parametrize("accumulate", [1, 2])
-def test_the_weights_to_keep_are_the_moving_average_over_the_steps(accumulate):
-    model = compiled(average=0.75, accumulate=accumulate)
+@pytest.mark.parametrize("momentum", [0.25, 0.75], ids=["soon", "later"])
+def test_the_weights_to_keep_are_the_moving_average_over_the_steps(accumulate, momentum):
+    model = compiled(average=momentum, accumulate=accumulate)
     expected = None
-    for step in range(6):
+    for step in range(8):
         model.train_on_batch(INPUTS, TARGETS)
         now = model.get_weights()
-        if step < accumulate:  # until the weights have changed once there is nothing to average
-            expected = now
-        else:
-            expected = [0.75 * old + 0.25 * new for old, new in zip(expected, now, strict=True)]
+        done = step // accumulate  # until the weights have changed once there is nothing to average
+        kept = min(momentum, done / (done + 9))
+        expected = [kept * old + (1 - kept) * new for old, new in zip(expected or now, now, strict=True)]
         for found, average in zip(weights_to_keep(model), expected, strict=True):
             np.testing.assert_allclose(found, average, rtol=1e-5)
     changed = [
         np.abs(kept - last).max() for kept, last in zip(weights_to_keep(model), model.get_weights(), strict=True)
     ]
     assert min(changed) > 1e-3
+
+
+def test_of_a_training_that_ends_soon_hardly_anything_is_kept_of_its_first_weights():
+    model = compiled(average=0.999)
+    start = model.get_weights()[0]
+    for _ in range(60):
+        model.train_on_batch(INPUTS, TARGETS)
+    way = np.abs(model.get_weights()[0] - start).max()
+    assert np.abs(model.get_weights()[0] - weights_to_keep(model)[0]).max() < 0.2 * way
 
 
 def test_the_averages_are_found_where_the_loss_is_scaled_for_float16():

@@ -10,6 +10,7 @@ from sklearn.metrics import f1_score
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.config import TrainingOptions
+from kerasnlp_kit.errors import TrainingDiverged
 from kerasnlp_kit.registry import Sizes
 from kerasnlp_kit.tasks.classification import BinaryCrossEntropy, MicroF1, SmoothedCrossEntropy
 from kerasnlp_kit.text.token_ids import TokenIds
@@ -240,3 +241,32 @@ def test_saved_weights_hold_no_state_of_the_optimizer(tmp_path):
     model.save_weights(tmp_path / "model.weights.h5")
     with h5py.File(tmp_path / "model.weights.h5") as file:
         assert "optimizer" not in file
+
+
+def test_a_training_that_diverges_keeps_the_best_epoch_before_and_one_that_never_learnt_is_refused(tmp_path, capsys):
+    def trained(name, scores):
+        waiting = iter(scores)
+        seen = []
+
+        def measures(values):
+            seen.append(values)
+            score = next(waiting)
+            if score is None:
+                raise TrainingDiverged
+            return {"val_score": score, "val_loss": 1.0}
+
+        model, options = network(), TrainingOptions(epochs=5, learning_rate=0.02)
+        extras = loop.Extras(measures=measures)
+        given = (model, TRAIN, None, SmoothedCrossEntropy(), None, options, tmp_path / name)
+        return loop.train(*given, extras=extras), model, seen
+
+    outcome, model, seen = trained("late", [1.0, 2.0, None])
+    assert outcome.best_epoch == 2 and outcome.history["val_score"] == [1.0, 2.0]
+    assert {len(values) for values in outcome.history.values()} == {2}
+    for found, expected in zip(model.get_weights(), seen[1], strict=True):
+        np.testing.assert_array_equal(found, expected)
+    assert "The best weights so far are kept" in capsys.readouterr().out
+    again, model, seen = trained("late", [])  # resumed after that: it is over
+    assert again.best_epoch == 2 and not seen
+    with pytest.raises(TrainingDiverged):
+        trained("early", [None])

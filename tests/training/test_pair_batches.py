@@ -3,9 +3,9 @@ import itertools
 import numpy as np
 import pytest
 
-from kerasnlp_kit.constants import BOS, EOS
+from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.text.token_ids import TokenIds
-from kerasnlp_kit.training.pair_batches import PairBatches
+from kerasnlp_kit.training.pair_batches import HIDDEN, PairBatches
 
 RANDOM = np.random.default_rng(0)
 
@@ -107,3 +107,45 @@ def test_its_specification_is_that_of_its_batches():
     assert inputs.keys() == found.keys()
     for spec, array in [(after, following), *((inputs[name], found[name]) for name in inputs)]:
         assert (spec.dtype.as_numpy_dtype, spec.shape.rank) == (array.dtype, array.ndim)
+
+
+def test_what_stands_on_both_sides_is_unknown_in_some_rows_of_training_and_nothing_else_changes():
+    # Sources are 4 to 13 and targets the same pieces by other ids, but for 13, which the targets do not know.
+    same = np.array([PAD] * 4 + [*range(24, 33), PAD], "int32")
+    random = np.random.default_rng(5)
+    rows = [random.permutation(np.arange(4, 14))[:5].tolist() for _ in range(2000)]
+    rows[:2] = [[4, 4, 5], [13]]
+    targets = [[int(same[token]) or 40 for token in row] for row in rows]
+    targets[0] = [24, 24, 24]  # not as often as in the source: no copy
+    made = PairBatches(ids_of(rows), ids_of(targets), 600, seed=1, same=same)
+    plain = PairBatches(ids_of(rows), ids_of(targets), 600, seed=1)
+    hidden = 0
+    for (inputs, after), (inputs_before, after_before) in zip(made.epoch(1), plain.epoch(1), strict=True):
+        for row in range(len(after)):
+            source, source_before = inputs["source"][row], inputs_before["source"][row]
+            (changed,) = (source != source_before).nonzero()
+            for side, before in (
+                (after[row], after_before[row]),
+                (inputs["target"][row], inputs_before["target"][row]),
+            ):
+                (places,) = (side != before).nonzero()
+                assert (side[places] == UNK).all()
+                assert sorted(before[places]) == sorted(same[source_before[changed]])
+            assert (source[changed] == UNK).all() and len(set(source_before[changed])) <= 1
+            assert not set(source_before[changed]) & {13}
+            hidden += len(changed) > 0
+            if list(source_before[:3]) == [4, 4, 5]:
+                assert not len(changed)
+    assert hidden == pytest.approx(2000 * HIDDEN, rel=0.3)
+
+
+def test_hidden_pieces_depend_on_seed_epoch_and_batch_and_evaluation_has_none():
+    rows = [[4, 5, 6, 7]] * 400
+    made = PairBatches(ids_of(rows), ids_of(rows), 200, seed=3, same=np.arange(8, dtype="int32") * (np.arange(8) > 3))
+
+    def sources(epoch, start=0):
+        return [inputs["source"].tolist() for inputs, _ in made.epoch(epoch, start)]
+
+    assert sources(0)[2:] == sources(0, 2), "a run that goes on in the middle of an epoch"
+    assert sources(0) != sources(1)
+    assert all((inputs["source"] > UNK).all() for inputs, _ in made.batches(made.plan(0)))

@@ -170,3 +170,14 @@ def test_the_scale_of_run_json_is_the_one_that_makes_the_dev_labels_most_probabl
         return -log[np.arange(len(rows)), labels].sum() - log.mean()  # and one row that is all labels alike
 
     assert part["scale"] == pytest.approx(minimize_scalar(loss, bounds=(0.01, 50), method="bounded").x, rel=1e-3)
+
+
+@pytest.mark.parametrize(
+    "changed",
+    [{"finished": None}, {"data": {}}, {"data": {"train": 1}}, {"ancestry": [1]}, {"ancestry": [{"model": "m"}]}],
+    ids=["finished", "no data", "data", "ancestor", "manifest"],
+)
+def test_what_a_folder_says_of_its_own_past_is_checked_before_a_training_begins(trained, tmp_path, changed):
+    (tmp_path / "run.json").write_text(json.dumps({**ModelFolder(trained).run(), **changed}))
+    with pytest.raises(UserError, match=r"run\.json must tell the data, .* train the model again"):
+        start.ancestry(ModelFolder(tmp_path))
