@@ -1,11 +1,14 @@
-"""Each network learns to copy and to reverse strings that it has not seen: attention, masks and search all at work."""
+"""Each network learns to copy and to reverse strings that it has not seen: attention, masks and search all at work.
+
+And to copy what it has never seen from its place in the source, as in training some pieces are hidden.
+"""
 
 import keras
 import numpy as np
 import pytest
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.constants import FIRST_PIECE
+from kerasnlp_kit.constants import FIRST_PIECE, PAD, UNK
 from kerasnlp_kit.registry import PairSizes
 from kerasnlp_kit.tasks.seq2seq import Search, Writer, limits_of, write
 from kerasnlp_kit.tasks.token_loss import TokenCrossEntropy
@@ -22,7 +25,7 @@ ENOUGH = {
         6e-3,
         17,
     ),
-    "lstm_seq2seq": ({"units": 48, "embedding_dim": 32, "dropout": 0.0}, 1e-2, 9),
+    "lstm_seq2seq": ({"units": 48, "embedding_dim": 32, "dropout": 0.0}, 1e-2, 12),
 }
 
 
@@ -47,7 +50,8 @@ def pairs():
 def test_it_copies_and_reverses_unseen_strings(name, pairs):
     sources, targets = pairs
     options, rate, epochs = ENOUGH.get(name, ({}, 1e-3, 20))
-    known = PairBatches(ids_of(sources[UNSEEN:]), ids_of(targets[UNSEEN:]), 512, seed=0, multiple=6)
+    same = np.array([number if number in DIGITS else PAD for number in range(REVERSE + 1)], "int32")
+    known = PairBatches(ids_of(sources[UNSEEN:]), ids_of(targets[UNSEEN:]), 512, seed=0, multiple=6, same=same)
     unseen = PairBatches(ids_of(sources[:UNSEEN]), ids_of(targets[:UNSEEN]), 2048, multiple=6)
     keras.utils.set_random_seed(0)
     sizes = PairSizes(source_vocabulary=REVERSE + 1, target_vocabulary=DIGITS.stop, joint=False)
@@ -58,7 +62,21 @@ def test_it_copies_and_reverses_unseen_strings(name, pairs):
     batches = (batch for epoch in range(epochs) for batch in known.epoch(epoch))
     network.fit(batches, steps_per_epoch=len(known), epochs=epochs, verbose=0, shuffle=False)
     limits = limits_of(known.source.lengths, known.target.lengths)
-    written = write(Writer(network, Search(limits, unknown=False, fixed=False).greedy), unseen, unseen.plan(0))
+    writer = Writer(network, Search(limits, unknown=True, fixed=False).greedy)
+    written = write(writer, unseen, unseen.plan(0))
     right = [tuple(found.tolist()) == target for found, target in zip(written.tokens, targets, strict=False)]
     assert len(right) == UNSEEN
     assert np.mean(right) >= 0.99
+
+    # One digit becomes what no training row had.
+    unknown = [tuple(UNK if token == source[1] else token for token in source) for source in sources[:UNSEEN]]
+    odd = PairBatches(ids_of(unknown), ids_of(targets[:UNSEEN]), 2048, multiple=6)
+    written = write(writer, odd, odd.plan(0))
+    copied = [
+        tuple(
+            sources[row][place] if token == UNK else token for token, place in zip(tokens.tolist(), places, strict=True)
+        )
+        for row, (tokens, places) in enumerate(zip(written.tokens, written.alignments, strict=True))
+    ]
+    assert any(UNK in tokens for tokens in written.tokens)
+    assert np.mean([found == target for found, target in zip(copied, targets, strict=False)]) >= 0.9
