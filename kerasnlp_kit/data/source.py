@@ -96,7 +96,7 @@ def open_source(source: str | os.PathLike[str]) -> Iterator[Source]:
     with ExitStack() as stack:
         if name == "-":
             name = "standard input"
-            path = stack.enter_context(spooled(sys.stdin.buffer))
+            path = stack.enter_context(_spooled_here(sys.stdin.buffer, name))
         elif _is_remote(name):
             address, name = name, shown_name(name)
             path = stack.enter_context(_downloaded(address, name))
@@ -108,7 +108,7 @@ def open_source(source: str | os.PathLike[str]) -> Iterator[Source]:
             _require_file(path, name)
             if not path.is_file():  # a named pipe cannot be read twice
                 with path.open("rb") as pipe:
-                    path = stack.enter_context(spooled(pipe))
+                    path = stack.enter_context(_spooled_here(pipe, name))
         yield Source(name, path, _compression(path, name))
 
 
@@ -143,6 +143,17 @@ def spooled(stream: IO[bytes]) -> Iterator[Path]:
 
 
 @contextmanager
+def _spooled_here(stream: IO[bytes], name: str) -> Iterator[Path]:
+    """Likewise, of what is read on this machine."""
+    with ExitStack() as stack:
+        try:
+            path = stack.enter_context(spooled(stream))
+        except OSError as error:
+            raise UserError(f"{name}: cannot be read: {error.strerror or error}.") from error
+        yield path
+
+
+@contextmanager
 def _kept_in(folder: str) -> Iterator[None]:
     try:
         yield
@@ -168,7 +179,7 @@ def _downloaded(address: str, shown: str) -> Iterator[Path]:
         except urllib.error.HTTPError as error:
             error.close()
             raise UserError(f"{shown}: the server answered {error.code} {error.reason}. Check the address.") from error
-        except (urllib.error.URLError, TimeoutError, ConnectionError, http.client.HTTPException, ValueError) as error:
+        except (OSError, http.client.HTTPException, ValueError) as error:
             if isinstance(error, UserError):
                 raise
             wrong = isinstance(error, http.client.InvalidURL)  # its message repeats the address

@@ -85,6 +85,8 @@ class _FusedSteps:
 
     # Of the optimizer.
     iterations: Any
+    _iterations: Any
+    gradient_accumulation_steps: int | None
     beta_1: float
     beta_2: float
     epsilon: float
@@ -125,10 +127,12 @@ class _FusedSteps:
     def _update_model_variables_moving_average(self, trainable_variables: Any) -> None:
         """Moves the averages towards the weights; after the first step they are the weights.
 
-        In the beginning by more, so that the average is over a tenth of the steps so far: a training that ends in its
+        In the beginning by more, so that the average is over a tenth of the batches so far: a training that ends in its
         first epoch would else keep little but the weights that it began with.
         """
-        part = ops.maximum(1.0 - self.ema_momentum, 9.0 / (9.0 + ops.cast(self.iterations, "float32")))
+        # Of batches, as this is done after each; those before the first step change nothing.
+        done = ops.maximum(self._iterations - ((self.gradient_accumulation_steps or 1) - 1), 0)
+        part = ops.maximum(1.0 - self.ema_momentum, 9.0 / (9.0 + ops.cast(done, "float32")))
         for variable, average in zip(trainable_variables, self._model_variables_moving_average, strict=True):
             if keras.backend.backend() == "tensorflow":
                 average.value.assign_sub(part * (average.value - variable.value))

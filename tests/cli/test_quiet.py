@@ -4,15 +4,19 @@ import os
 import subprocess
 import sys
 
+import pytest
+
 NOTICE = "I0000 00:00:1795719452.868496    9376 cudart_stub.cc:31] Could not find cuda drivers"
 BEGIN = "import os, signal, sys, time\nfrom kerasnlp_kit.cli.quiet import silence_notices\nsilence_notices()\n"
 
 
+CLEAN = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
+
+
 def run(program, **variables):
-    clean = {name: value for name, value in os.environ.items() if name != "TF_CPP_MIN_LOG_LEVEL"}
     command = [sys.executable, "-c", BEGIN + program]
     return subprocess.run(
-        command, capture_output=True, text=True, timeout=60, start_new_session=True, env={**clean, **variables}
+        command, capture_output=True, text=True, timeout=60, start_new_session=True, env={**CLEAN, **variables}
     )
 
 
@@ -33,3 +37,21 @@ def test_ctrl_c_reaches_the_process_and_does_not_silence_it():
     # As a terminal does it: to all processes of the group.
     done = run(hears + "os.killpg(os.getpgrp(), signal.SIGINT); time.sleep(0.2); print('end', file=sys.stderr)")
     assert (done.returncode, done.stderr) == (0, "stopping\nend\n")
+
+
+@pytest.mark.parametrize("closed", [0, 1])
+def test_a_standard_stream_that_is_closed_is_no_reason_to_fail(closed):
+    begin = ["sh", "-c", f'exec "$@" {closed}>&-', "sh", sys.executable, "-c"]
+    done = subprocess.run(
+        [*begin, BEGIN + "print('told', file=sys.stderr)"], stderr=subprocess.PIPE, text=True, env=CLEAN
+    )
+    assert (done.returncode, done.stderr) == (0, "told\n")
+
+
+def test_children_that_the_system_clears_away_are_not_missed():
+    ignoring = (
+        "import os, signal, sys; signal.signal(signal.SIGCHLD, signal.SIG_IGN); os.execv(sys.executable, sys.argv[1:])"
+    )
+    command = [sys.executable, "-c", ignoring, sys.executable, "-c", BEGIN + "print('told', file=sys.stderr)"]
+    done = subprocess.run(command, stderr=subprocess.PIPE, text=True, env=CLEAN)
+    assert (done.returncode, done.stderr) == (0, "told\n")

@@ -1,11 +1,13 @@
 """Reading: every format, every way in, and one clear sentence for each kind of bad input."""
 
 import csv
+import errno
 import gzip
 import http.server
 import io
 import json
 import random
+import ssl
 import subprocess
 import sys
 import threading
@@ -317,14 +319,20 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 # What is refused, and with which words
 
 
-def test_a_download_that_breaks_off_is_no_fault_of_the_temporary_folder(monkeypatch):
+@pytest.mark.parametrize(
+    "error", [TimeoutError("timed out"), ssl.SSLError(1, "bad record"), OSError(errno.EHOSTUNREACH, "No route to host")]
+)
+def test_what_breaks_off_while_it_is_read_is_no_fault_of_the_temporary_folder(monkeypatch, error):
     class Broken(io.BytesIO):
         def read(self, size=-1):
-            raise TimeoutError("timed out")
+            raise error
 
     monkeypatch.setattr(source_module.urllib.request, "urlopen", lambda *_, **__: Broken())
-    with pytest.raises(UserError, match=r"http://host/a\.csv: cannot be reached \(timed out\)\. Check address"):
+    with pytest.raises(UserError, match=r"http://host/a\.csv: cannot be reached \(.*\)\. Check address"):
         read_table("http://host/a.csv")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(Broken()))
+    with pytest.raises(UserError, match=r"standard input: cannot be read: (timed out|bad record|No route to host)\."):
+        read_table("-")
 
 
 @pytest.mark.parametrize("name", ["a" * 300, "~nobody-of-this-name/a.csv", "a" * 300 + "/b.csv"])

@@ -35,7 +35,7 @@ def test_the_weights_to_keep_are_the_moving_average_over_the_steps(accumulate, m
     for step in range(8):
         model.train_on_batch(INPUTS, TARGETS)
         now = model.get_weights()
-        done = step // accumulate  # until the weights have changed once there is nothing to average
+        done = max(0, step - (accumulate - 1))  # until the weights have changed once there is nothing to average
         kept = min(momentum, done / (done + 9))
         expected = [kept * old + (1 - kept) * new for old, new in zip(expected or now, now, strict=True)]
         for found, average in zip(weights_to_keep(model), expected, strict=True):

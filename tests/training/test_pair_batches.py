@@ -114,12 +114,12 @@ def test_what_stands_on_both_sides_is_unknown_in_some_rows_of_training_and_nothi
     same = np.array([PAD] * 4 + [*range(24, 33), PAD], "int32")
     random = np.random.default_rng(5)
     rows = [random.permutation(np.arange(4, 14))[:5].tolist() for _ in range(2000)]
-    rows[:2] = [[4, 4, 5], [13]]
+    rows[::4] = [[4, 4, 5]] * 500
     targets = [[int(same[token]) or 40 for token in row] for row in rows]
-    targets[0] = [24, 24, 24]  # not as often as in the source: no copy
+    targets[::4] = [[24, 24, 24]] * 500  # 4 stands in neither as often as in the other, and 5 in one: no copies
     made = PairBatches(ids_of(rows), ids_of(targets), 600, seed=1, same=same)
     plain = PairBatches(ids_of(rows), ids_of(targets), 600, seed=1)
-    hidden = 0
+    hidden = unequal = 0
     for (inputs, after), (inputs_before, after_before) in zip(made.epoch(1), plain.epoch(1), strict=True):
         for row in range(len(after)):
             source, source_before = inputs["source"][row], inputs_before["source"][row]
@@ -134,9 +134,10 @@ def test_what_stands_on_both_sides_is_unknown_in_some_rows_of_training_and_nothi
             assert (source[changed] == UNK).all() and len(set(source_before[changed])) <= 1
             assert not set(source_before[changed]) & {13}
             hidden += len(changed) > 0
-            if list(source_before[:3]) == [4, 4, 5]:
+            if list(source_before) == [4, 4, 5, 0, 0] or list(source_before) == [4, 4, 5]:
                 assert not len(changed)
-    assert hidden == pytest.approx(2000 * HIDDEN, rel=0.3)
+                unequal += 1
+    assert hidden == pytest.approx(1500 * HIDDEN, rel=0.3) and unequal == 500
 
 
 def test_hidden_pieces_depend_on_seed_epoch_and_batch_and_evaluation_has_none():
