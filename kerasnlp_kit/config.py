@@ -212,7 +212,7 @@ class TokenTrainingOptions(OptimizationOptions):
     accumulate: int = 1
     """Steps whose gradients are added up before the weights change: for large batches in little memory."""
     average_epochs: float = 1.0
-    """Use the moving average of the weights over about this many epochs; 0 for the last weights."""
+    """Use the moving average of the weights over about this many epochs, at first fewer; 0 for the last weights."""
 
 
 @dataclass(frozen=True)
@@ -286,7 +286,7 @@ class TextTrainingOptions(TokenTrainingOptions):
     epochs: int = 30
     """Passes over the training rows, at most; early stopping may end sooner."""
     average_epochs: float = 0.5
-    """Use the moving average of the weights over about this many epochs; 0 for the last weights."""
+    """Use the moving average of the weights over about this many epochs, at first fewer; 0 for the last weights."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
     """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
     warmup: float = 0.05
@@ -374,5 +374,10 @@ CONFIGS: Mapping[str, type[BaseConfig]] = {  # by task
 def option_names(task: str, architecture: type) -> Iterator[str]:
     """Names of all options that a model takes."""
     yield from ("train", "model", "preset")
+    yield from (field.name for field in option_fields(task, architecture))
+
+
+def option_fields(task: str, architecture: type) -> Iterator[dataclasses.Field[Any]]:
+    """The fields that hold them, without the data file, model and preset."""
     for group in (*CONFIGS[task].groups().values(), architecture):
-        yield from (option.name for option in dataclasses.fields(group))
+        yield from dataclasses.fields(group)

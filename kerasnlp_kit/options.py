@@ -20,6 +20,7 @@ from kerasnlp_kit.config import (
     PairConfig,
     RunConfig,
     TextConfig,
+    option_fields,
     option_names,
 )
 from kerasnlp_kit.errors import UserError
@@ -110,8 +111,7 @@ def parse_run(
 
 def _words(spec: registry.ModelSpec) -> set[str]:
     """Options of which yes and no are two of several words."""
-    groups = (*CONFIGS[spec.task].groups().values(), spec.architecture)
-    fields = (field for group in groups for field in dataclasses.fields(group))
+    fields = option_fields(spec.task, spec.architecture)
     return {field.name for field in fields if "yes" in get_args(field.type) and "no" in get_args(field.type)}
 
 
@@ -119,13 +119,12 @@ def _data_file(arguments: Sequence[str]) -> str | None:
     """The data file among arguments whose model is not known yet: the first that is no flag and no flag's value."""
     switches, takes_several = {"--traceback", "--help", "-h"}, set()
     for spec in registry.available():
-        for group in (*CONFIGS[spec.task].groups().values(), spec.architecture):
-            for field in dataclasses.fields(group):
-                flag = flag_of(field.name)
-                if isinstance(field.default, bool):
-                    switches |= {flag, flag.replace("--", "--no-", 1)}
-                elif isinstance(field.default, tuple):
-                    takes_several.add(flag)
+        for field in option_fields(spec.task, spec.architecture):
+            flag = flag_of(field.name)
+            if isinstance(field.default, bool):
+                switches |= {flag, flag.replace("--", "--no-", 1)}
+            elif isinstance(field.default, tuple):
+                takes_several.add(flag)
     waiting = iter(arguments)
     swallows = False
     for argument in waiting:

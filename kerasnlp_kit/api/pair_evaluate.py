@@ -83,8 +83,11 @@ class PairEvaluation:
         from kerasnlp_kit.evaluation.generation_report import GenerationReportData, write_generation_report
 
         run = self.model.run
-        # Asked for, because those of a beam search are divided by its penalty for length.
-        log_probabilities, lengths = self.model.score(self.rows.sources, self.outputs)
+        scores = None
+        if texts:
+            # Asked for, because those of a beam search are divided by its penalty for length.
+            log_probabilities, lengths = self.model.score(self.rows.sources, self.outputs)
+            scores = log_probabilities / lengths
         typical = int(np.argsort([len(source) for source in self.rows.sources], kind="stable")[len(self.outputs) // 2])
         data = GenerationReportData(
             title=self.model.folder.name,
@@ -95,7 +98,7 @@ class PairEvaluation:
             sources=self.rows.sources if texts else None,
             references=self.rows.references if texts else None,
             predictions=self.outputs if texts else None,
-            scores=log_probabilities / lengths if texts else None,
+            scores=scores,
             warnings=self.notes,
             how_to_load=self.how_to_load(),
             comparisons=self.scores.comparisons,

@@ -62,10 +62,10 @@ class JsonLinesFile:
                     continue
                 row = self._object(line, number)
                 if columns is None and not row.keys() <= known.keys():
-                    for key in row:  # in the order in which `known` gets them: cells go to columns by their place
+                    for key in row:
                         if key not in known:
                             builder.add_column(key)
-                    known = known | dict.fromkeys(row)
+                            known[key] = None  # in the same order: cells go to columns by their place
                 waiting.append({key: self._cell(row[key], key, number) for key in known if key in row})
                 numbers.append(number)
                 if builder.is_due(len(waiting), lines.characters):

@@ -135,9 +135,9 @@ def spooled(stream: IO[bytes]) -> Iterator[Path]:
     """Copies a stream to a temporary file, which is removed when the context ends."""
     with tempfile.NamedTemporaryFile(prefix="kerasnlp-") as copy:
         while piece := stream.read(_BUFFER_SIZE):  # what goes wrong here is for the caller to tell
-            with _kept_in(tempfile.gettempdir()):
+            with _disk_errors_told():
                 copy.write(piece)
-        with _kept_in(tempfile.gettempdir()):
+        with _disk_errors_told():
             copy.flush()
         yield Path(copy.name)
 
@@ -154,11 +154,11 @@ def _spooled_here(stream: IO[bytes], name: str) -> Iterator[Path]:
 
 
 @contextmanager
-def _kept_in(folder: str) -> Iterator[None]:
+def _disk_errors_told() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        raise UserError(f"cannot keep a temporary copy in {folder}: {error.strerror}.") from error
+        raise UserError(f"cannot keep a temporary copy in {tempfile.gettempdir()}: {error.strerror}.") from error
 
 
 @contextmanager
@@ -222,7 +222,7 @@ def _require_file(path: Path, name: str) -> None:
     try:
         path.stat()
     except (FileNotFoundError, NotADirectoryError):
-        pass  # told below
+        raise UserError(f"{name}: there is no such file.{_meant(path)}") from None
     except (OSError, ValueError) as error:  # too long a name, a folder that may not be entered
         reason = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{name:.200}: expected the name of a file; cannot be looked at: {reason}.") from error
@@ -230,18 +230,17 @@ def _require_file(path: Path, name: str) -> None:
         inside = sorted(entry.name for entry in path.iterdir() if entry.is_file())[:5]
         holds = f" It holds {', '.join(inside)}." if inside else ""
         raise UserError(f"{name}: expected a file, this is a folder.{holds}")
-    if not path.exists():
-        hint = " Check the path."
-        if path.parent.is_dir():
-            names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
-            near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
-            if near:
-                hint = f" Did you mean {' or '.join(str(path.parent / found) for found in near)}?"
-        else:
-            hint = f" There is no folder {path.parent} either."
-        raise UserError(f"{name}: there is no such file.{hint}")
     if not os.access(path, os.R_OK):
         raise UserError(f"{name}: permission to read the file is missing. Try `chmod u+r`.")
+
+
+def _meant(path: Path) -> str:
+    """What may have been meant by a path at which there is nothing."""
+    if not path.parent.is_dir():
+        return f" There is no folder {path.parent} either."
+    names = [entry.name for entry in path.parent.iterdir() if entry.is_file()]
+    near = difflib.get_close_matches(path.name, names, n=3, cutoff=0.6)
+    return f" Did you mean {' or '.join(str(path.parent / found) for found in near)}?" if near else " Check the path."
 
 
 def _compression(path: Path, name: str) -> str:

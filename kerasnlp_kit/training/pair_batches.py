@@ -1,7 +1,7 @@
 """Batches of pairs of like lengths, filled up to a number of tokens, shuffled by seed and epoch."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,11 +78,6 @@ class PairBatches:
                 random = np.random.default_rng((self.seed or 0, epoch, number))
                 _hide(inputs["source"], inputs["target"], after, self.same, random)
             yield inputs, after
-
-    def batches(self, plan: Iterable[np.ndarray]) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
-        """Yields, likewise, the batches of a plan or a part of it."""
-        for rows in plan:
-            yield self.batch(rows)
 
     def batch(self, rows: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray]:
         """Source and target of some rows, the latter behind BOS, and the target before EOS: int32, padded."""

@@ -149,4 +149,4 @@ def test_hidden_pieces_depend_on_seed_epoch_and_batch_and_evaluation_has_none():
 
     assert sources(0)[2:] == sources(0, 2), "a run that goes on in the middle of an epoch"
     assert sources(0) != sources(1)
-    assert all((inputs["source"] > UNK).all() for inputs, _ in made.batches(made.plan(0)))
+    assert all((made.batch(rows)[0]["source"] > UNK).all() for rows in made.plan(0))
