@@ -206,7 +206,7 @@ class TokenTrainingOptions(OptimizationOptions):
     """How the weights of a model are found that writes, token by token."""
 
     minutes: OptionalFloat = None
-    """Minutes of training after which it ends with the best weights so far; default: no limit."""
+    """Minutes after which training ends with the best weights so far; default: no limit."""
     batch_tokens: int = 2048
     """Tokens in a step, on the side that has more; rows of like lengths go together."""
     accumulate: int = 1
@@ -222,9 +222,9 @@ class PairTrainingOptions(TokenTrainingOptions):
     epochs: int = 40
     """Passes over the training rows, at most; early stopping may end sooner."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "inverse_sqrt"
-    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
+    """Course of the learning rate after warm-up, over all epochs or --minutes; linear and cosine end at zero."""
     warmup: float = 0.1
-    """Share of all steps in which the learning rate rises from zero."""
+    """Share of all steps, or of --minutes, in which the learning rate rises from zero."""
     label_smoothing: float = 0.1
     """Probability spread evenly over all classes, or the whole vocabulary, in the target."""
     patience: int = 5
@@ -288,9 +288,9 @@ class TextTrainingOptions(TokenTrainingOptions):
     average_epochs: float = 0.5
     """Use the moving average of the weights over about this many epochs, at first fewer; 0 for the last weights."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
-    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
+    """Course of the learning rate after warm-up, over all epochs or --minutes; linear and cosine end at zero."""
     warmup: float = 0.05
-    """Share of all steps in which the learning rate rises from zero."""
+    """Share of all steps, or of --minutes, in which the learning rate rises from zero."""
     samples: int = 1000
     """Texts that are drawn from the finished model and judged; 0: none."""
 

@@ -1,4 +1,4 @@
-"""Token ids that mean the same in every vocabulary."""
+"""Token ids that mean the same in every vocabulary, and a name that several rooms know."""
 
 PAD = 0  # fills rows up to the width of the batch; never a word
 UNK = 1  # stands for every word that is not in the vocabulary
@@ -8,3 +8,5 @@ FIRST_PIECE = 4  # of the vocabularies of generating models
 
 PAD_TOKEN = ""  # no tokenizer yields an empty token, so PAD cannot be mistaken for a word
 UNK_TOKEN = "[UNK]"
+
+MANIFEST = "manifest.json"  # of a model folder: lists its files, each with its SHA-256

@@ -53,16 +53,8 @@ class LoadedAutoencoder(LoadedFolder):
 
     def interpolate(self, first: str | bytes, last: str | bytes, steps: int = 7) -> list[str]:
         """Texts on the line between two, from the one to the other."""
-        import tensorflow as tf
-
-        from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-        line = {
-            "from_text": tf.constant([to_bytes(first)]),
-            "to_text": tf.constant([to_bytes(last)]),
-            "steps": tf.constant(steps),
-        }
-        return [text.decode("utf-8", "replace") for text in self.signatures["interpolate"](**line)["text"].numpy()[0]]
+        begin, end = self.encode([first, last])[0]
+        return self.decode(begin + np.linspace(0, 1, steps)[:, None] * (end - begin))
 
     def score(self, texts: Sequence[str | bytes], seed: int = 0) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Lower bounds of log-probabilities, the divergence in each, float32 (texts,), and tokens, int32 (texts,).

@@ -63,26 +63,28 @@ class AutoencodingSteps:
         return with_ends(shortened(self._tokens.train, self._longest))
 
     def measures(self) -> Any:
-        """What an epoch is measured by: the bound of the dev texts; of a plain autoencoder, the reconstruction."""
+        """What an epoch is measured by: the bound of the dev texts, with the weight of the divergence in training."""
         from kerasnlp_kit.api.memory_autoencoder import MemoryAutoencoder
 
         (part,), dev = self._run.record["parts"], self._tokens.dev
         with devices.exact():
             network = build_network(part)
         memory = MemoryAutoencoder(network, self._tokens.tokenizer, self._longest)
-        count = int((np.minimum(dev.lengths, self._longest) + 1).sum())
+        count = max(1, int((np.minimum(dev.lengths, self._longest) + 1).sum()))
+        weight = self._run.config.architecture.kl_weight
 
         def measures(values: Sequence[np.ndarray]) -> dict[str, float]:
             network.set_weights(values)
             found = memory.score(dev, self._seed)
-            loss = -found.bound.sum() / max(1, count)
+            loss = -found.bound.sum() / count
+            objective = (found.log_probability.sum() - weight * found.divergence.sum()) / count
             if not np.isfinite(loss):
                 raise TrainingDiverged
             return {
                 "val_loss": float(loss),
                 "val_divergence": float(found.divergence.mean()),
                 "val_active_units": float(active_units(found.mean)),
-                "val_score": float(np.exp(-loss)),
+                "val_score": float(np.exp(objective)),
             }
 
         return measures
@@ -123,7 +125,7 @@ class AutoencodingSteps:
         ids = self._tokens.tokenizer.encode(texts)
         found = self._memory.score(ids, self._seed)
         quality = latent_quality(
-            texts,
+            scorer.as_read(texts, self._longest),
             self._memory.decode(self._means[name]),
             found,
             discriminator=self._discriminator_accuracy(found),

@@ -47,9 +47,9 @@ def how_to_load(saved_model: Path, multi_label: bool = False) -> str:
 def closing_lines(data: str, saved_model: Path, report: str | Path, load: str) -> list[str]:
     """Where everything is, and how to load it, for the end of a command's output."""
     return [
-        f"data        {data}",
-        f"SavedModel  {saved_model}",
-        f"report      {report}",
+        f"data        {printable(data)}",
+        f"SavedModel  {printable(str(saved_model))}",
+        f"report      {printable(str(report))}",
         "",
         "Load it anywhere:",
         "",
@@ -211,6 +211,8 @@ def model_card(
         if decision.get("refit")
         else ""
     )
+    if decision["multi_label"]:
+        on_all += "\nOn dev rows, labels are selected by thresholds that the other dev rows gave.\n"
     return f"""# {cell(name)}
 
 A text classifier: {what} for a text. Made with kerasnlp_kit {run["versions"]["kerasnlp_kit"]}.

@@ -3,6 +3,7 @@
 import contextlib
 import os
 import shutil
+import sys
 import tempfile
 import weakref
 from collections.abc import Mapping, Sequence
@@ -12,8 +13,9 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
+import scipy.sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils.validation import check_is_fitted, column_or_1d
 
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.train import TrainedModel, run_training
@@ -22,6 +24,14 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.options import parse_run, to_arguments
 
 _NAME = "model"
+# Options that are parameters of the estimator, or its own affair.
+_NOT_OPTIONS = {
+    "model": "the parameter model",
+    "preset": "the parameter preset",
+    "seed": "the parameter random_state",
+    **dict.fromkeys(("train", "text_column", "label_column"), "X and y"),
+    **dict.fromkeys(("name", "models", "overwrite", "new_version"), "the method save"),
+}
 
 
 class TextClassifier(ClassifierMixin, BaseEstimator):
@@ -31,7 +41,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         model: name of the model; see ``kerasnlp-kit models``.
         preset: of the model.
         options: further options of the command line, with underscores: ``{"epochs": 5}``.
-        random_state: the seed; None is 0, so that two fits give the same model (auto: if they have the same time).
+        random_state: the seed, or NumPy's RandomState that draws one; None is 0, so that two fits give the same model
+            (auto: if they have the same time).
         verbose: whether to show what training says.
 
     Attributes:
@@ -46,7 +57,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         *,
         preset: str | None = None,
         options: Mapping[str, Any] | None = None,
-        random_state: int | None = None,
+        random_state: int | np.random.RandomState | None = None,
         verbose: bool = False,
     ) -> None:
         self.model = model
@@ -60,23 +71,23 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
         Args:
             X: n texts: list, array or pandas column of strings.
-            y: n labels, strings or numbers; or 0 and 1, (n, classes), where a text may have several.
+            y: n labels, strings or numbers; or 0 and 1, (n, classes), also sparse, where a text may have several.
 
         Raises:
             UserError: options or data are not as they should be.
+            TypeError, ValueError: X or y is not of the shape or type that it must be.
         """
-        texts = _texts(X)
-        labels = np.asarray(y)
+        texts, labels, given = _texts(X), _labels(y), self._given()
         if len(labels) != len(texts):
             raise ValueError(f"X and y must be of one length. Received: {len(texts)} texts and {len(labels)} labels")
         several = labels.ndim == 2
         if several:
-            self.classes_: np.ndarray = np.arange(labels.shape[1])
-            names = [f"{number:06d}" for number in self.classes_]
+            classes = np.arange(labels.shape[1])
+            names = [f"{number:06d}" for number in classes]
             cells: Any = [[names[place] for place in np.flatnonzero(row)] for row in labels]
         else:
-            self.classes_, codes = np.unique(labels, return_inverse=True)
-            names = [str(value) for value in self.classes_]
+            classes, codes = np.unique(labels, return_inverse=True)
+            names = [str(value) for value in classes]
             if len(set(names)) < len(names):
                 raise UserError("Two labels must not be written alike, such as 1 and '1'.")
             if not all(map(str.strip, names)):
@@ -86,7 +97,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         path = folder / "data.parquet"
         pq.write_table(pa.table({"text": pa.array(texts, pa.string()), "label": cells}), path)
-        given = {**(self.options or {}), "model": self.model, "preset": self.preset, "seed": self.random_state or 0}
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
         config, _ = parse_run([str(path), *to_arguments(given)], "TextClassifier")
         assert isinstance(config, RunConfig)
@@ -94,13 +104,29 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             if not self.verbose:
                 silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
                 stack.enter_context(contextlib.redirect_stdout(silence))
-            self.trained_: TrainedModel = run_training(config)
+            trained = run_training(config)
         path.unlink()
-        self.model_ = LoadedModel(folder / _NAME)
+        model = LoadedModel(folder / _NAME)
+        place = {name: number for number, name in enumerate(model.labels)}
+        # All at once: a fit that fails leaves an earlier one as it was.
+        self.trained_: TrainedModel = trained
+        self.model_ = model
+        self.classes_: np.ndarray = classes
         # Columns of the model in the order of classes_; a class that no row has cannot be among them.
-        place = {name: number for number, name in enumerate(self.model_.labels)}
         self._columns = [place.get(name, -1) for name in names]
         return self
+
+    def _given(self) -> dict[str, Any]:
+        """The options by name, as Python's own numbers."""
+        options = dict(self.options or {})
+        for name, where in _NOT_OPTIONS.items():
+            if name in options:
+                raise UserError(f"{name!r} is none of the options: it is for {where}.")
+        seed: Any = self.random_state or 0
+        if isinstance(seed, np.random.RandomState):
+            seed = seed.randint(2**31 - 1)
+        given = {**options, "model": self.model, "preset": self.preset, "seed": seed}
+        return {name: value.item() if isinstance(value, np.generic) else value for name, value in given.items()}
 
     def predict_proba(self, X: Sequence[str]) -> np.ndarray:
         """Probabilities of the classes, in the order of ``classes_``: float32 (texts, classes)."""
@@ -143,9 +169,31 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
+def _labels(y: Any) -> np.ndarray:
+    """(n,), or 0 and 1, (n, classes)."""
+    labels = y.toarray() if scipy.sparse.issparse(y) else np.asarray(y)
+    if labels.ndim == 2 and labels.shape[1] == 1:
+        labels = column_or_1d(labels, warn=True)
+    if labels.ndim not in (1, 2):
+        raise ValueError(f"y must be n labels, or 0 and 1 of shape (n, classes). Received: shape {labels.shape}")
+    # What pandas has for a missing value is not equal to itself either, nor is it true or false.
+    nothing = getattr(sys.modules.get("pandas"), "NA", None)
+    for row, values in enumerate(labels.reshape(len(labels), -1).tolist() if labels.size else ()):
+        if any(value is None or value is nothing or value != value for value in values):
+            raise ValueError(f"y must have a label in every row. Received: none at row {row}")
+    if labels.ndim == 2 and not np.isin(labels, (0, 1)).all():
+        raise ValueError("y of several columns must hold 0 and 1: whether a text has the label of the column.")
+    return labels
+
+
 def _texts(texts: Any) -> list[str]:
-    if isinstance(texts, (str, bytes)):
+    if isinstance(texts, (str, bytes, Mapping)):
         raise TypeError(f"X must be several texts, such as a list. Received: {texts!r:.100}")
+    shape: tuple[int, ...] = getattr(texts, "shape", ())
+    if len(shape) == 2:
+        if shape[1] != 1:
+            raise TypeError(f"X must be one column of texts. Received: {shape[1]} columns")
+        texts = np.asarray(texts)[:, 0]
     found = list(texts)
     for row, text in enumerate(found):
         if not isinstance(text, str):

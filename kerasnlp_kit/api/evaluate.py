@@ -59,14 +59,14 @@ class Evaluation:
         """Accuracy and the like; of a model with several labels a row, micro F1 and the like."""
         return self.scores.metrics
 
-    def write_predictions(self, path: str | os.PathLike[str]) -> None:
+    def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes text, label, predicted_label and probability of each row, and whether the model abstains if it may."""
         rows = {
             "text": self.examples.texts.array,
             "label": self.examples.gold(),
             **dict(zip(predicted_names(self.model), predicted_cells(self.model, self.probabilities), strict=True)),
         }
-        write_table(path, rows)
+        write_table(path, rows, spreadsheet_safe=spreadsheet_safe)
 
     def write_report(self, path: str | os.PathLike[str], *, texts: bool = True) -> None:
         """Writes a report.html of these rows."""
@@ -141,6 +141,7 @@ def evaluate(
         thresholds=model.run["decision"]["thresholds"],
         min_precision=model.run["options"].get("min_precision"),
         baseline=_baseline_scores(model, examples),
+        baseline_thresholds=model.run["decision"].get("baseline_thresholds"),
         outside=outside,
     )
     return Evaluation(scores, examples, probabilities, model)

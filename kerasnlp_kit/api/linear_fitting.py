@@ -106,6 +106,7 @@ def fit_linear(run: Run[RunConfig], prepared: Prepared, model_name: str, archite
     }
     fitted = Fitted(record, found.scores)
     _describe_solution(fitted, found.model, found.left_out)
+    run.record["baseline"] = record  # what others are set beside
     if found.effect:
         fitted.facts[WEIGHTS_FACT] = found.effect
     return fitted

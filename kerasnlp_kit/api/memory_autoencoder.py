@@ -45,13 +45,11 @@ class MemoryAutoencoder:
 
     def decode(self, vectors: np.ndarray) -> list[str]:
         """Texts of vectors: float32 (texts, latent)."""
-        with devices.exact():
-            return self._texts(self._writer.predict_on_batch(vectors.astype("float32")))
+        return self._written(self._writer, vectors.astype("float32"))
 
     def sample(self, count: int, seed: int) -> list[str]:
         """New texts, drawn from the whole vocabulary."""
-        with devices.exact():
-            return self._texts(self._sampler.predict_on_batch((seed + np.arange(count)).astype("int32")[:, None]))
+        return self._written(self._sampler, ((seed + np.arange(count)) % 2**31).astype("int32")[:, None])
 
     def memory(self, seed: int) -> LatentMemory:
         """For the proof."""
@@ -71,8 +69,16 @@ class MemoryAutoencoder:
             tokens=lambda texts: np.minimum(self.tokenizer.encode(texts).lengths, self.longest) + 1,
         )
 
-    def _texts(self, found: Any) -> list[str]:
-        return self.tokenizer.decode(without_ends(np.asarray(found["tokens"])[:, 0]))
+    def _written(self, writer: Writer, inputs: np.ndarray) -> list[str]:
+        """Texts of some rows at a time: their logits are in memory together."""
+        texts: list[str] = []
+        with devices.exact():
+            for begin in range(0, len(inputs), BATCH):
+                rows = inputs[begin : begin + BATCH]
+                filled = np.pad(rows, [(0, min(BATCH, len(inputs)) - len(rows)), (0, 0)])  # no further shape to compile
+                tokens = np.asarray(writer.predict_on_batch(filled)["tokens"])[: len(rows), 0]
+                texts += self.tokenizer.decode(without_ends(tokens))
+        return texts
 
 
 def _drawn(search: LatentSearch, network: Any, seeds: Any) -> Decoded:

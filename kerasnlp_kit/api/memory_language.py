@@ -13,11 +13,11 @@ from kerasnlp_kit.export.verify_language import MAX_TOKENS, LanguageMemory
 from kerasnlp_kit.tasks.language import Continuation, NextTokenScorer, score_texts
 from kerasnlp_kit.tasks.seq2seq import Writer
 from kerasnlp_kit.text.padding import pad_rows
-from kerasnlp_kit.text.pieces import clean, without_ends
+from kerasnlp_kit.text.pieces import clean, continued, without_ends
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
 
-BATCH = 32  # texts whose logits are in memory together
+BATCH = 32  # texts of like length that are cut to pieces together
 
 
 class MemoryLanguage:
@@ -76,17 +76,17 @@ class MemoryLanguage:
         )
 
     def _continue(self, prompts: Sequence[bytes], search: Callable[[int], Any]) -> tuple[list[str], np.ndarray]:
-        given = [text.decode("utf-8", "replace") for text in clean(tf.constant(list(prompts))).numpy()]
-        ids = _last(self.tokenizer.encode(given), self.context)
+        given = clean(tf.constant(list(prompts)))
+        ids = _last(self.tokenizer.encode(given.numpy()), self.context)
         padded = pad_rows(ids, np.arange(len(ids)), max(1, int(ids.lengths.max(initial=1))))
         with devices.exact():
             found = Writer(self.network, search(padded.shape[1] + MAX_TOKENS + 1)).predict_on_batch(padded)
         begun = self.tokenizer.decode([ids.row(row) for row in range(len(ids))])
         whole = self.tokenizer.decode(without_ends(np.asarray(found["tokens"])[:, 0]))
-        texts = [
-            own + text[len(start) :] if own else text for own, start, text in zip(given, begun, whole, strict=True)
+        texts = continued(given, tf.constant(begun, tf.string), tf.constant(whole, tf.string)).numpy()
+        return [text.decode("utf-8", "replace") for text in texts], np.asarray(found["log_probabilities"], "float64")[
+            :, 0
         ]
-        return texts, np.asarray(found["log_probabilities"], "float64")[:, 0]
 
 
 def _last(ids: TokenIds, limit: int) -> TokenIds:

@@ -12,13 +12,12 @@ import tensorflow as tf
 from kerasnlp_kit.constants import BOS, PAD, UNK
 from kerasnlp_kit.decoding.protocol import Limits
 from kerasnlp_kit.export.verify_seq2seq import NEAR, Memory
+from kerasnlp_kit.tasks.any_shape import COMPILED_WIDTH
 from kerasnlp_kit.tasks.seq2seq import Search, Writer, joined
 from kerasnlp_kit.text.padding import pad_rows
-from kerasnlp_kit.text.pieces import without_ends
+from kerasnlp_kit.text.pieces import clean, continued, without_ends
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
-
-COMPILED_WIDTH = 16  # JAX compiles anew for each width: sources are padded to a multiple of this
 
 
 class MemoryWriter:
@@ -59,9 +58,15 @@ class MemoryWriter:
 
     def prefix(self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, prefixes: Sequence[str]) -> list[str]:
         """Texts of some rows that begin with these prefixes."""
-        begin = self._padded(self.target.encode(prefixes), np.arange(len(rows)))
-        search = functools.partial(self.search.greedy, prefix=begin)
-        return self._texts(Writer(self.network, search), ids, texts, rows, "log_probabilities")[0]
+        given = clean(tf.constant(list(prefixes), tf.string))
+        begin = self.target.encode(given.numpy())
+        search = functools.partial(self.search.greedy, prefix=self._padded(begin, np.arange(len(rows))))
+        whole, _ = self._texts(
+            Writer(self.network, search), ids, texts, rows, "log_probabilities", begin.lengths.tolist()
+        )
+        begun = self.target.decode([begin.row(row) for row in range(len(begin))])
+        found = continued(given, tf.constant(begun, tf.string), tf.constant(whole, tf.string))
+        return [text.decode("utf-8", "replace") for text in found.numpy()]
 
     def attention(self, ids: np.ndarray) -> tuple[list[str], list[str], np.ndarray]:
         """Tokens of a source, of what is written for it, and weights (target, source): ids int32 (time,)."""
@@ -112,7 +117,13 @@ class MemoryWriter:
         return check
 
     def _texts(
-        self, writer: Writer, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, score: str
+        self,
+        writer: Writer,
+        ids: TokenIds,
+        texts: Sequence[bytes],
+        rows: np.ndarray,
+        score: str,
+        given: Sequence[int] | None = None,
     ) -> tuple[list[str], np.ndarray]:
         with devices.exact():
             found = writer.predict_on_batch(self._padded(ids, rows))
@@ -122,9 +133,9 @@ class MemoryWriter:
         aligned = [row[: len(written)] for row, written in zip(places, tokens, strict=True)]
         pieces = self._pieces([texts[row] for row in rows for _ in range(beams)])
         scores = np.asarray(found[score], "float64")
-        return joined(self.target, tokens, aligned, pieces), scores[
-            :, 0
-        ] if beams == 1 and score != "scores" else scores
+        if beams == 1 and score != "scores":
+            scores = scores[:, 0]
+        return joined(self.target, tokens, aligned, pieces, given), scores
 
     def _pieces(self, texts: Sequence[bytes]) -> list[list[bytes]] | None:
         """Of each source, to copy unknown ones from; None where nothing is copied."""

@@ -64,7 +64,7 @@ class PairEvaluation:
         """Python that loads the model."""
         return how_to_load_writer(self.model.saved_model, self.model.run["parts"][0]["library"])
 
-    def write_predictions(self, path: str | os.PathLike[str]) -> None:
+    def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes source, target, predicted_target and score of each row of the file."""
         place = {source: number for number, source in enumerate(self.rows.sources)}
         numbers = [place[source] for source in self.pairs.sources]
@@ -76,6 +76,7 @@ class PairEvaluation:
                 PREDICTED[0]: pa.array([self.outputs[number] for number in numbers], pa.string()),
                 PREDICTED[1]: pa.array([f"{self.totals[number]:.6f}" for number in numbers], pa.string()),
             },
+            spreadsheet_safe=spreadsheet_safe,
         )
 
     def write_report(self, path: str | os.PathLike[str], *, texts: bool = True) -> None:

@@ -119,13 +119,14 @@ def _part(run: Run[PairConfig], tokens: PairTokens, names: Mapping[str, str]) ->
 
     writing = run.config.writing
     library = tokens.source.library or tokens.target.library
+    attends = getattr(run.config.architecture, "attention", "") != "none"  # else it looks at no place to copy from
     used = (tokens.train[0].lengths[tokens.rows], tokens.train[1].lengths[tokens.rows])
     return {
         **network_part(run, tokens.sizes, names, library),
         "limits": dataclasses.asdict(limits_of(*used)),
         "max_source": tokens.max_source,
         # From words a character would get their blank, and from characters a word would lack it.
-        "copy_unknown": writing.copy_unknown and not library and tokens.source.kind == tokens.target.kind,
+        "copy_unknown": writing.copy_unknown and not library and tokens.source.kind == tokens.target.kind and attends,
         "beam": writing.beam,
         "length_penalty": writing.length_penalty,
         "xla": writing.xla,
@@ -154,8 +155,9 @@ def _fit(run: Run[PairConfig], data: PairData, tokens: PairTokens) -> dict[str, 
 
 def _dev_measures(run: Run[PairConfig], data: PairData, tokens: PairTokens) -> Any:
     """What an epoch is measured by: the loss of dev targets, and the quality of what is written for dev sources."""
-    from kerasnlp_kit.api.memory_writer import COMPILED_WIDTH, MemoryWriter
+    from kerasnlp_kit.api.memory_writer import MemoryWriter
     from kerasnlp_kit.decoding.protocol import Limits
+    from kerasnlp_kit.tasks.any_shape import COMPILED_WIDTH
     from kerasnlp_kit.tasks.seq2seq import TargetScorer, score
     from kerasnlp_kit.training.pair_batches import PairBatches
 
@@ -308,5 +310,5 @@ def _document(
         ),
     )
     metrics = {part: one.metrics for part, one in scores.items()}
-    (work.path / "MODEL_CARD.md").write_text(writer_card(name, record, metrics, facts, load), encoding="utf-8")
+    work.write_text("MODEL_CARD.md", writer_card(name, record, metrics, facts, load))
     work.write_manifest()

@@ -11,6 +11,8 @@ from kerasnlp_kit.constants import UNK, UNK_TOKEN
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
 from kerasnlp_kit.data.split import split_label_sets, split_rows
 from kerasnlp_kit.errors import UserError, about
+from kerasnlp_kit.evaluation.metrics import unseen_labels
+from kerasnlp_kit.evaluation.multilabel import require_some_label
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import Sizes
 from kerasnlp_kit.text.token_ids import TokenIds
@@ -152,9 +154,15 @@ def prepare(data: Data, say: Say) -> Prepared:
         say: told what was left out.
 
     Raises:
-        UserError: the dev file has none of the labels.
+        UserError: the dev file has none of the labels; a file to be scored on that cannot be.
     """
     names = data.train.label_names
+    for examples in filter(None, (data.dev, data.test)):
+        with about(examples.source):  # now, and not when all is trained
+            if examples.targets is not None:
+                require_some_label(examples.targets, names)
+            elif examples is data.test:
+                unseen_labels(examples.gold(), names)
     dev = _part(data.dev_name, data.dev, names)
     if dev.labels.ndim == 1 and (dev.labels < 0).any():
         dev = _without_unseen(dev, names, say)

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.evaluation.comparison import Comparison, compare
@@ -81,9 +82,10 @@ def score(
     label_names: Sequence[str],
     *,
     class_counts: dict[str, int],
-    thresholds: Sequence[float] | None = None,
+    thresholds: Sequence[float] | np.ndarray | None = None,
     min_precision: float | None = None,
     baseline: np.ndarray | None = None,
+    baseline_thresholds: Sequence[float] | np.ndarray | None = None,
     outside: np.ndarray | None = None,
     calibration_before: float | None = None,
 ) -> Scores:
@@ -94,14 +96,15 @@ def score(
         probabilities: float (rows, classes), by the model.
         label_names: names of the classes.
         class_counts: training rows of each class; the most frequent one is the majority.
-        thresholds: see `kerasnlp_kit.tasks.classification.Decision`.
+        thresholds: see `kerasnlp_kit.tasks.classification.Decision`; of several labels a row also (rows, classes).
         min_precision: the precision for which the thresholds were chosen.
         baseline: float (rows, classes), scores of the linear model for the same rows.
+        baseline_thresholds: of its probabilities, likewise, where a row may have several labels; default: 0.5.
         outside: float (texts, classes), probabilities for texts that belong to no class.
         calibration_before: see `Scores`.
     """
     if examples.targets is not None:
-        return _score_several(examples, probabilities, label_names, thresholds, baseline)
+        return _score_several(examples, probabilities, label_names, thresholds, baseline, baseline_thresholds)
     gold = examples.gold()
     majority = max(class_counts, key=lambda name: class_counts[name])
     metrics = classification_metrics(gold, probabilities, label_names, majority_label=majority)
@@ -116,13 +119,19 @@ def score(
     if thresholds is not None:
         limits = np.asarray(thresholds, "float32")
         inside_accepted = accepted(probabilities, limits)
-        name = "with the thresholds" if min_precision is None else f"for a precision of {min_precision:.0%}"
+        name = "with the thresholds" if min_precision is None else f"for a precision of {100 * min_precision:g}%"
         points = (operating_point(name, inside_accepted, correct),)
         outside_accepted = None if outside is None else accepted(outside, limits)
     scope = None
-    if outside is not None:
+    names = set(label_names)
+    # Texts of other classes are out of scope as well.
+    known = np.array([name in names for name in gold]) if outside is not None else np.zeros(0, bool)
+    if outside is not None and known.any():
         scope = out_of_scope(
-            confidence, outside.max(axis=1), in_accepted=inside_accepted, out_accepted=outside_accepted
+            confidence[known],
+            outside.max(axis=1),
+            in_accepted=None if inside_accepted is None else inside_accepted[known],
+            out_accepted=outside_accepted,
         )
     coverage = risk_coverage(confidence, correct)
     return Scores(metrics, probabilities, None, comparisons, coverage, points, scope, calibration_before)
@@ -132,8 +141,9 @@ def _score_several(
     examples: Examples,
     probabilities: np.ndarray,
     label_names: Sequence[str],
-    thresholds: Sequence[float] | None,
+    thresholds: Sequence[float] | np.ndarray | None,
     baseline: np.ndarray | None,
+    baseline_thresholds: Sequence[float] | np.ndarray | None,
 ) -> Scores:
     assert examples.targets is not None
     limits = np.asarray(thresholds if thresholds is not None else [0.5] * len(label_names), "float32")
@@ -148,7 +158,8 @@ def _score_several(
     metrics = multilabel_metrics(targets, probabilities, selected, label_names, unseen=unseen)
     comparisons = {}
     if baseline is not None:
-        ours, theirs = (list(map(bytes, rows)) for rows in (selected, baseline > 0))
+        theirs_selected = expit(baseline) >= np.asarray(0.5 if baseline_thresholds is None else baseline_thresholds)
+        ours, theirs = (list(map(bytes, rows)) for rows in (selected, theirs_selected))
         missed = np.any([*unseen.values(), np.zeros(len(targets), bool)], axis=0)  # by both, whatever they say
         gold = [None if miss else bytes(row) for miss, row in zip(missed, targets, strict=True)]
         comparisons[LINEAR_BASELINE] = compare(gold, ours, theirs)

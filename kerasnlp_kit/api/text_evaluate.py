@@ -58,7 +58,7 @@ class TextEvaluation:
         """Python that loads the model."""
         return how_to_load_text_model(self.model.saved_model, self.model.run["parts"][0]["library"], self.model.call)
 
-    def write_predictions(self, path: str | os.PathLike[str]) -> None:
+    def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes text, log_probability and perplexity, by the unit of the metrics, of each row of the file."""
         metrics = self.metrics
         perplexities = np.exp(-metrics.row_log_probability / metrics.row_units)
@@ -69,6 +69,7 @@ class TextEvaluation:
                 "log_probability": pa.array([f"{value:.6f}" for value in metrics.row_log_probability], pa.string()),
                 "perplexity": pa.array([f"{value:.4f}" for value in perplexities], pa.string()),
             },
+            spreadsheet_safe=spreadsheet_safe,
         )
 
     def write_report(self, path: str | os.PathLike[str], *, texts: bool = True) -> None:
@@ -119,10 +120,11 @@ def evaluate_text_model(
     model = LoadedAutoencoder(folder) if autoencoder else LoadedGenerator(folder)
     columns = model.run["data"]["columns"]
     preferred = Columns(tuple(columns["text"]), None, "the column of the training")
-    examples = read_texts(data, text_columns, preferred=preferred)
+    separator = model.run["options"]["text_separator"]
+    examples = read_texts(data, text_columns, text_separator=separator, preferred=preferred)
     training = None
     if trained_on is not None:
-        training = list(read_texts(trained_on, text_columns, preferred=preferred).texts)
+        training = list(read_texts(trained_on, text_columns, text_separator=separator, preferred=preferred).texts)
     texts = list(examples.texts)
     scorer = TextScorer(model.files.text_tokenizer(model.run["parts"][0]), training)
     if isinstance(model, LoadedGenerator):
@@ -137,7 +139,8 @@ def evaluate_text_model(
     lost = divergences.astype("float64")
     said = LatentScores(bounds.astype("float64") + lost, lost, *model.encode(texts))
     adversary = bool(part["architecture"].get("adversary_weight"))
-    latent = latent_quality(texts, model.reconstruct(texts), said, plain=plain, adversary=adversary)
+    read = scorer.as_read(texts, part["sizes"]["context"])
+    latent = latent_quality(read, model.reconstruct(texts), said, plain=plain, adversary=adversary)
     if vectors > 1:
         bounds = model.importance_bound(texts, vectors, seed)
         latent = dataclasses.replace(latent, vectors=vectors)

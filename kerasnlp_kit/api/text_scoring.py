@@ -35,6 +35,14 @@ class TextScorer:
                 for order in NGRAM_ORDERS
             }
 
+    def as_read(self, texts: Sequence[str], longest: int) -> list[str]:
+        """Texts without what is behind so many tokens."""
+        found = list(texts)
+        rows = np.flatnonzero(self._tokenizer.encode(texts).lengths > longest).tolist()
+        for row, text in zip(rows, self._tokenizer.beginnings([texts[row] for row in rows], longest), strict=True):
+            found[row] = text
+        return found
+
     def score(
         self,
         texts: Sequence[str],
@@ -55,17 +63,13 @@ class TextScorer:
                 given their own vectors, which nothing is compared with.
             longest: tokens that the log-probabilities are of, at most: what is behind them is left out on both sides.
         """
-        ids, scored = self._tokenizer.encode(texts), list(texts)
-        cut = np.flatnonzero(ids.lengths > longest).tolist() if longest else []
-        if longest and cut:
-            ids = shortened(ids, longest)
-            begun = self._tokenizer.beginnings([texts[row] for row in cut], longest)
-            for row, text in zip(cut, begun, strict=True):
-                scored[row] = text
+        ids, scored, cut = self._tokenizer.encode(texts), list(texts), 0
+        if longest and (cut := int((ids.lengths > longest).sum())):
+            ids, scored = shortened(ids, longest), self.as_read(texts, longest)
         means: Meaning = "exact" if latent is None else "given vector" if latent.plain else "bound"
         metrics = score_language(scored, log_probabilities, tokens, unknown=unknown_share(ids), means=means)
         if cut:
-            longer = "1 text is" if len(cut) == 1 else f"{len(cut):,} texts are"
+            longer = "1 text is" if cut == 1 else f"{cut:,} texts are"
             note = f"{longer} longer than the {longest} tokens that the model reads: cut for these scores."
             metrics = dataclasses.replace(metrics, warnings=(*metrics.warnings, note))
         rows = told(ids)

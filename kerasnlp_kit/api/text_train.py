@@ -148,5 +148,5 @@ def _document(
         ),
     )
     card = text_card(name, record, scores, facts, load, steps.what_it_does, steps.signatures())
-    (work.path / "MODEL_CARD.md").write_text(card, encoding="utf-8")
+    work.write_text("MODEL_CARD.md", card)
     work.write_manifest()

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from scipy.special import expit
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
@@ -27,14 +28,24 @@ from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.data.doctor import quick_check
 from kerasnlp_kit.errors import ExportMismatch, TrainingDiverged, UserError
 from kerasnlp_kit.evaluation.calibration import expected_calibration_error
-from kerasnlp_kit.evaluation.decision import accepted, class_thresholds, f1_thresholds, threshold_for_precision
+from kerasnlp_kit.evaluation.decision import (
+    accepted,
+    class_thresholds,
+    cross_fitted_thresholds,
+    f1_thresholds,
+    threshold_for_precision,
+)
 from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
 from kerasnlp_kit.evaluation.report import ReportData, write_report
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.export.folder import BASELINE, LINEAR, NETWORK, ModelFolder
+from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.training import devices
 
 BASELINE_STRENGTHS = (1.0,)  # the classic's default
+# What a linear model reads, too, or refuses.
+READ_OF_TEXT = ("lower", "vectors")
+READ_OF_TRAINING = ("seed", "class_weights", "refit")
 
 
 def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -> TrainedModel:
@@ -84,9 +95,10 @@ def _all_steps(run: Run[RunConfig], data: Data, begin: float) -> TrainedModel:
         run.say(f"\n{ladder_table(tried, score_name)}\n")
     dev_scores, record = _decide(run, prepared, mixture)
     of_baseline = _fit_baseline(run, prepared, mixture)
+    before = _before_refit(run, prepared, mixture, dev_scores)
     refitted = _refit(run, prepared, mixture, tokens_once, repeat)
     record["decision"]["refit"] = refitted
-    scores = _export(run, prepared, mixture, dev_scores, refitted)
+    scores = _export(run, prepared, mixture, before, refitted)
     final = run.places.final.path
     saved_model = final / "saved_model" / str(run.places.version)
     seconds = time.perf_counter() - begin
@@ -113,6 +125,9 @@ def _require_sense(run: Run[RunConfig]) -> None:
         rungs(run)
     if run.spec.kind != "rules":
         return
+    unread = [flag_of(name) for name in _unread_by_rules(run)]
+    if unread:
+        run.say(f"note: {run.spec.name} is no network: nothing is changed by {', '.join(unread)}.")
     start_options = run.config.start
     given = {
         "--from": start_options.from_model,
@@ -122,6 +137,18 @@ def _require_sense(run: Run[RunConfig]) -> None:
     for flag, value in given.items():
         if value:
             raise UserError(f"{flag} is for networks; {run.spec.name} is none. Leave it out, or name another --model.")
+
+
+def _unread_by_rules(run: Run[RunConfig]) -> list[str]:
+    """Options, not as they are by default, that only networks read."""
+    config, defaults = run.config, run.spec.defaults
+    groups = ((config.text, READ_OF_TEXT), (config.training, READ_OF_TRAINING), (config.device, ()))
+    return [
+        field.name
+        for group, read in groups
+        for field in dataclasses.fields(group)
+        if field.name not in read and getattr(group, field.name) != defaults.get(field.name, field.default)
+    ]
 
 
 def _begin_record(run: Run[RunConfig], prepared: Prepared) -> None:
@@ -148,9 +175,7 @@ def _tokenize(run: Run[RunConfig], prepared: Prepared) -> Tokens:
     run.record["max_length"] = tokens.sizes.max_length
     if source is not work:
         run.write_record()  # first: a tokenizer in the folder needs the length beside it
-        temporary = work.path / ".tokenizer.json.partial"
-        temporary.write_text(tokens.tokenizer.to_json(ensure_ascii=False), encoding="utf-8")
-        temporary.replace(work.path / "tokenizer.json")
+        work.write_text("tokenizer.json", tokens.tokenizer.to_json(ensure_ascii=False))
     return tokens
 
 
@@ -232,6 +257,49 @@ def _fit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> 
     return {name: fact for name, fact in facts.items() if name == WEIGHTS_FACT}
 
 
+@dataclasses.dataclass(frozen=True)
+class _Before:
+    """What the model of the training rows alone says, whose figures on dev are honest.
+
+    Attributes:
+        dev: float32 (dev rows, classes), probabilities.
+        baseline: the linear model that stands beside it; None where the model itself is that.
+        outside: float (texts out of scope, classes), probabilities, if there are such texts.
+    """
+
+    dev: np.ndarray
+    baseline: Any
+    outside: np.ndarray | None
+
+
+def _before_refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, dev: np.ndarray) -> _Before:
+    from kerasnlp_kit.export.saved_model import decision_of
+    from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
+    work, outside = run.places.work, None
+    if prepared.outside is not None and run.config.training.refit:
+        texts = [to_bytes(text) for text in prepared.outside.texts]
+        scores, _ = _scores_in_memory(work, run.record, texts, np.arange(min(1, len(texts))))
+        outside = decision_of(run.record).probabilities(scores).astype("float32")
+    baseline = None if _is_baseline(mixture) else work.linear(work.path / BASELINE)
+    if baseline is not None and prepared.multi_label:
+        limits = f1_thresholds(expit(baseline.scores(prepared.dev.examples.texts)), prepared.dev.labels)
+        run.record["decision"]["baseline_thresholds"] = limits.tolist()
+    return _Before(dev, baseline, outside)
+
+
+def _refit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> None:
+    """The linear model learns from the dev rows, too, where the model has that stands beside it."""
+    work = run.places.work
+    linear = [part for part in mixture.parts if part.record["kind"] == LINEAR]
+    if linear:
+        shutil.copyfile(work.weights(linear[0].record), work.path / BASELINE)
+        return
+    fitted = Fitted(run.record["baseline"], np.zeros((0, len(prepared.label_names))))
+    architecture = registry.find(fitted.record["model"]).architecture(**fitted.record["architecture"])
+    refit_linear(run, prepared, fitted, architecture, work.path / BASELINE)
+
+
 def _refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: Any, repeat: list[str]) -> bool:
     """Fits the linear part again, on training and dev rows, and the networks of these names. Whether any was."""
     if not run.config.training.refit or any(part.interrupted for part in mixture.parts):
@@ -247,11 +315,13 @@ def _refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: An
             architecture = registry.find(part.record["model"]).architecture(**values)
             refit_linear(run, prepared, part, architecture, run.places.work.weights(part.record))
             refitted = True
+    if refitted and not _is_baseline(mixture):
+        _refit_baseline(run, prepared, mixture)
     return refitted
 
 
 def _export(
-    run: Run[RunConfig], prepared: Prepared, mixture: Mixture, dev_probabilities: np.ndarray, refitted: bool
+    run: Run[RunConfig], prepared: Prepared, mixture: Mixture, before_refit: _Before, refitted: bool
 ) -> dict[str, Scores]:
     """Writes the SavedModel, proves it, and scores it."""
     from kerasnlp_kit.export.saved_model import decision_of, export_saved_model
@@ -279,7 +349,7 @@ def _export(
     unscaled = dataclasses.replace(decision, scales=(1.0,) * len(expected_scores)).probabilities(expected_scores)
     run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")
     if not refitted:
-        _require_same_accuracy(run, prepared, dev_probabilities, found[len(HARD_TEXTS) :][: len(prepared.dev.labels)])
+        _require_same_accuracy(run, prepared, before_refit.dev, found[len(HARD_TEXTS) :][: len(prepared.dev.labels)])
     outside = found[dev_and_test:] if len(texts) > dev_and_test else None
     baseline = None if _is_baseline(mixture) else work.linear(work.path / BASELINE)
     scores = {}
@@ -288,10 +358,13 @@ def _export(
         rows = slice(begin, begin + len(part.labels))
         begin = rows.stop
         before = None if prepared.multi_label else _calibration_error(unscaled[rows], part.labels)
-        answers = found[rows]
         if part is prepared.dev and refitted:
-            answers, before = dev_probabilities, record["decision"].get("calibration_error_before")
-        scores[part.name] = _score(run, prepared, part, answers, baseline, outside, before)
+            answers, before = before_refit.dev, record["decision"].get("calibration_error_before")
+            scores[part.name] = _score(
+                run, prepared, part, answers, before_refit.baseline, before_refit.outside, before
+            )
+        else:
+            scores[part.name] = _score(run, prepared, part, found[rows], baseline, outside, before)
     return scores
 
 
@@ -329,14 +402,21 @@ def _score(
     outside: np.ndarray | None,
     calibration_before: float | None,
 ) -> Scores:
+    thresholds, of_baseline = (run.record["decision"].get(name) for name in ("thresholds", "baseline_thresholds"))
+    beside = None if baseline is None else baseline.scores(part.examples.texts)
+    if prepared.multi_label and part is prepared.dev:
+        # They were found on these very rows.
+        thresholds = cross_fitted_thresholds(answers, part.labels)
+        of_baseline = None if beside is None else cross_fitted_thresholds(expit(beside), part.labels)
     return score(
         part.examples,
         answers,
         prepared.label_names,
         class_counts=run.record["data"]["classes"],
-        thresholds=run.record["decision"]["thresholds"],
+        thresholds=thresholds,
         min_precision=run.config.decision.min_precision,
-        baseline=None if baseline is None else baseline.scores(part.examples.texts),
+        baseline=beside,
+        baseline_thresholds=of_baseline,
         outside=outside,
         calibration_before=calibration_before,
     )
@@ -411,7 +491,7 @@ def _document(
         ),
     )
     metrics = {data: one.metrics for data, one in scores.items()}
-    (work.path / "MODEL_CARD.md").write_text(model_card(name, record, metrics, facts, load), encoding="utf-8")
+    work.write_text("MODEL_CARD.md", model_card(name, record, metrics, facts, load))
     work.write_manifest()
 
 

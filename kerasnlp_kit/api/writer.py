@@ -51,7 +51,7 @@ class LoadedWriter(LoadedFolder):
             Texts, and their scores, float32 (texts,): log-probabilities, with beam search divided by the penalty.
 
         Raises:
-            UserError: nothing compiled was exported.
+            UserError: what is asked for was not exported compiled; both a seed and a beam.
         """
         import tensorflow as tf
 
@@ -59,6 +59,14 @@ class LoadedWriter(LoadedFolder):
             raise UserError(
                 f"{self.folder} holds nothing compiled: it was trained with --no-xla. Leave --compiled out."
             )
+        own = self.run["parts"][0]["beam"]
+        if compiled and beam not in (1, own):
+            raise UserError(
+                f"{self.folder} holds a compiled beam search of {own} outputs alone, as --beam of the training says. "
+                f"Take --beam {own}, or leave --compiled out. Received: {beam}"
+            )
+        if seed is not None and (beam > 1 or compiled):
+            raise UserError("With a seed tokens are drawn: neither by beam search, nor compiled. Leave one out.")
         penalty = self.run["parts"][0]["length_penalty"] if length_penalty is None else length_penalty
         penalties = {"length_penalty": tf.constant(penalty, tf.float32)}
         if seed is not None:
@@ -68,10 +76,9 @@ class LoadedWriter(LoadedFolder):
             def ask(batch: Any, first: int) -> Any:
                 return self.signatures["sample"](source=batch, seed=tf.constant((seed + first) % 2**31), **drawn)
         elif beam > 1:
-            own = self.run["parts"][0]["beam"]
 
             def ask(batch: Any, first: int) -> Any:
-                if compiled and beam == own:
+                if compiled:
                     return self.signatures["beam_xla"](source=batch, **penalties)
                 return self.signatures["beam"](source=batch, beam_size=tf.constant(beam), **penalties)
         else:
@@ -96,9 +103,15 @@ class LoadedWriter(LoadedFolder):
         return list(zip(texts, found["scores"].numpy()[0].tolist(), strict=True))
 
     def score(self, sources: Sequence[str | bytes], targets: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities of given targets, float32 (texts,), and how many tokens they have, int32 (texts,)."""
+        """Log-probabilities of given targets, float32 (texts,), and how many tokens they have, int32 (texts,).
+
+        Raises:
+            ValueError: there is not one target for each source.
+        """
         import tensorflow as tf
 
+        if len(sources) != len(targets):
+            raise ValueError(f"Each source needs one target. Received: {len(sources)} and {len(targets)}")
         pieces = [(np.zeros(0, "float32"), np.zeros(0, "int32"))]
         for begin in range(0, len(sources), BATCH):
             rows = slice(begin, begin + BATCH)

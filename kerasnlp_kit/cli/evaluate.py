@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kerasnlp_kit.cli.imports import without_keras
-from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, require
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused, require
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 
 if TYPE_CHECKING:
@@ -55,6 +55,8 @@ class Options:
     """Print all measures as JSON and nothing else."""
     predictions: OptionalFile = None
     """Write each row to this file: text, label and answer, source, target and output, or text and log-probability."""
+    spreadsheet_safe: bool = False
+    """In --predictions, put an apostrophe before cells that a spreadsheet would run as a formula."""
     report: OptionalFile = None
     """Write an HTML report to this file."""
     texts: bool = True
@@ -73,11 +75,14 @@ def main(arguments: list[str], prog: str) -> int:
         ]
     )
     from kerasnlp_kit.api.documents import closing_lines
-    from kerasnlp_kit.data.writing import require_table_name
+    from kerasnlp_kit.data.writing import require_free_place, require_table_name
     from kerasnlp_kit.evaluation.terminal import printable
 
     if options.predictions:
         require_table_name(options.predictions, options.data)
+    if options.report:
+        require_free_place(options.report, options.data)
+    refuse_unused(options, [(not options.predictions, ("spreadsheet_safe",), "it is for --predictions")])
     with without_keras():
         result = _evaluate(options)
     if options.json:
@@ -87,7 +92,7 @@ def main(arguments: list[str], prog: str) -> int:
         for note in result.notes:
             print(f"note: {printable(note)}")
     if options.predictions:
-        result.write_predictions(options.predictions)
+        result.write_predictions(options.predictions, spreadsheet_safe=options.spreadsheet_safe)
     if options.report:
         result.write_report(options.report, texts=options.texts)
     if not options.json:

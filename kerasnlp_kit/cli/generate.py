@@ -10,7 +10,7 @@ from typing import Annotated, Any
 import tyro
 
 from kerasnlp_kit.cli.imports import without_keras
-from kerasnlp_kit.cli.parsing import ModelArgument, parse, refuse_other_task, require
+from kerasnlp_kit.cli.parsing import ModelArgument, parse, refuse_other_task, refuse_unused, require
 from kerasnlp_kit.config import Names, OptionalFile
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
@@ -73,6 +73,15 @@ def main(arguments: list[str], prog: str) -> int:
             ("steps", options.steps, 2 <= options.steps <= MOST, f"from 2 to {MOST}"),
             ("top_p", options.top_p, 0 < options.top_p <= 1, "above 0 and at most 1"),
         ]
+    )
+    drawn = ("seed", "temperature", "top_k", "top_p")
+    refuse_unused(
+        options,
+        [
+            (options.greedy, drawn, "with --greedy nothing is drawn"),
+            (bool(options.interpolate), ("count", *drawn), "with --interpolate nothing is drawn"),
+            (not options.interpolate, ("steps",), "it is for --interpolate"),
+        ],
     )
     with without_keras():
         texts = _texts(options)

@@ -76,3 +76,20 @@ def require(rules: Iterable[tuple[str, Any, bool, str]]) -> None:
     for name, value, holds, rule in rules:
         if not holds:
             raise UserError(f"{flag_of(name)} must be {rule}. Received: {value}")
+
+
+def refuse_unused(options: Any, unused: Iterable[tuple[bool, Sequence[str], str]]) -> None:
+    """Makes sure that no option is given that would change nothing.
+
+    Args:
+        options: of the command.
+        unused: whether some options are not read, their names, and why.
+
+    Raises:
+        UserError: one of them is not as it is by default.
+    """
+    defaults = {field.name: field.default for field in dataclasses.fields(options)}
+    for idle, names, why in unused:
+        for name in names:
+            if idle and getattr(options, name) != defaults[name]:
+                raise UserError(f"{flag_of(name)} would change nothing: {why}. Leave it out.")

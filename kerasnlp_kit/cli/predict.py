@@ -4,9 +4,10 @@ import sys
 from dataclasses import dataclass
 
 from kerasnlp_kit.cli.imports import without_keras
-from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, require
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused, require
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.terminal import printable
 
 OF_TASK = {
     "classification": ("text_column",),
@@ -59,6 +60,15 @@ def main(arguments: list[str], prog: str) -> int:
             ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
         ]
     )
+    drawn = options.seed is not None
+    refuse_unused(
+        options,
+        [
+            (drawn, ("beam", "length_penalty", "compiled"), "with --seed tokens are drawn"),
+            (not drawn, ("temperature", "top_k", "top_p"), "tokens are drawn with --seed only"),
+            (options.beam == 1, ("length_penalty",), "it is for a --beam of 2 or more"),
+        ],
+    )
     with without_keras():
         rows = _predict(options)
     if options.output != "-":
@@ -68,7 +78,7 @@ def main(arguments: list[str], prog: str) -> int:
 
 def _predict(options: Options) -> int:
     def say(line: str) -> None:
-        print(line, file=sys.stderr)
+        print(printable(line), file=sys.stderr)
 
     task = refuse_other_task(options, options.model, OF_TASK)
     if task in ("language_model", "autoencoding"):

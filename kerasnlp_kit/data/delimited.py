@@ -2,7 +2,8 @@
 
 import csv
 import dataclasses
-from collections.abc import Collection, Sequence
+import re
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 
 import numpy as np
@@ -15,6 +16,7 @@ from kerasnlp_kit.data.source import Source
 from kerasnlp_kit.errors import UserError
 
 _FIELD_LIMIT = 1 << 26  # characters; what is longer is an unclosed quote
+_SEPARATOR_LINE = re.compile(r"sep=(.)\r?\n")  # Excel writes it above the header
 
 
 class DelimitedFile:
@@ -31,11 +33,16 @@ class DelimitedFile:
         with source.open() as stream:
             lines = Lines(stream, source.name)
             sample, complete = lines.sample()
+        told = _SEPARATOR_LINE.fullmatch(sample[0]) if sample else None
+        self._above = 1 if told and told[1] in DELIMITERS and len(sample) > 1 else 0
+        sample = sample[self._above :]
         if not any(line.strip() for line in sample):
             found = "holds nothing but blank lines" if complete else f"begins with {len(sample):,} blank lines or more"
             raise UserError(f"{source.name}: {found}. Expected a table of texts, a header or the first row at its top.")
         self._encoding = lines.encoding.description
         self._dialect = find_dialect(sample, complete, wanted)
+        if told and self._above:
+            self._dialect = dataclasses.replace(self._dialect, delimiter=told[1])
         if source.suffix in {".tsv", ".tab"} and "\t" in sample[0]:
             self._dialect = dataclasses.replace(self._dialect, delimiter="\t", skip_blank=False)
         try:
@@ -71,51 +78,65 @@ class DelimitedFile:
         Raises:
             UserError: a wrong encoding, a NUL byte, an unclosed quote, or a row longer than the header.
         """
+        strict = self._dialect
+        may_be_literal = strict.delimiter in {"\t", NO_DELIMITER} and not strict.literal_quotes
         try:
-            return self._read(columns, limit)
+            return self._read(columns, limit, whole_lines=may_be_literal and strict.delimiter == "\t")
         except _QuoteError as error:
-            if self._dialect.delimiter not in {"\t", NO_DELIMITER} or self._dialect.literal_quotes:
+            if not may_be_literal:
                 raise
             # Tab-separated files and plain lists of texts are often written without any quoting.
-            strict, self._dialect = self._dialect, dataclasses.replace(self._dialect, literal_quotes=True)
+            self._dialect = dataclasses.replace(strict, literal_quotes=True)
             try:
                 return self._read(columns, limit)
             except UserError:
                 self._dialect = strict
+                if isinstance(error, _WholeLines):
+                    return self._read(columns, limit)
                 raise error from None
 
-    def _read(self, columns: Sequence[str], limit: int | None) -> tuple[pa.Table, np.ndarray]:
+    def _read(
+        self, columns: Sequence[str], limit: int | None, *, whole_lines: bool = False
+    ) -> tuple[pa.Table, np.ndarray]:
+        """As `read`; with ``whole_lines``, a row over several lines of which each could be one is a quote's mistake."""
         places = [self.columns.index(column) for column in columns]
         builder = ChunkBuilder(columns)
         with self._source.open() as stream:
             lines = Lines(stream, self._source.name)
-            reader = csv.reader(lines, **self._dialect.reader_options())
-            begin = 0
+            row_lines: list[str] = []
+            given = islice(lines, self._above, None)
+            reader = csv.reader(_noted(given, row_lines) if whole_lines else given, **self._dialect.reader_options())
+            begin = self._above
             try:
                 if self._dialect.header:
                     next(row for row in reader if row)
-                begin = reader.line_num
+                begin = reader.line_num + self._above
+                row_lines.clear()
                 width = len(self.columns)
                 waiting: list[Sequence[str | None]] = []
                 begins: list[int] = []
                 for row in islice(reader, limit):
                     if len(row) != width:
                         if not row and width > 1:
-                            begin = reader.line_num
+                            begin = reader.line_num + self._above
+                            row_lines.clear()
                             continue
                         if len(row) > width:
                             raise self._too_long(row, begin + 1)
                         waiting.append(self._filled(row))
                     else:
                         waiting.append(row)
+                    if len(row_lines) > 1 and all(line.count("\t") == width - 1 for line in row_lines):
+                        raise _WholeLines(f"{self._source.name}: line {begin + 1}: a quote over several rows.")
+                    row_lines.clear()
                     begins.append(begin + 1)
-                    begin = reader.line_num
+                    begin = reader.line_num + self._above
                     if builder.is_due(len(waiting), lines.characters):
                         builder.add(([row[place] for row in waiting] for place in places), begins, lines.characters)
                         waiting, begins = [], []
                 builder.add(([row[place] for row in waiting] for place in places), begins, lines.characters)
             except csv.Error as error:
-                raise self._explained(error, begin + 1, reader.line_num) from error
+                raise self._explained(error, begin + 1, reader.line_num + self._above) from error
         return builder.finish()
 
     def _first_row(self, sample: Sequence[str]) -> list[str]:
@@ -184,6 +205,16 @@ class DelimitedFile:
 
 class _QuoteError(UserError):
     """Quotes that do not pair up."""
+
+
+class _WholeLines(_QuoteError):
+    """Quotes that do, but from one row to another, as it seems."""
+
+
+def _noted(lines: Iterable[str], kept: list[str]) -> Iterator[str]:
+    for line in lines:
+        kept.append(line)
+        yield line
 
 
 def _column_names(first: Sequence[str], header: bool, name: str) -> tuple[str, ...]:

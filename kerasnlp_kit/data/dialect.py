@@ -91,6 +91,7 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
     named = (
         _is_asked(first, wanted)
         or _is_pair(first, rows)
+        or _names_several(first, rows)
         or (
             all(map(looks_like_name, first))
             and any(
@@ -107,7 +108,7 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
 def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
     """Judges the first row by the names in it or, failing that, by how it differs from those below."""
     first = [cell.strip() for cell in rows[0]]
-    if _is_asked(first, wanted) or _is_pair(first, rows):
+    if _is_asked(first, wanted) or _is_pair(first, rows) or _names_several(first, rows):
         return True
     if not all(map(looks_like_name, first)) or not any(first):
         return False
@@ -129,6 +130,17 @@ def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
 
 def _is_asked(first: Sequence[str], wanted: Collection[str]) -> bool:
     return any(cell in wanted for cell in first)
+
+
+def _names_several(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether two cells are usual headings that no row below repeats: then the others may be called as they like."""
+    known = {
+        cell.casefold()
+        for place, cell in enumerate(first)
+        if is_known_name(cell, whole=True)
+        and not any(row[place].strip() == cell for row in rows[1:] if place < len(row))
+    }
+    return len(known) >= 2
 
 
 def _is_pair(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

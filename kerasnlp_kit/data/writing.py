@@ -17,9 +17,11 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
+from kerasnlp_kit.constants import MANIFEST
 from kerasnlp_kit.errors import UserError
 
-_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r")
+# Also as they are written in Chinese and Japanese (OWASP, "CSV Injection").
+_FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _PIECE_ROWS = 10_000
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
 
@@ -120,8 +122,27 @@ def require_table_name(path: str | os.PathLike[str], data: str | os.PathLike[str
     if os.fspath(path) == "-":
         return
     _format(os.fspath(path))
+    require_free_place(path, data)
+
+
+def require_free_place(path: str | os.PathLike[str], data: str | os.PathLike[str]) -> None:
+    """Checks, before long work, that a file to be written spoils nothing.
+
+    Args:
+        path: what is to be written.
+        data: what is read.
+
+    Raises:
+        UserError: the same file; a place within a model folder, whose files are sealed.
+    """
     if Path(path).exists() and Path(data).exists() and Path(path).samefile(data):
         raise UserError(f"{path} is the file that is read, and would be replaced. Give another name.")
+    for folder in Path(os.path.realpath(path)).parents:
+        if (folder / MANIFEST).is_file() and (folder / "saved_model").is_dir():
+            raise UserError(
+                f"{path} is within the model folder {folder}, which could not be loaded any more: {MANIFEST} lists its "
+                "files. Give a place outside."
+            )
 
 
 def _format(name: str) -> tuple[str, bool]:

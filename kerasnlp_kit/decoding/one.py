@@ -121,6 +121,11 @@ def uniform(seed: Any, position: Any) -> Any:
     return ops.cast(ops.right_shift(mixed, ops.cast(8, "uint32")), "float32") * (1.0 / (1 << 24))
 
 
+def seeds_from(seed: Any, count: Any) -> Any:
+    """A seed and those that follow it, 0 after the highest number: int32 () to int32 (count,)."""
+    return ops.bitwise_and(ops.cast(seed, "int32") + ops.arange(count, dtype="int32"), 2**31 - 1)
+
+
 def normal(seed: Any, count: int) -> Any:
     """Numbers from the standard normal distribution for each row, the same everywhere.
 

@@ -406,6 +406,26 @@ def f1_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.array([_f1_threshold(one, target) for one, target in columns])
 
 
+def cross_fitted_thresholds(probabilities: np.ndarray, targets: np.ndarray, folds: int = 5) -> np.ndarray:
+    """Thresholds of `f1_thresholds` for each row from the rows of the other folds: for honest scores of these rows.
+
+    Args:
+        probabilities: float (n, K), 0 to 1.
+        targets: bool (n, K), the labels a row has.
+        folds: parts of the rows, drawn at random, the same each time.
+
+    Returns:
+        float64 (n, K)
+    """
+    order = np.random.default_rng(0).permutation(len(probabilities))
+    found = np.full(probabilities.shape, 0.5)
+    for part in np.array_split(order, min(folds, len(order))):
+        others = np.setdiff1d(order, part)
+        if len(others):
+            found[part] = f1_thresholds(probabilities[others], targets[others])
+    return found
+
+
 def _f1_threshold(probability: np.ndarray, target: np.ndarray) -> float:
     if not target.any():
         return 0.5

@@ -46,7 +46,7 @@ class GenerationReportData:
 def write_generation_report(path: os.PathLike[str] | str, data: GenerationReportData) -> None:
     """Writes the report as HTML. A reader never sees half a file, and the same data gives the same bytes."""
     with atomic_write(path) as unfinished:
-        unfinished.write_text(generation_report_html(data), encoding="utf-8")
+        unfinished.write_text(generation_report_html(data), encoding="utf-8", errors="backslashreplace")
 
 
 def generation_report_html(data: GenerationReportData) -> str:

@@ -50,7 +50,7 @@ class LanguageReportData:
 def write_language_report(path: os.PathLike[str] | str, data: LanguageReportData) -> None:
     """Writes the report as HTML. A reader never sees half a file, and the same data gives the same bytes."""
     with atomic_write(path) as unfinished:
-        unfinished.write_text(language_report_html(data), encoding="utf-8")
+        unfinished.write_text(language_report_html(data), encoding="utf-8", errors="backslashreplace")
 
 
 def language_report_html(data: LanguageReportData) -> str:

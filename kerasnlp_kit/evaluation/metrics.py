@@ -111,7 +111,7 @@ def classification_metrics(
     probabilities = np.asarray(probabilities)
     _check(gold, probabilities, label_names)
     n, k = probabilities.shape
-    unseen = _unseen_labels(gold, label_names)
+    unseen = unseen_labels(gold, label_names)
     names = (*label_names, *unseen)
     index_of = {name: index for index, name in enumerate(names)}
     gold_index = np.fromiter((index_of[label] for label in gold), dtype=np.int64, count=n)
@@ -168,7 +168,12 @@ def _check(gold: Sequence[str], probabilities: np.ndarray, label_names: tuple[st
         )
 
 
-def _unseen_labels(gold: Sequence[str], label_names: tuple[str, ...]) -> dict[str, int]:
+def unseen_labels(gold: Sequence[str], label_names: Sequence[str]) -> dict[str, int]:
+    """Labels that are not among those of the model, with their rows, the most frequent first.
+
+    Raises:
+        UserError: there are so many that the column cannot be the right one.
+    """
     known = set(label_names)
     frequency = Counter(label for label in gold if label not in known)
     if len(frequency) > _MOST_UNSEEN_LABELS:

@@ -95,12 +95,7 @@ def multilabel_metrics(
         targets = np.column_stack([targets, *unseen.values()]).astype(bool)
         probabilities = np.column_stack([probabilities, np.zeros((n, len(unseen)))])
         selected = np.column_stack([selected, np.zeros((n, len(unseen)), bool)])
-    if not targets.any():
-        raise UserError(
-            f"Expected rows with labels such as {label_names[0]!r}. Received: {len(targets)} rows without any label. "
-            "Is this the label column?"
-        )
-
+    require_some_label(targets, label_names)
     hits, wrong = targets & selected, targets ^ selected
     labels = _label_metrics((*label_names, *unseen), targets, selected)
     f1 = np.array([one.f1 for one in labels])
@@ -128,6 +123,23 @@ def multilabel_metrics(
         selected_counts=tuple(np.bincount(selected.sum(axis=1), minlength=most).tolist()),
         reliability=bins,
     )
+
+
+def require_some_label(targets: np.ndarray, label_names: Sequence[str]) -> None:
+    """Makes sure that a row has a label: without one, recall and F1 mean nothing.
+
+    Args:
+        targets: bool (n, K).
+        label_names: of the model.
+
+    Raises:
+        UserError: no row has one.
+    """
+    if not targets.any():
+        raise UserError(
+            f"Expected rows with labels such as {label_names[0]!r}. Received: {len(targets)} rows without any label. "
+            "Is this the label column?"
+        )
 
 
 def _check(targets: np.ndarray, probabilities: np.ndarray, selected: np.ndarray, label_names: tuple[str, ...]) -> None:

@@ -61,7 +61,7 @@ class ReportData:
 def write_report(path: os.PathLike[str] | str, data: ReportData) -> None:
     """Writes the report as HTML. A reader never sees half a file, and the same data gives the same bytes."""
     with atomic_write(path) as unfinished:
-        unfinished.write_text(report_html(data), encoding="utf-8")
+        unfinished.write_text(report_html(data), encoding="utf-8", errors="backslashreplace")
 
 
 def report_html(data: ReportData) -> str:

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasnlp_kit import registry
+from kerasnlp_kit.constants import MANIFEST
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.registry import SIZES
 
@@ -22,7 +23,6 @@ BASELINE = "weights/baseline.npz"  # the linear model that others are compared w
 LINEAR, NETWORK = "linear", "network"  # kinds of parts
 CHECKPOINTS = "checkpoints"
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
-MANIFEST = "manifest.json"
 TOKENIZERS = tuple(  # of models that write
     f"{side}.{ending}" for side in ("source", "target", "joint", "text") for ending in ("json", "model")
 )
@@ -43,8 +43,13 @@ class ModelFolder:
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file, complete or not at all."""
+        self.write_text(name, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+
+    def write_text(self, name: str, content: str) -> None:
+        """Writes a text file, complete or not at all."""
         temporary = self.path / f".{name}.partial"
-        temporary.write_text(json.dumps(content, ensure_ascii=False, indent=2) + "\n", encoding="utf-8")
+        # What it tells of need not be UTF-8: the name of a file of data.
+        temporary.write_text(content, encoding="utf-8", errors="backslashreplace")
         temporary.replace(self.path / name)
 
     def read_json(self, name: str) -> Any:
@@ -189,7 +194,7 @@ class ModelFolder:
         """
         if not self.path.is_dir():
             raise UserError(f"There is no model folder {self.path}.{self._neighbours()}")
-        manifest = self.read_json("manifest.json")
+        manifest = self.read_json(MANIFEST)
         files = manifest.get("files") if isinstance(manifest, Mapping) else None
         if not isinstance(files, Mapping):
             raise UserError(f"{self.path / 'manifest.json'} must list files; train the model again.")

@@ -98,21 +98,21 @@ class SelfAttention(_Attention):
         return self._joined(ops.matmul(self._weigh(scores, penalty, training), value))
 
     def start(self, batch: Any, beam: Any, length: Any) -> dict[str, Any]:
-        """An empty cache for ``length`` steps."""
+        """An empty cache of ``length`` places."""
         shape = (batch, beam, self.heads, length, self.size)
         return {"key": ops.zeros(shape, self.compute_dtype), "value": ops.zeros(shape, self.compute_dtype)}
 
     def step(
         self, hidden: Any, cache: dict[str, Any], position: Any, penalty: Any, rotation: Any = None
     ) -> tuple[Any, dict[str, Any]]:
-        """Attends from one new position to all up to it.
+        """Attends from one new position to those in the cache, and to itself.
 
         Args:
             hidden: float (batch, beam, features), of the new position.
             cache: of the earlier ones.
-            position: int32 (), from 0 on.
-            penalty: float (length,), largest behind ``position``.
-            rotation: pair of float (1, size // 2), that of ``position``.
+            position: int32 (), the place that it takes in the cache.
+            penalty: float (length,), largest at places that hold nothing yet.
+            rotation: pair of float (1, size // 2), of the position in the text.
 
         Returns:
             float (batch, beam, features), and the cache with the new position.

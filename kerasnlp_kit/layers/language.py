@@ -76,30 +76,30 @@ class TransformerLanguageDecoder(BlockStack):
         """All positions; see `step`."""
         places = ops.arange(ops.shape(ids)[1], dtype="int32")
         hidden = self.dropout(self.embedded(ids, places), training=training)
-        penalty = self._penalty(places[None, :], places[:, None])[None, None]  # also hides padding, which is last
+        near = ops.logical_and(places[None] <= places[:, None], places[None] > places[:, None] - self.context)
+        penalty = attention_penalty(near)[None, None]  # also hides padding, which is last
         turned = self.turned(places)
         for block in self.blocks:
             hidden = block(hidden, penalty, turned, training=training)
         return self.embedding.logits(self.dropout(self.norm(hidden), training=training))
 
     def start(self, batch: Any, beam: Any, length: Any) -> list[dict[str, Any]]:
-        """An empty cache for each block."""
-        return [block.attention.start(batch, beam, length) for block in self.blocks]
+        """An empty cache for each block, of as many places as are in sight: a new token takes that of the oldest."""
+        places = min(length, self.context) if isinstance(length, int) else ops.minimum(length, self.context)
+        return [block.attention.start(batch, beam, places) for block in self.blocks]
 
     def step(self, tokens: Any, position: Any, cache: list[dict[str, Any]]) -> tuple[Any, list[dict[str, Any]]]:
         """One step: int32 (batch, beam) at ``position`` to float32 (batch, beam, vocabulary) and the new cache."""
         place = ops.reshape(position, (1,))
         hidden = self.embedded(tokens, place)
-        penalty = self._penalty(ops.arange(ops.shape(cache[0]["key"])[3], dtype="int32"), position)
+        count = ops.shape(cache[0]["key"])[3]
+        # Keys are turned by their positions, so that it does not matter in which order they stand.
+        penalty = attention_penalty(ops.arange(count, dtype="int32") <= position)
         turned, caches = self.turned(place), []
         for block, own in zip(self.blocks, cache, strict=True):
-            hidden, own = block.step(hidden, own, position, penalty, turned)
+            hidden, own = block.step(hidden, own, position % count, penalty, turned)
             caches.append(own)
         return self.embedding.logits(self.norm(hidden)), caches
-
-    def _penalty(self, places: Any, position: Any) -> Any:
-        """What is added to the scores of ``places`` as seen from ``position``."""
-        return attention_penalty(ops.logical_and(places <= position, places > position - self.context))
 
 
 class RecurrentLanguageDecoder(keras.layers.Layer):
@@ -135,9 +135,11 @@ class RecurrentLanguageDecoder(keras.layers.Layer):
         self.recurrent = recurrent_layers(cell, layers, units, features + latent)
         self.project = None if units == features else dense(features, units, "project")
         self.kinds = [("output", "tanh"), ("memory", None)][: STATES[cell]]
+        # One list: of lists in a list, some versions of Keras save no weights.
         self.bridges = [
-            [dense(units, latent, f"{kind}_bridge_{number}", activation) for kind, activation in self.kinds]
+            dense(units, latent, f"{kind}_bridge_{number}", activation)
             for number in range(1, layers + 1)
+            for kind, activation in self.kinds
             if latent
         ]
         self.built = True
@@ -175,7 +177,8 @@ class RecurrentLanguageDecoder(keras.layers.Layer):
             return [
                 [ops.zeros((batch, layer.units), self.compute_dtype) for _ in self.kinds] for layer in self.recurrent
             ]
-        return [[bridge(latent) for bridge in bridges] for bridges in self.bridges]
+        bridges = iter(self.bridges)
+        return [[next(bridges)(latent) for _ in self.kinds] for _ in self.recurrent]
 
     def _logits(self, hidden: Any) -> Any:
         return self.embedding.logits(hidden if self.project is None else self.project(hidden))

@@ -124,9 +124,11 @@ class RecurrentTargetDecoder(keras.layers.Layer):
         self.recurrent = recurrent_layers(cell, layers, units, features + self.features * self.feeds)
         # The encoder's last states become the first ones; the output of a cell is in [-1, 1], an LSTM's memory is not.
         kinds = [("output", "tanh"), ("memory", None)][: STATES[cell]]
+        # One list: of lists in a list, some versions of Keras save no weights.
         self.bridges = [
-            [dense(units, source_features, f"{kind}_bridge_{number}", activation) for kind, activation in kinds]
+            dense(units, source_features, f"{kind}_bridge_{number}", activation)
             for number in range(1, layers + 1)
+            for kind, activation in kinds
         ]
         context = 0
         if attention != "none":
@@ -141,12 +143,10 @@ class RecurrentTargetDecoder(keras.layers.Layer):
 
     def remember(self, encoded: dict[str, Any], mask: Any) -> dict[str, Any]:
         """Keys and values of the source, which positions count, and the first states of each layer."""
+        bridges = iter(self.bridges)
         memory = {
             "penalty": attention_penalty(mask)[:, None, :],
-            "states": [
-                [bridge(state) for bridge, state in zip(bridges, states, strict=True)]
-                for bridges, states in zip(self.bridges, encoded["states"], strict=True)
-            ],
+            "states": [[next(bridges)(state) for state in states] for states in encoded["states"]],
         }
         if self.attention != "none":
             memory |= {"key": self.project_key(encoded["hidden"]), "value": encoded["hidden"]}

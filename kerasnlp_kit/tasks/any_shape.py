@@ -1,14 +1,37 @@
 """Models that are traced once for all shapes."""
 
+from collections.abc import Mapping
 from typing import Any
 
 import keras
+import numpy as np
+
+COMPILED_WIDTH = 16  # JAX compiles anew for each width: rows are padded to a multiple of this
 
 
 class AnyShape(keras.Model):
     """A model that TensorFlow traces once, and not for each shape of a batch: decoding takes seconds to trace."""
 
     predict_function: Any  # of `keras.Model`
+
+    def answers(self, inputs: Mapping[str, np.ndarray], rows: int) -> Any:
+        """As ``predict_on_batch``, in few shapes where each is compiled.
+
+        Args:
+            inputs: by name, int32 (batch, time), padded.
+            rows: of the largest batch.
+
+        Returns:
+            For the rows of the batch.
+        """
+        if keras.backend.backend() != "jax":
+            return self.predict_on_batch(dict(inputs))
+        given = len(next(iter(inputs.values())))
+        filled = {
+            name: np.pad(values, [(0, max(rows - given, 0)), (0, -values.shape[1] % COMPILED_WIDTH)])
+            for name, values in inputs.items()
+        }
+        return keras.tree.map_structure(lambda values: values[:given], self.predict_on_batch(filled))
 
     def make_predict_function(self, force: bool = False) -> Any:
         """See `keras.Model`; inputs, one or several by name: int32 (batch, time), or float32 (batch, dimensions)."""

@@ -8,7 +8,7 @@ import numpy as np
 from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, PAD
-from kerasnlp_kit.decoding.one import greedy, normal, sample
+from kerasnlp_kit.decoding.one import greedy, normal, sample, seeds_from
 from kerasnlp_kit.decoding.protocol import Decoded, log_probabilities
 from kerasnlp_kit.layers.text_vae import divergence
 from kerasnlp_kit.tasks.any_shape import AnyShape
@@ -36,7 +36,7 @@ class LatentSearch:
 
     def prior(self, network: Any, seed: Any, count: Any, **options: Any) -> Decoded:
         """New texts: of vectors from the prior; text n is drawn with the seed ``seed + n``."""
-        return self.of_seeds(network, seed + ops.arange(count, dtype="int32"), **options)
+        return self.of_seeds(network, seeds_from(seed, count), **options)
 
     def of_seeds(self, network: Any, seeds: Any, **options: Any) -> Decoded:
         """Likewise, with a seed for each text, int32 (batch,)."""
@@ -135,10 +135,11 @@ def score_latent(
         rows: the texts of each batch.
     """
     found: dict[str, Any] = {}
+    most = max((len(members) for members in rows), default=0)
     for members in rows:
         read, after = read_and_after(ids.take(members), longest)
         seeds = ((seed + members) % 2**31).astype("int32")[:, None]
-        for name, values in scorer.predict_on_batch({"read": read, "after": after, "seeds": seeds}).items():
+        for name, values in scorer.answers({"read": read, "after": after, "seeds": seeds}, most).items():
             array = np.asarray(values)
             place = found.setdefault(name, np.zeros((len(ids), *array.shape[1:]), array.dtype))
             place[members] = array

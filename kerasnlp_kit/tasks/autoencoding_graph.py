@@ -7,9 +7,10 @@ from typing import Any
 import tensorflow as tf
 
 from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.decoding.one import seeds_from
 from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.tasks.autoencoding import LatentSearch, bound
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec, traced
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, as_many, never_none, spec, traced
 from kerasnlp_kit.text.pieces import cut_at_end
 
 TEXTS = spec("text", tf.string, None)
@@ -82,9 +83,10 @@ class AutoencodingGraph(tf.Module):
 
     def interpolate(self, from_text: tf.Tensor, to_text: tf.Tensor, steps: tf.Tensor) -> Outputs:
         """Texts on the line between two, both ends among them: string [n] each to text string [n, steps]."""
-        rows, steps = tf.minimum(tf.size(from_text), tf.size(to_text)), tf.maximum(steps, 2)
-        begin, _ = self._hidden.network.encode(self._read(from_text[:rows])[0])
-        end, _ = self._hidden.network.encode(self._read(to_text[:rows])[0])
+        from_text = as_many(from_text, to_text, "Each from_text needs one to_text")
+        rows, steps = tf.size(from_text), tf.maximum(steps, 2)
+        begin, _ = self._hidden.network.encode(self._read(from_text)[0])
+        end, _ = self._hidden.network.encode(self._read(to_text)[0])
         shares = tf.linspace(0.0, 1.0, steps)[None, :, None]
         vectors = tf.reshape(begin[:, None] + shares * (end - begin)[:, None], [-1, self._hidden.network.latent])
         texts = self._texts(self._search.greedy(self._hidden.network, vectors))
@@ -98,8 +100,7 @@ class AutoencodingGraph(tf.Module):
         """
         read, after = self._read(text)
         rows = tf.size(text)
-        seeds = seed + tf.range(tf.shape(read)[0])
-        gained, lost, weight = bound(self._hidden.network, read, after, seeds)
+        gained, lost, weight = bound(self._hidden.network, read, after, seeds_from(seed, tf.shape(read)[0]))
         tokens = tf.reduce_sum(tf.cast(after != PAD, tf.int32), axis=1)
         found = {"log_probability": gained - lost, "divergence": lost, "log_weight": weight, "tokens": tokens}
         return {name: values[:rows] for name, values in found.items()}

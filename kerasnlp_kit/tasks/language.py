@@ -8,13 +8,15 @@ import numpy as np
 from keras import ops
 
 from kerasnlp_kit.constants import PAD
-from kerasnlp_kit.decoding.one import greedy, sample
+from kerasnlp_kit.decoding.one import greedy, sample, seeds_from
 from kerasnlp_kit.decoding.protocol import Decoded, log_probabilities
-from kerasnlp_kit.tasks.any_shape import AnyShape
+from kerasnlp_kit.tasks.any_shape import COMPILED_WIDTH, AnyShape
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.text.windows import scoring_windows, with_ends
 
-PIECES = 64  # whose logits are in memory together
+# Whose logits are in memory together.
+PIECES = 32
+TOKENS = 4096
 MOST_TOKENS = 1 << 20  # that are added to a prompt, whatever a caller asks for: the count must not overflow
 
 
@@ -66,7 +68,7 @@ class Continuation:
 
     def sample(self, network: Any, prompt: Any, seed: Any, **options: Any) -> Decoded:
         """Drawn; see `decoding.one.sample`. Row n has the seed ``seed + n``."""
-        seeds = seed + ops.arange(ops.shape(prompt)[0], dtype="int32")
+        seeds = seeds_from(seed, ops.shape(prompt)[0])
         return sample(network, prompt, *self._ends(prompt), seed=seeds, prefix=prompt, **options)
 
     def _ends(self, prompt: Any) -> tuple[Any, Any]:
@@ -114,8 +116,10 @@ def score_texts(scorer: NextTokenScorer, ids: TokenIds, context: int, rows: Sequ
     totals = np.zeros(len(ids))
     for members in rows:
         read, after, text = scored_pieces(ids.take(members), context)
-        for begin in range(0, len(read), PIECES):
-            some = slice(begin, begin + PIECES)
-            found = np.asarray(scorer.predict_on_batch({"read": read[some], "after": after[some]}), "float64")
+        width = -(-read.shape[1] // COMPILED_WIDTH) * COMPILED_WIDTH  # few numbers of rows, where each is compiled
+        together = max(1, min(PIECES, TOKENS // width))
+        for begin in range(0, len(read), together):
+            some = slice(begin, begin + together)
+            found = np.asarray(scorer.answers({"read": read[some], "after": after[some]}, together), "float64")
             np.add.at(totals, members[text[some]], found)
     return totals

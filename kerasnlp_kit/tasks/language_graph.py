@@ -11,9 +11,11 @@ from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.tasks.language import Continuation, score_next
 from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec, traced
 from kerasnlp_kit.text.padding import pad_ragged
-from kerasnlp_kit.text.pieces import clean, cut_at_end
+from kerasnlp_kit.text.pieces import clean, continued, cut_at_end
 
-SCORED_AT_ONCE = 32  # rows whose logits are in memory together
+# Whose logits are in memory together.
+SCORED_ROWS = 32
+SCORED_TOKENS = 4096
 
 PROMPT = spec("prompt", tf.string, None)
 MAX_TOKENS = spec("max_tokens", tf.int32)
@@ -90,8 +92,7 @@ class LanguageGraph(tf.Module):
         decoded = search(pad_ragged(ids))
         # The prompt as it came, with what follows: also what the tokenizer does not know, or does not read, stays.
         begun, whole = self._tokenizer.decode(ids), self._tokenizer.decode(cut_at_end(decoded.tokens[:, 0]))
-        added = tf.strings.substr(whole, tf.strings.length(begun), tf.fill(tf.shape(whole), 2**30))
-        text = tf.where(tf.strings.length(given) > 0, tf.strings.join([given, added]), whole)
+        text = continued(given, begun, whole)
         return {"text": text[:rows], "score": decoded.log_probabilities[:rows, 0]}
 
     def _pieces(self, rows: tf.RaggedTensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -112,11 +113,12 @@ class LanguageGraph(tf.Module):
     def _scored(self, read: tf.Tensor, after: tf.Tensor) -> tf.Tensor:
         """Log-probabilities of rows, some at a time: float32 (rows,)."""
         count = tf.shape(read)[0]
-        steps = (count + SCORED_AT_ONCE - 1) // SCORED_AT_ONCE
+        together = tf.clip_by_value(SCORED_TOKENS // tf.maximum(tf.shape(read)[1], 1), 1, SCORED_ROWS)
+        steps = (count + together - 1) // together
         pieces = tf.TensorArray(tf.float32, steps, infer_shape=False, element_shape=[None])
 
         def step(number: tf.Tensor, pieces: tf.TensorArray) -> tuple[tf.Tensor, tf.TensorArray]:
-            rows = slice(number * SCORED_AT_ONCE, (number + 1) * SCORED_AT_ONCE)
+            rows = slice(number * together, (number + 1) * together)
             return number + 1, pieces.write(number, score_next(self._hidden.network, read[rows], after[rows]))
 
         _, pieces = tf.while_loop(lambda number, _: number < steps, step, (tf.constant(0), pieces))

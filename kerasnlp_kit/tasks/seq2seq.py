@@ -9,11 +9,11 @@ from keras import ops
 
 from kerasnlp_kit.constants import PAD
 from kerasnlp_kit.decoding.beam import beam
-from kerasnlp_kit.decoding.one import greedy, sample
+from kerasnlp_kit.decoding.one import greedy, sample, seeds_from
 from kerasnlp_kit.decoding.protocol import Decoded, Limits, log_probabilities
 from kerasnlp_kit.layers.encoder_decoder import source_mask
 from kerasnlp_kit.tasks.any_shape import AnyShape
-from kerasnlp_kit.text.pieces import without_ends
+from kerasnlp_kit.text.pieces import UNKNOWN, without_ends
 
 MARGIN = 10  # tokens that an output may be longer than what the training pairs allow for
 
@@ -101,7 +101,7 @@ class Search:
 
     def sample(self, network: Any, source: Any, seed: Any, **options: Any) -> Decoded:
         """Drawn; see `decoding.one.sample`. Row n has the seed ``seed + n``."""
-        seeds = seed + ops.arange(ops.shape(source)[0], dtype="int32")
+        seeds = seeds_from(seed, ops.shape(source)[0])
         return sample(network, *self._ends(network, source), seed=seeds, unknown=self.unknown, **options)
 
     def _ends(self, network: Any, source: Any, rows: Any = None, prefix: Any = None) -> tuple[Any, Any, Any]:
@@ -171,7 +171,11 @@ def score(scorer: TargetScorer, batches: Any, plan: Iterable[np.ndarray]) -> np.
 
 
 def joined(
-    tokenizer: Any, tokens: Sequence[np.ndarray], alignments: Sequence[np.ndarray], pieces: Sequence[list[bytes]] | None
+    tokenizer: Any,
+    tokens: Sequence[np.ndarray],
+    alignments: Sequence[np.ndarray],
+    pieces: Sequence[list[bytes]] | None,
+    given: Iterable[int] | None = None,
 ) -> list[str]:
     """The texts of outputs.
 
@@ -180,15 +184,16 @@ def joined(
         tokens: of each output, int32 (tokens,).
         alignments: of each output, int32 (tokens,), places in the source.
         pieces: of each output, those of its source, to copy unknown ones from; None to copy nothing.
+        given: how many of the first tokens of each are not written but given: nothing is copied into them.
     """
     if pieces is None:
         return tokenizer.decode(tokens)
     import tensorflow as tf
 
     copied = [
-        own[min(place, len(own) - 1)] if own else b""
-        for own, places in zip(pieces, alignments, strict=True)
-        for place in places
+        UNKNOWN.encode() if number < first else own[min(place, len(own) - 1)] if own else b""
+        for own, places, first in zip(pieces, alignments, given or [0] * len(pieces), strict=True)
+        for number, place in enumerate(places)
     ]
     lengths = np.array([len(row) for row in tokens], "int64")
     values = np.concatenate([np.zeros(0, "int32"), *tokens])

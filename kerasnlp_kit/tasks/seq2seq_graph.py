@@ -11,9 +11,9 @@ from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Limits
 from kerasnlp_kit.layers.cache import compiled
 from kerasnlp_kit.tasks.seq2seq import Search, score_targets
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec, traced
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, as_many, never_none, spec, traced
 from kerasnlp_kit.text.padding import pad_ragged
-from kerasnlp_kit.text.pieces import cut_at_end
+from kerasnlp_kit.text.pieces import UNKNOWN, clean, continued, cut_at_end
 
 # XLA compiles anew for every shape: batches are filled up to one of these sizes, larger ones to a multiple of the last.
 BATCHES = (1, 8, 32, 128)
@@ -85,9 +85,14 @@ class Seq2SeqGraph(tf.Module):
         return self._one(source, lambda ids: self._search.greedy(self._hidden.network, ids))
 
     def continue_prefix(self, source: tf.Tensor, prefix: tf.Tensor) -> Outputs:
-        """Likewise, each target beginning with its prefix, string [n]."""
-        begin = pad_ragged(self._given(prefix, "prefix"))
-        return self._one(source, lambda ids: self._search.greedy(self._hidden.network, ids, prefix=begin))
+        """Likewise, each target beginning with its prefix, string [n], as it came, whatever the tokenizer knows."""
+        source = as_many(source, prefix, "Each source needs one prefix")
+        given = clean(never_none(prefix))
+        ids = self._given(given, "prefix")
+        decoded = self._search.greedy(self._hidden.network, self._read(source), prefix=pad_ragged(ids))
+        whole = self._text(source, decoded, 0, ids.row_lengths())
+        text, rows = continued(given, self._target.decode(ids), whole), tf.size(source)
+        return {"target": text[:rows], "score": decoded.log_probabilities[:rows, 0]}
 
     def sample(
         self, source: tf.Tensor, seed: tf.Tensor, temperature: tf.Tensor, top_k: tf.Tensor, top_p: tf.Tensor
@@ -104,6 +109,7 @@ class Seq2SeqGraph(tf.Module):
 
     def score(self, source: tf.Tensor, target: tf.Tensor) -> Outputs:
         """How probable a target is: log_probability float [n], of so many tokens int32 [n], the end included."""
+        source = as_many(source, target, "Each source needs one target")
         ids, given = self._read(source), self._given(target, "target")
         ones = tf.ones_like(given.row_lengths(), tf.int32)[:, None]
         before, after = tf.concat([ones * BOS, given], axis=1), tf.concat([given, ones * EOS], axis=1)
@@ -185,8 +191,11 @@ class Seq2SeqGraph(tf.Module):
         texts = tf.reshape(self._text(source, decoded, None), [-1, beams])
         return {"targets": texts[:rows], "scores": decoded.scores[:rows]}
 
-    def _text(self, source: tf.Tensor, decoded: Decoded, beam: int | None) -> tf.Tensor:
-        """Texts of one output of each row, or of all of them, one after the other: string (batch [* beams],)."""
+    def _text(self, source: tf.Tensor, decoded: Decoded, beam: int | None, given: tf.Tensor | None = None) -> tf.Tensor:
+        """Texts of one output of each row, or of all of them, one after the other: string (batch [* beams],).
+
+        Nothing is copied into the first tokens of a row, as many as ``given`` says: int64 (batch,).
+        """
         tokens, aligned, beams = decoded.tokens, decoded.alignments, tf.shape(decoded.tokens)[1]
         if beam is not None:
             tokens, aligned, beams = tokens[:, beam], aligned[:, beam], 1
@@ -203,7 +212,11 @@ class Seq2SeqGraph(tf.Module):
         first, length = tf.gather(pieces.row_starts(), row), tf.gather(pieces.row_lengths(), row)
         place = first + tf.minimum(tf.cast(aligned, tf.int64), tf.maximum(length - 1, 0))
         found = tf.gather(tf.concat([pieces.values, [""]], axis=0), tf.minimum(place, tf.size(pieces.values, tf.int64)))
-        return self._target.decode(ids, ids.with_values(tf.where(length > 0, found, "")))
+        found = tf.where(length > 0, found, "")
+        if given is not None:
+            place = tf.ragged.range(ids.row_lengths()).values
+            found = tf.where(place < tf.gather(given, ids.value_rowids()), UNKNOWN, found)
+        return self._target.decode(ids, ids.with_values(found))
 
 
 def _shown(tokenizer: Any, ids: tf.Tensor) -> tf.Tensor:

@@ -35,3 +35,11 @@ def traced(functions: Mapping[str, tuple[Callable[..., Outputs], Sequence[tf.Ten
 def never_none(texts: tf.Tensor) -> tf.Tensor:
     """The texts; an empty one in the place of none: a loop over nothing is not worth the risk."""
     return tf.concat([texts, tf.fill([1 - tf.minimum(tf.size(texts), 1)], "")], axis=0)
+
+
+def as_many(texts: tf.Tensor, others: tf.Tensor, rule: str) -> tf.Tensor:
+    """The texts; an error that tells the rule where the others are more or fewer."""
+    sizes = tf.size(texts), tf.size(others)
+    check = tf.debugging.Assert(tf.equal(*sizes), [f"{rule}. Received so many of each:", *sizes])
+    with tf.control_dependencies([check]):
+        return tf.identity(texts)

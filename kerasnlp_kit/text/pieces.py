@@ -39,6 +39,18 @@ def clean(texts: tf.Tensor) -> tf.Tensor:
     return tf.strings.strip(_replace(_RAW.normalize(texts), r"[\s\x{1f}\x{a0}\x{3000}]+", " "))
 
 
+def continued(given: tf.Tensor, begun: tf.Tensor, whole: tf.Tensor) -> tf.Tensor:
+    """Texts as they came, with what was written behind them: string (batch,).
+
+    Args:
+        given: their beginnings, see `clean`.
+        begun: what the tokenizer makes of the tokens of these.
+        whole: what it makes of them and all that follow.
+    """
+    added = tf.strings.substr(whole, tf.strings.length(begun), tf.fill(tf.shape(whole), 2**30))
+    return tf.where(tf.strings.length(given) > 0, tf.strings.join([given, added]), whole)
+
+
 def split(texts: tf.Tensor, kind: PieceKind) -> tf.RaggedTensor:
     """Pieces of texts.
 

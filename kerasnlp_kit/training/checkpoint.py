@@ -24,6 +24,7 @@ class Progress:
         best_epoch: number (from 1) of the epoch with the best dev score; 0 before the first.
         waited: epochs since the best one.
         history: a list for each measure, one value an epoch.
+        seconds: of training so far.
         ended: whether training is over.
         interrupted: whether Ctrl-C ended it.
     """

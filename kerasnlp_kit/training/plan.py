@@ -16,8 +16,10 @@ def filled_up(
     """
     batches, start = [], 0
     while start < len(rows):
-        # Widths rise: the last row that fits is the one where (rows so far) * (its width) is still small enough.
-        fits = (np.arange(1, len(rows) - start + 1) * widths[start:]) <= batch_tokens
+        # Widths rise: no more rows fit than of the first one's width, and the last one that does is the one where
+        # (rows so far) * (its width) is still small enough.
+        nearby = widths[start : start + max(1, batch_tokens // max(1, int(widths[start])))]
+        fits = (np.arange(1, len(nearby) + 1) * nearby) <= batch_tokens
         size = max(1, int(fits.argmin()) if not fits.all() else len(fits))
         batches.append(rows[start : start + size])
         start += size

@@ -3,8 +3,11 @@
 import csv
 
 import numpy as np
+import pandas as pd
 import pytest
+from scipy.sparse import csr_matrix
 from sklearn.base import clone
+from sklearn.exceptions import DataConversionWarning
 from sklearn.model_selection import GridSearchCV, cross_val_score
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import FunctionTransformer
@@ -100,11 +103,59 @@ def test_the_same_seed_gives_the_same_and_it_says_nothing_unless_asked(fitted, t
         (["a", "b"], ["x"], ValueError, "one length"),
         (["a b", "c d"] * 9, ["x"] * 18, UserError, "one class"),
         (["a b", "c d"] * 9, ["x", " ", "y"] * 6, UserError, "must not be blank"),
+        ({"a": "b"}, ["x"], TypeError, "several texts"),
+        (np.array([["a", "b"]]), ["x"], TypeError, "one column of texts. Received: 2 columns"),
+        (["a", "b"], [0.5, np.nan], ValueError, "a label in every row. Received: none at row 1"),
+        (["a", "b"], ["x", None], ValueError, "a label in every row. Received: none at row 1"),
+        (["a", "b"], pd.Series(["x", pd.NA]), ValueError, "a label in every row. Received: none at row 1"),
+        (["a", "b"], [[0, 2], [1, 0]], ValueError, "must hold 0 and 1"),
+        (["a", "b"], [["x", "y"], ["y", "x"]], ValueError, "must hold 0 and 1"),
+        (["a", "b"], np.zeros((2, 2, 2)), ValueError, "shape"),
     ],
 )
 def test_bad_input_is_told(texts, labels, error, message):
     with pytest.raises(error, match=message):
         TextClassifier("ngram_linear").fit(texts, labels)
+
+
+def test_a_frame_of_one_column_is_its_column(fitted, topics):
+    texts, labels = topics
+    expected = fitted.predict(texts).tolist()
+    assert fitted.predict(pd.DataFrame({"text": texts})).tolist() == expected
+    assert fitted.predict(np.array(texts)[:, None]).tolist() == expected
+    with pytest.warns(DataConversionWarning):
+        again = TextClassifier("ngram_linear").fit(texts, np.array(labels)[:, None])
+    assert again.predict(texts).tolist() == expected
+
+
+def test_a_sparse_matrix_of_labels_is_as_a_dense_one(topics):
+    texts, labels = topics
+    matrix = np.array([[label == "food", label != "sport"] for label in labels], int)
+    found = [TextClassifier("ngram_linear").fit(texts, y).predict(texts) for y in (matrix, csr_matrix(matrix))]
+    np.testing.assert_array_equal(*found)
+
+
+def test_a_fit_that_fails_leaves_the_one_before(topics):
+    texts, labels = topics
+    model = TextClassifier("ngram_linear").fit(texts, labels)
+    before = model.predict(texts).tolist()
+    with pytest.raises(UserError, match="one class"):
+        model.fit(texts, ["x"] * len(texts))
+    assert model.classes_.tolist() == ["food", "music", "sport"] and model.predict(texts).tolist() == before
+
+
+@pytest.mark.parametrize("name", ["seed", "preset", "model", "name", "text_column"])
+def test_options_that_are_none_are_told(topics, name):
+    with pytest.raises(UserError, match=f"'{name}' is none of the options: it is for"):
+        TextClassifier("ngram_linear", options={name: "x"}).fit(*topics)
+
+
+def test_numbers_of_numpy_are_numbers(topics):
+    options = {"strengths": (1.0,), "word_ngrams": np.int64(1)}
+    one = TextClassifier("ngram_linear", options=options, random_state=np.int64(3)).fit(*topics)
+    assert one.model_.run["options"]["seed"] == 3 and one.model_.run["options"]["word_ngrams"] == 1
+    drawn = TextClassifier("ngram_linear", random_state=np.random.RandomState(0)).fit(*topics)
+    assert drawn.model_.run["options"]["seed"] == np.random.RandomState(0).randint(2**31 - 1)
 
 
 def test_an_unknown_option_is_told(topics):

@@ -41,3 +41,8 @@ def test_what_a_text_costs_whose_vector_is_known_is_compared_with_nothing(scorer
     scores = scorer.score(TEXTS, FOUND, np.array([4, 14]), latent=dataclasses.replace(LATENT, plain=True))
     assert scores.comparisons == {} and scores.metrics.means == "given vector"
     assert scorer.score(TEXTS, FOUND, np.array([4, 14]), latent=LATENT).metrics.means == "bound"
+
+
+def test_of_a_text_that_is_read_in_part_the_part_is_given(scorer):
+    assert scorer.as_read(TEXTS, 4) == [TEXTS[0], "a zebra cat gnu"]
+    assert scorer.as_read(TEXTS, 99) == TEXTS

@@ -116,3 +116,10 @@ def test_the_report_of_a_beam_search_shows_the_mean_probability_of_a_token(
     # The totals are divided by the penalty: Wu et al. 2016, equation 14.
     expected = result.totals * ((5 + lengths) / 6) ** 0.6 / lengths
     np.testing.assert_allclose(shown[0].scores, expected, atol=1e-3)
+
+
+def test_what_cannot_be_done_together_is_refused(writer):
+    with pytest.raises(ValueError, match=r"Each source needs one target\. Received: 2 and 1"):
+        writer.score(["a", "b"], ["c"])
+    with pytest.raises(kit.UserError, match="With a seed tokens are drawn"):
+        writer.write(["a"], seed=1, beam=3)

@@ -157,6 +157,40 @@ def test_texts_out_of_scope_are_told_apart_as_well_as_scikit_learn_finds(place, 
     assert json.loads((model.folder / "metrics.json").read_text())["test.csv"]["out_of_scope"] is not None
 
 
+def test_after_a_refit_texts_out_of_scope_stand_beside_dev_as_the_model_before_saw_both(place, ran, run_in, model):
+    files = ("train.csv", "--dev", "dev.csv", "--out-of-scope", "out.csv", "--name", "refitted")
+    options = ("--text-column", "message", "--model", "ngram_linear", "--min-precision", WANTED)
+    again = run_in(place, "train", *files, *map(str, options))
+    assert again.code == 0, again.err
+    found = [
+        json.loads((place / "models" / name / "metrics.json").read_text())["dev.csv"]["out_of_scope"]
+        for name in ("careful", "refitted")
+    ]
+    for name in ("n_in", "n_out", "auroc", "in_rejected", "out_rejected", "threshold_at_95"):
+        assert found[0][name] == pytest.approx(found[1][name], abs=1e-6), name
+
+
+def test_texts_of_a_class_that_the_model_does_not_know_are_not_in_scope(place, model, here, command):
+    with (place / "test.csv").open(encoding="utf-8", newline="") as file:
+        header, *cells = csv.reader(file)
+    for name, label in (("known", "food"), ("odd", "chess")):
+        with (here / f"{name}.csv").open("w", encoding="utf-8", newline="") as file:
+            csv.writer(file).writerows([header, *cells, *([remark, text, label] for remark, text, _ in cells[:30])])
+    flags = ("--out-of-scope", place / "out.csv", "--json")
+    found = {
+        name: json.loads(command("evaluate", model.folder, file, *flags).out)["out_of_scope"]
+        for name, file in (("all", place / "test.csv"), ("known", "known.csv"), ("odd", "odd.csv"))
+    }
+    assert found["odd"] == found["all"] and found["known"]["n_in"] == found["all"]["n_in"] + 30
+
+
+def test_the_wanted_precision_is_told_as_it_was_given(place, model, run_in):
+    ran = run_in(
+        place, "train", "train.csv", "--text-column", "message", "--model", "ngram_linear", "--min-precision", "0.975"
+    )
+    assert ran.code == 0 and "\nfor a precision of 97.5%: answers " in ran.out
+
+
 def test_texts_out_of_scope_are_in_nothing_that_is_shipped(place, model):
     (place / "secret.csv").write_text("message\nsecretword\n")
     for name in ("report.html", "MODEL_CARD.md", "run.json", "metrics.json"):

@@ -222,6 +222,26 @@ def test_the_file_that_is_read_is_not_replaced(here, command, trained):
     ):
         assert ran.code == 2 and "is the file that is read, and would be replaced. Give another name." in ran.err
     assert (here / "new.csv").read_text() == "text,label\nmy parcel is late,refund_request\n"
+    report = command("evaluate", trained, "new.csv", "--report", "new.csv")
+    assert report.code == 2 and "is the file that is read" in report.err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("evaluate", "--report", "report.html"),
+        ("evaluate", "--predictions", "rows.csv"),
+        ("predict", "--output", "saved_model/1/out.csv"),
+    ],
+)
+def test_nothing_is_written_into_a_model_folder(here, command, trained, tickets, arguments):
+    name, flag, file = arguments
+    ran = command(name, trained, tickets, flag, trained / file)
+    assert ran.code == 2 and f"is within the model folder {trained}, which could not be loaded any more" in ran.err
+    assert command("evaluate", trained, tickets, "--predictions", trained / ".." / ".." / "rows.csv").code == 0
+    (trained.parent.parent / "rows.csv").unlink()
+    (here / "manifest.json").write_text("{}")  # that of a program of another kind
+    assert command("evaluate", trained, tickets, "--predictions", "rows.csv").code == 0
 
 
 def test_evaluating_costs_no_import_of_keras(shell, trained, tickets):
@@ -245,6 +265,11 @@ def test_formulas_become_harmless_on_demand(here, command, trained):
     assert command("predict", trained, "new.csv", "--output", "out.csv", "--spreadsheet-safe").code == 0
     first = read_csv(here / "out.csv")[0]
     assert (first["text"], first["label"]) == ('\'=HYPERLINK("http://x")', "'-1")
+    (here / "new.csv").write_text("text,label\n\uff1d1+1,refund_request\nplain words,refund_request\n")
+    assert command("evaluate", trained, "new.csv", "--predictions", "rows.csv", "--spreadsheet-safe").code == 0
+    assert [row["text"] for row in read_csv(here / "rows.csv")] == ["'\uff1d1+1", "plain words"]
+    alone = command("evaluate", trained, "new.csv", "--spreadsheet-safe")
+    assert alone.code == 2 and "--spreadsheet-safe would change nothing: it is for --predictions." in alone.err
 
 
 def test_a_full_disk_is_told_and_leaves_nothing(here, command, trained, tickets, monkeypatch):

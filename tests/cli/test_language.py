@@ -21,7 +21,7 @@ TINY = {
     "vae_gan": ("--latent", "4", "--units", "16", "--embedding-dim", "8", "--discriminator-units", "4"),
 }
 RATES = {
-    "vae_gan": ("--learning-rate", "0.01", "--anneal-steps", "10"),
+    "vae_gan": ("--learning-rate", "0.01", "--anneal-steps", "10", "--kl-weight", "0.5"),
 }
 FIRST_LINE = re.compile(r"^word perplexity (at most )?\d+\.\d\d( \[\d+\.\d\d, \d+\.\d\d\])? n=\d+$")
 LINES = [
@@ -172,6 +172,22 @@ def test_evaluation_is_of_the_saved_model_and_can_be_compared_with_the_training_
     assert found["means"] == "bound" and found["latent"]["latent"] == 4 and found["comparisons"] == {}
 
 
+def test_columns_are_joined_in_evaluation_as_they_were_in_training(place, run_in, tmp_path):
+    for name, lines in (("train", LINES[:60]), ("test", LINES[60:])):
+        cells = (line.split(" ", 2) for line in lines)
+        (tmp_path / f"{name}.csv").write_text("\n".join(["a,b,c", *(",".join(row) for row in cells), ""]))
+    columns = ("--text-column", "a", "b", "c", "--text-separator", " + ")
+    small = ("--model", "feedforward_lm", *TINY["feedforward_lm"], "--epochs", "1", "--samples", "0")
+    ran = run_in(tmp_path, "train", "train.csv", "--test", "test.csv", *columns, *small)
+    assert ran.code == 0, ran.err
+    found = run_in(tmp_path, "evaluate", "models/train", "test.csv", "--predictions", "rows.csv", "--json")
+    assert found.code == 0, found.err
+    with (tmp_path / "rows.csv").open(newline="") as file:
+        assert next(csv.DictReader(file))["text"] == LINES[60].replace(" ", " + ", 2)
+    trained = json.loads((tmp_path / "models" / "train" / "metrics.json").read_text())["test.csv"]
+    assert json.loads(found.out)["perplexity"] == pytest.approx(trained["perplexity"], rel=1e-4)
+
+
 def test_it_is_loaded_by_its_task(place):
     lines, points = kit.load(place / "models" / "lines"), kit.load(place / "models" / "points")
     assert isinstance(lines, kit.LoadedGenerator) and isinstance(points, kit.LoadedAutoencoder)
@@ -187,9 +203,13 @@ def test_the_other_models_are_trained_and_proven(tmp_path, run_in, model):
     ran = train(run_in, tmp_path, model)
     assert "as the model in memory do" in ran.out
     metrics = list(json.loads((tmp_path / "models" / "lines" / "metrics.json").read_text()).values())[-1]
-    losses = ModelFolder(tmp_path / "models" / "lines").run()["parts"][0]["training"]["history"]["val_loss"]
+    history = ModelFolder(tmp_path / "models" / "lines").run()["parts"][0]["training"]["history"]
+    losses = history["val_loss"]
     assert losses[-1] < losses[0] and np.isfinite(metrics["perplexity"])
     if model == "vae_gan":
+        # The best epoch is chosen by what is trained for, in which the divergence counts half; the loss is the bound.
+        half, tokens = 0.5 * np.array(history["val_divergence"]), 7  # of each line, with its end
+        np.testing.assert_allclose(np.log(history["val_score"]), -np.array(losses) + half / tokens, rtol=1e-4)
         assert 0 <= metrics["latent"]["discriminator"] <= 1 and "discriminator's accuracy" in ran.out
 
 
@@ -240,6 +260,9 @@ def test_a_language_model_that_breaks_off_is_resumed_to_the_same_weights(tmp_pat
         (("generate", "models/points", "--steps", "1"), "--steps must be from 2 to 1000000"),
         (("generate", "models/lines", "the", "--prompts", "more.txt"), "--prompts must be in place of TEXT"),
         (("augment", "rows.csv", "--output", "-"), "--output must be the name of a file"),
+        (("generate", "models/lines", "--greedy", "--top-k", "3"), "--top-k would change nothing: with --greedy"),
+        (("generate", "models/points", "--interpolate", "a", "b", "--count", "3"), "--count would change nothing"),
+        (("generate", "models/points", "--steps", "3"), "--steps would change nothing: it is for --interpolate"),
         (("generate", "models/none"), "There is no model folder"),
         (("evaluate", "models/lines", "more.txt", "--samples", "3"), "--samples must be with --trained-on"),
         (("evaluate", "models/lines", "more.txt", "--vectors", "3"), "--vectors is for models of another task"),

@@ -17,7 +17,9 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from sklearn.preprocessing import MultiLabelBinarizer
 
 import kerasnlp_kit as kit
-from kerasnlp_kit.api import scoring
+from kerasnlp_kit.api import scoring, train
+from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds
+from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 
 LABELS = ("food", "music", "sport")
 FIRST_LINE = re.compile(r"micro-F1 (\d\.\d{4}) \[\d\.\d{4}, \d\.\d{4}\] n=(\d+)")
@@ -214,6 +216,46 @@ def test_a_file_that_writes_labels_otherwise_than_the_training_is_scored_alike(c
     assert other.out.partition("\nnote: ")[0] == as_trained.out.partition("\nnote: ")[0]
 
 
+@pytest.mark.parametrize("flag", ["--dev", "--test"])
+def test_a_file_in_which_no_row_has_a_label_is_refused_before_training(refused, here, place, flag):
+    write_columns(here / "rare.csv", [(text, []) for text, _ in rows(20, 5)])
+    columns = ("--label-column", *LABELS, "--model", "ngram_linear")
+    message = refused("train", place / "columns_train.csv", flag, "rare.csv", *columns)
+    assert message.startswith(
+        "rare.csv: Expected rows with labels such as 'food'. Received: 20 rows without any label."
+    )
+
+
+def test_the_baseline_of_a_file_has_thresholds_of_its_own(joined, place):
+    run, found = (json.loads((joined / name).read_text()) for name in ("run.json", "metrics.json"))
+    test = read(place / "joined_test.csv")
+    baseline = ModelFolder(joined).linear(joined / BASELINE).scores([row["text"] for row in test])
+    limits = np.array(run["decision"]["baseline_thresholds"])
+    assert limits.shape == (3,)
+    right = accuracy_score(matrix(row["labels"] for row in test), 1 / (1 + np.exp(-baseline)) >= limits)
+    both = found["joined_test.csv"]["comparisons"]["the linear baseline"]
+    assert both["baseline_accuracy"] == pytest.approx(right)
+
+
+def test_figures_on_dev_are_by_thresholds_of_the_other_rows():
+    source = np.random.default_rng(1)
+    targets = source.random((40, 3)) < 0.4
+    answers, beside = (np.clip(0.3 * targets + 0.6 * source.random((40, 3)), 0.01, 0.99) for _ in range(2))
+    examples = SimpleNamespace(targets=targets, label_names=LABELS, targets_for=lambda names: targets, texts=[""] * 40)
+    part = SimpleNamespace(examples=examples, labels=targets)
+    prepared = SimpleNamespace(multi_label=True, dev=part, label_names=LABELS)
+    decision = {"thresholds": [0.5] * 3, "baseline_thresholds": [0.5] * 3}
+    record = {"decision": decision, "data": {"classes": {}}}
+    run = SimpleNamespace(record=record, config=SimpleNamespace(decision=SimpleNamespace(min_precision=None)))
+    baseline = SimpleNamespace(scores=lambda texts: np.log(beside / (1 - beside)))
+    scores = train._score(run, prepared, part, answers, baseline, None, None)
+    np.testing.assert_array_equal(scores.selected, answers >= cross_fitted_thresholds(answers, targets))
+    right = ((beside >= cross_fitted_thresholds(beside, targets)) == targets).all(axis=1).mean()
+    assert scores.comparisons["the linear baseline"].baseline_accuracy == pytest.approx(right)
+    test = train._score(run, SimpleNamespace(**{**vars(prepared), "dev": None}), part, answers, baseline, None, None)
+    np.testing.assert_array_equal(test.selected, answers >= 0.5)
+
+
 def test_a_row_whose_label_column_is_neither_0_nor_1_is_told(refused, here, place):
     (here / "odd.csv").write_text((place / "columns_train.csv").read_text() + "the end,1,maybe,0\n")
     message = refused("train", "odd.csv", "--label-column", *LABELS)
@@ -241,7 +283,7 @@ def test_a_label_that_neither_model_knows_is_an_error_of_both():
         targets_for=lambda names: np.array([[1, 0], [0, 1], [1, 0]], bool),
     )
     probabilities = np.array([[0.9, 0.1], [0.1, 0.9], [0.1, 0.9]], "float32")
-    scores = scoring._score_several(examples, probabilities, ["a", "b"], None, probabilities - 0.5)
+    scores = scoring._score_several(examples, probabilities, ["a", "b"], None, probabilities - 0.5, None)
     (comparison,) = scores.comparisons.values()
     # All of the first row that can be known is right, but not all of it.
     assert (comparison.both_right, comparison.both_wrong) == (1, 2)

@@ -282,6 +282,12 @@ def test_an_option_of_the_other_task_does_not_hide_that_there_is_no_such_model(r
         (["--top-k", "-1"], "--top-k must be 0 or more. Received: -1"),
         (["--top-p", "0"], "--top-p must be above 0 and at most 1. Received: 0.0"),
         (["--length-penalty", "-1"], "--length-penalty must be 0 or more. Received: -1.0"),
+        (
+            ["--length-penalty", "1"],
+            "--length-penalty would change nothing: it is for a --beam of 2 or more. Leave it out.",
+        ),
+        (["--top-k", "3"], "--top-k would change nothing: tokens are drawn with --seed only. Leave it out."),
+        (["--seed", "3", "--beam", "2"], "--beam would change nothing: with --seed tokens are drawn. Leave it out."),
     ],
 )
 def test_a_number_that_means_nothing_is_refused(refused, trained_writer, dates, flags, expected):
@@ -355,3 +361,11 @@ def test_a_name_that_is_taken_is_refused_before_training_unless_it_is_to_be_repl
     folder.verify()
     assert folder.versions() == [1] and (folder.saved_model() / "saved_model.pb").read_text() == "version 1"
     assert [path.name for path in (here / "models").iterdir()] == ["dates"]
+
+
+def test_without_attention_nothing_is_copied(command, here, dates, without_export):
+    small = ("--model=lstm_seq2seq", "--units=8", "--embedding-dim=8", "--epochs=1", "--no-xla")
+    ran = command("train", dates, *small, "--attention=none")
+    assert ran.code == 0, ran.err
+    (part,) = ModelFolder(here / "models" / "dates").run()["parts"]
+    assert part["copy_unknown"] is False, "it looks at no place of the source"

@@ -4,6 +4,8 @@ import csv
 import gzip
 import http.server
 import json
+import os
+import shutil
 import threading
 from functools import partial
 
@@ -15,6 +17,7 @@ from sklearn.naive_bayes import MultinomialNB
 from sklearn.svm import LinearSVC
 
 import kerasnlp_kit as kit
+from kerasnlp_kit.export.folder import BASELINE
 from kerasnlp_kit.tasks.linear import LinearModel
 from kerasnlp_kit.text.ngrams import count_ngrams
 
@@ -225,6 +228,46 @@ def test_a_mixture_is_trained_on_all_rows_in_the_end_with_what_was_chosen_on_dev
                 np.testing.assert_allclose(refitted[name], expected[name], rtol=1e-3, atol=1e-4)
         with np.load(folders[0] / "weights" / "ngram_linear.npz") as before:
             assert len(before["keys"]) < len(refitted["keys"])
+    # What is set beside the model has learnt from the same rows as its linear part.
+    for folder in folders:
+        assert (folder / BASELINE).read_bytes() == (folder / "weights" / "ngram_linear.npz").read_bytes()
+
+
+def test_the_baseline_of_a_network_that_learns_from_dev_rows_does_so_too(here, run_in, write_topics):
+    write_topics(here / "train.csv", 100)
+    write_topics(here / "dev.csv", 60, ("chess", "dance", "yoga"))
+    texts = [row.rpartition(",")[0] for row in (here / "dev.csv").read_text().splitlines()[1:]]
+    # The same classes, other words.
+    labels = ("food", "music", "sport") * 20
+    lines = [f"{text},{label}" for text, label in zip(texts, labels, strict=True)]
+    (here / "dev.csv").write_text("\n".join(["text,label", *lines, ""]))
+    small = ("--model", "cnn_classifier", "--embedding-dim=6", "--filters=5", "--kernels=1", "--epochs=2")
+    features = []
+    for name, flags in (("plain", ()), ("refitted", ("--refit",))):
+        ran = run_in(here, "train", "train.csv", "--dev", "dev.csv", "--name", name, *small, *flags)
+        assert ran.code == 0, ran.err
+        with np.load(here / "models" / name / BASELINE) as baseline:
+            features.append(len(baseline["keys"]))
+        assert ("baseline: once more, on training and dev rows" in ran.out) == bool(flags)
+    assert features[0] < features[1]
+
+
+def test_options_that_a_linear_model_has_no_use_for_are_told(here, command, reviews):
+    ran = command("train", reviews, "--model", "ngram_linear", "--epochs", "5", "--char-level", "--class-weights")
+    assert ran.code == 0, ran.err
+    assert "note: ngram_linear is no network: nothing is changed by --char-level, --epochs.\n" in ran.out
+    assert "note" not in command("train", reviews, "--model", "ngram_linear", "--no-lower", "--name", "b").out
+
+
+def test_a_name_that_is_no_utf_8_is_read_and_told(here, command, reviews):
+    odd = os.fsdecode(b"caf\xe9.csv")
+    shutil.copyfile(reviews, odd)
+    ran = command("train", odd, "--model", "ngram_linear", "--name", "odd", "--test", odd)
+    assert ran.code == 0, ran.err
+    assert json.loads((here / "models" / "odd" / "run.json").read_text())["data"]["train"]["source"] == odd
+    evaluated = command("evaluate", "models/odd", odd, "--report", "r.html")
+    assert evaluated.code == 0 and "\ndata        caf" in evaluated.out
+    assert "caf" in (here / "r.html").read_text()
 
 
 def test_the_linear_model_keeps_case_where_that_fits_dev_better(here, run_in):

@@ -136,6 +136,31 @@ def test_a_first_row_that_differs_from_those_below_is_a_header(write):
     ).columns == ("v1", "v2")
 
 
+@pytest.mark.parametrize("odd", ["Verified purchase?", "2021", "How likely is it that you would recommend us"])
+def test_two_usual_headings_make_a_header_whatever_the_others_are(write, odd):
+    table = read_table(write(f"text,label,{odd}\n" + "I like it.,good,yes\nNot for me,bad,no\n" * 5))
+    assert table.columns == ("text", "label", odd) and len(table) == 10
+
+
+def test_a_line_of_excel_names_the_delimiter_and_is_no_row(write):
+    path = write('sep=;\r\ntext;label\r\n"a; b,\nc";x\r\nd, e;y\r\n')
+    table = read_table(path)
+    assert cells(path) == {"text": ["a; b,\nc", "d, e"], "label": ["x", "y"]}
+    assert table.rows.tolist() == [3, 5]
+    assert "data.csv: line 4: the quote that opens here" in refusal(write('sep=;\ntext;label\na;x\nb;"y\n'))
+    assert "holds nothing but blank lines" in refusal(write("sep=;\n\n\n"))
+
+
+def test_quotes_that_pair_up_from_one_row_to_another_are_literal(write):
+    rows = ['"I will go.\ta', "He said.\tb", 'Then we leave."\ta', "Well\tb"]
+    table = read_table(write("text\tlabel\n" + "\n".join(rows) + "\n", "a.tsv"))
+    assert table.data["text"].to_pylist() == ['"I will go.', "He said.", 'Then we leave."', "Well"]
+    assert "quotes taken literally" in table.description
+    # A text of several lines, of which not each could be a row, is one.
+    table = read_table(write('text\tlabel\n"two\nlines"\ta\nb\tc\n', "b.tsv"))
+    assert table.data["text"].to_pylist() == ["two\nlines", "b"] and "literally" not in table.description
+
+
 def test_a_label_called_like_a_heading_does_not_make_a_header(write):
     assert read_table(write("who is it,question\nit is me,answer\nwhat now,question\n")).columns[0] == "column_1"
 

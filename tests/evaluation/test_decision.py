@@ -12,6 +12,7 @@ from kerasnlp_kit.evaluation.decision import (
     NEVER,
     accepted,
     class_thresholds,
+    cross_fitted_thresholds,
     f1_thresholds,
     fit_scales,
     fit_scales_binary,
@@ -434,3 +435,17 @@ def test_between_neighbouring_floats_the_threshold_still_tells_them_apart(steps)
 def test_targets_of_another_shape_have_no_thresholds():
     with pytest.raises(ValueError, match="one shape"):
         f1_thresholds(np.ones((2, 3)), np.ones((2, 2)))
+
+
+def test_thresholds_of_a_row_come_from_the_rows_of_other_folds():
+    source = np.random.default_rng(3)
+    targets = source.random((50, 2)) < 0.4
+    probabilities = np.clip(0.3 * targets + 0.7 * source.random((50, 2)), 0, 1)
+    found = cross_fitted_thresholds(probabilities, targets)
+    assert found.shape == (50, 2) and len(np.unique(found, axis=0)) <= 5
+    for row in range(50):
+        changed = targets.copy()
+        changed[row] = ~changed[row]
+        # What the row itself has changes nothing of its own thresholds.
+        np.testing.assert_array_equal(cross_fitted_thresholds(probabilities, changed)[row], found[row])
+    np.testing.assert_array_equal(cross_fitted_thresholds(probabilities[:1], targets[:1]), 0.5)

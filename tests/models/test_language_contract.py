@@ -127,6 +127,16 @@ def test_step_by_step_and_all_positions_at_once_are_the_same(name, options):
             np.testing.assert_allclose(np.asarray(found)[real, beam], expected[real, position], atol=1e-5)
 
 
+def test_a_cache_has_as_many_places_as_are_in_sight_and_a_long_text_is_written_with_it():
+    network = shared("causal_lm", {})
+    text = np.concatenate([[[2], [2]], np.random.default_rng(0).integers(4, 9, (2, 29))], axis=1).astype("int32")
+    cache, expected = network.start(tf.constant(text), 1, 30), logits(network, text)
+    assert {part.shape[3] for part in tf.nest.flatten(cache)} == {CONTEXT}
+    for position in range(30):
+        found, cache, _ = network.step(text[:, position, None], np.int32(position), tf.constant(text), cache)
+        np.testing.assert_allclose(found[:, 0], expected[:, position], atol=1e-5)
+
+
 @every_language_model
 def test_a_future_token_changes_nothing_before_it(name, options):
     network = shared(name, options)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from kerasnlp_kit.api.memory_autoencoder import MemoryAutoencoder
+from kerasnlp_kit.api.memory_autoencoder import BATCH, MemoryAutoencoder
 from kerasnlp_kit.api.memory_language import MemoryLanguage
 from kerasnlp_kit.export.verify import HARD_TEXTS
 from kerasnlp_kit.export.verify_language import MAX_TOKENS
@@ -12,7 +12,7 @@ from kerasnlp_kit.models.causal_lm import CausalLm
 from kerasnlp_kit.models.text_vae import TextVaeOptions
 from kerasnlp_kit.registry import TextSizes
 from kerasnlp_kit.tasks.autoencoding_graph import AutoencodingGraph
-from kerasnlp_kit.tasks.language_graph import SCORED_AT_ONCE, LanguageGraph
+from kerasnlp_kit.tasks.language_graph import SCORED_ROWS, LanguageGraph
 from kerasnlp_kit.text.pieces import PieceTokenizer
 
 CONTEXT = 6
@@ -55,7 +55,7 @@ def test_texts_are_scored_as_in_memory_also_long_and_hard_ones(language, signatu
     np.testing.assert_array_equal(found["tokens"], tokens)
 
 
-@pytest.mark.parametrize("count", [0, 1, SCORED_AT_ONCE + 1])
+@pytest.mark.parametrize("count", [0, 1, SCORED_ROWS + 1])
 def test_any_number_of_texts_is_scored_each_by_itself(signatures, count):
     texts = [TEXTS[row % len(TEXTS)] for row in range(count)]
     found = signatures["score"](text=tf.constant(texts, tf.string, [count]))
@@ -63,6 +63,16 @@ def test_any_number_of_texts_is_scored_each_by_itself(signatures, count):
     for row in range(0, count, 7):
         alone = signatures["score"](text=tf.constant(texts[row : row + 1]))
         np.testing.assert_allclose(alone["log_probability"][0], found["log_probability"][row], atol=1e-4)
+
+
+@pytest.mark.parametrize("tokens", [1, 9, 10_000])
+def test_how_many_texts_are_in_memory_together_changes_no_score(language, signatures, monkeypatch, tokens):
+    expected = signatures["score"](text=tf.constant(TEXTS))["log_probability"]
+    monkeypatch.setattr("kerasnlp_kit.tasks.language.TOKENS", tokens)
+    np.testing.assert_allclose(language[1].score(TEXTS)[0], expected, atol=1e-4, rtol=1e-5)
+    monkeypatch.setattr("kerasnlp_kit.tasks.language_graph.SCORED_TOKENS", tokens)
+    again = language[0].signatures()["score"](text=tf.constant(TEXTS))["log_probability"]
+    np.testing.assert_allclose(again, expected, atol=1e-4, rtol=1e-5)
 
 
 def test_texts_go_on_as_in_memory(language, signatures):
@@ -137,6 +147,38 @@ def test_new_texts_and_those_between_two_are_as_in_memory(autoencoder, latent_si
     assert line.shape == (1, 4)
     assert [text.decode() for text in line[0]] == memory.interpolate(TEXTS[0], TEXTS[2], 4)
     assert [line[0][0].decode(), line[0][-1].decode()] == memory.reconstruct([TEXTS[0], TEXTS[2]])
+
+
+def test_many_texts_are_written_some_at_a_time(autoencoder, monkeypatch):
+    memory, sizes = autoencoder[1], []
+    for writer in (memory._writer, memory._sampler):
+        predict = writer.predict_on_batch
+
+        def counted(inputs, predict=predict):
+            sizes.append(len(inputs))
+            return predict(inputs)
+
+        monkeypatch.setattr(writer, "predict_on_batch", counted)
+    vectors = np.random.default_rng(0).normal(size=(BATCH + 3, 4))
+    assert memory.decode(vectors) == [memory.decode(vectors[row : row + 1])[0] for row in range(BATCH + 3)]
+    assert memory.sample(BATCH + 3, 5)[BATCH:] == memory.sample(3, 5 + BATCH)
+    assert max(sizes) == BATCH, "the logits of so many are in memory together"
+
+
+def test_seeds_begin_anew_behind_the_highest_one(autoencoder, latent_signatures):
+    last = 2**31 - 2
+    seeds = [last, last + 1, 0]
+    drawn = {"temperature": tf.constant(1.0), "top_k": tf.constant(0), "top_p": tf.constant(1.0)}
+    found = texts_of(latent_signatures["sample"](count=tf.constant(3), seed=tf.constant(last), **drawn))
+    assert found == [autoencoder[1].sample(1, seed)[0] for seed in seeds] == autoencoder[1].sample(3, last)
+    scored = latent_signatures["score"](text=tf.constant(TEXTS[:3]), seed=tf.constant(last))["log_weight"]
+    np.testing.assert_allclose(scored, autoencoder[1].memory(last).score(TEXTS[:3]).log_weight, atol=1e-3, rtol=1e-4)
+
+
+def test_two_lists_of_other_lengths_are_refused(latent_signatures):
+    ends = {"from_text": tf.constant(["a"]), "to_text": tf.constant(["a", "b"])}
+    with pytest.raises(tf.errors.InvalidArgumentError, match="Each from_text needs one to_text"):
+        latent_signatures["interpolate"](**ends, steps=tf.constant(4))
 
 
 def test_nothing_gives_nothing(latent_signatures):

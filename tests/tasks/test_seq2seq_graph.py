@@ -161,9 +161,19 @@ def test_a_text_begins_with_its_prefix_and_an_empty_prefix_changes_nothing(ask, 
         if not prefix:
             assert text == written["target"][row]
     again = ask("prefix", source=SOURCES, prefix=[text[:2] for text in written["target"]])
-    # Of what it would have written anyway the beginning changes nothing; an unknown character is no prefix.
+    # Of what it would have written anyway the beginning changes nothing.
     for text, expected in zip(again["target"], written["target"], strict=True):
         assert text == expected or not set(expected) <= set(TARGETS)
+    odd = ["\u00fcx", "x\u00fc", "\u00fc", "", "  1   \u00fc ", "\u00fc\u00fc", "y", "z", "2"]
+    for prefix, text in zip(odd, ask("prefix", source=SOURCES, prefix=odd)["target"], strict=True):
+        assert text.startswith(" ".join(prefix.split())), "also where the tokenizer does not know it"
+
+
+@pytest.mark.parametrize(("signature", "name"), [("prefix", "prefix"), ("score", "target")])
+def test_another_number_of_texts_than_of_sources_is_refused(ask, signature, name):
+    for count in (0, 1, 3):
+        with pytest.raises(tf.errors.InvalidArgumentError, match=f"Each source needs one {name}"):
+            ask(signature, source=["a", "b"], **{name: ["x"] * count})
 
 
 def test_a_prefix_longer_than_an_output_may_be_comes_out_whole_whoever_stands_beside_it(ask):

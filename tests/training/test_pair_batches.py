@@ -6,6 +6,7 @@ import pytest
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training.pair_batches import HIDDEN, PairBatches
+from kerasnlp_kit.training.plan import filled_up
 
 RANDOM = np.random.default_rng(0)
 
@@ -150,3 +151,16 @@ def test_hidden_pieces_depend_on_seed_epoch_and_batch_and_evaluation_has_none():
     assert sources(0)[2:] == sources(0, 2), "a run that goes on in the middle of an epoch"
     assert sources(0) != sources(1)
     assert all((made.batch(rows)[0]["source"] > UNK).all() for rows in made.plan(0))
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_a_batch_has_as_many_rows_as_fit_which_trying_each_number_finds(seed):
+    source = np.random.default_rng(seed)
+    widths = np.sort(source.integers(1, 30, 200))
+    found = filled_up(np.arange(200), widths, 60, None)
+    begin = 0
+    for batch in found:
+        fits = [count for count in range(1, 201 - begin) if count * widths[begin + count - 1] <= 60]
+        assert batch.tolist() == list(range(begin, begin + max(fits, default=1)))
+        begin += len(batch)
+    assert begin == 200
