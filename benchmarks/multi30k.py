@@ -48,7 +48,7 @@ def main() -> None:
     with scratch() as models, tempfile.TemporaryDirectory(prefix="opennmt-") as place:
         data = lowered(Path(models)) if options.lower_case else DATA
         pairs = read_pairs(data / "test.csv")
-        sources, references = list(pairs.sources), list(read_pairs(DATA / "test.csv").targets)
+        sources, references = list(pairs.sources), list(pairs.targets)
         folder = Path(options.ours) if options.ours else None
         if folder is None:
             folder = train(str(data), [*flags, "--minutes", str(options.minutes)], Path(models)).folder
@@ -63,7 +63,8 @@ def main() -> None:
             history = training["history"]["val_score"]
             course = ["", "| minutes of training | chrF on dev, greedy | OpenNMT-tf |", "| --- | --- | --- |"]
             for minutes, outputs, on_dev in peer_outputs(Path(place), options.peer_minutes):
-                lines.append(row("OpenNMT-tf", minutes, "beam 5", outputs, references))
+                as_ours = [text.lower() if options.lower_case else text for text in outputs]
+                lines.append(row("OpenNMT-tf", minutes, "beam 5", as_ours, references))
                 # The last epoch that had ended by then.
                 epoch = int(minutes * 60 / training["seconds"] * len(history))
                 ours = f"{history[epoch - 1]:.1f}" if 0 < epoch <= len(history) else ""

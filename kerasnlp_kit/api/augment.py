@@ -20,7 +20,8 @@ from kerasnlp_kit.options import parse_run, to_arguments
 
 By = Literal["language_model", "text_vae"]
 MODELS = {"language_model": "causal_lm", "text_vae": "text_vae"}
-MOST_TOKENS = 200
+MOST_TOKENS = 1000
+MARGIN = 10  # tokens that a new text may be longer than 99% of those of the file
 TRIES = 3  # texts that are drawn for each that is wanted, the first time and, for classes that lack some, once more
 # Sizes for the few texts that one augments; what is given wins.
 OPTIONS: dict[str, dict[str, Any]] = {
@@ -37,7 +38,7 @@ class Augmentation:
         texts: in the order of the labels.
         labels: of each.
         drawn: how many were drawn.
-        copies: drawn texts that stand in the file, or were drawn already, or are empty.
+        copies: drawn texts that stand in the file, or were drawn already, are empty or break off.
         doubtful: drawn texts that the file's own texts would give another label.
         columns: what the file calls its texts, "text" where several columns are joined, and its labels.
     """
@@ -53,8 +54,8 @@ class Augmentation:
         """For the terminal."""
         counts = ", ".join(f"{label} {count:,}" for label, count in sorted(Counter(self.labels).items())[:10])
         return [
-            f"{len(self.texts):,} new texts of {self.drawn:,} that were drawn: {self.copies:,} were copies, "
-            f"{self.doubtful:,} looked like another class",
+            f"{len(self.texts):,} new texts of {self.drawn:,} that were drawn: {self.copies:,} were copies or broke "
+            f"off, {self.doubtful:,} looked like another class",
             f"classes     {counts}",
         ]
 
@@ -126,13 +127,17 @@ def _by_language_model(
 
     texts = [f"{_mark(label)} {text}" for label, text in zip(_labels(examples), examples.texts, strict=True)]
     model = LoadedGenerator(_trained("causal_lm", texts, place, seed, say, options))
+    tokenizer = model.files.text_tokenizer(model.run["parts"][0])
+    most = min(MOST_TOKENS, int(np.quantile(tokenizer.encode(texts).lengths, 0.99)) + MARGIN)
 
     def draw(label: int, count: int, before: int) -> list[str]:
         mark = _mark(label)
         # Each label has its own seeds: equal ones would draw like texts.
         first = (seed + label * 1_000_003 + before) % 2**31
-        found = model.generate([mark], count=count, max_tokens=MOST_TOKENS, seed=first, temperature=0.9, top_p=0.95)
-        return [text.removeprefix(mark).strip() for text in found]
+        found = model.generate([mark], count=count, max_tokens=most, seed=first, temperature=0.9, top_p=0.95)
+        own = [text.removeprefix(mark).strip() for text in found]
+        # What has so many tokens was broken off.
+        return [text if length < most else "" for text, length in zip(own, tokenizer.encode(own).lengths, strict=True)]
 
     return draw
 

@@ -69,7 +69,7 @@ def fit_network(
     with scope:
         network, frozen = _network(run, prepared, record, options, vectors)
         parameters = network.count_params()
-        device = devices.describe_device() + f", {run.config.device.backend}"
+        device = devices.describe_device(device_count) + f", {run.config.device.backend}"
         for line in network_lines(tokens, model, parameters, device):
             run.say(line)
         if frozen:

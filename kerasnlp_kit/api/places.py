@@ -58,11 +58,11 @@ class Places:
     def put(self) -> None:
         """Renames the finished folder; the model that had the name is removed once the new one has its place."""
         final, replaced = self.final.path, _with_ending(self.final.path, REPLACED)
-        shutil.rmtree(replaced, ignore_errors=True)
+        _remove(replaced)
         if final.exists():
             final.rename(replaced)
         self.work.path.rename(final)
-        shutil.rmtree(replaced, ignore_errors=True)
+        _remove(replaced)
         shutil.rmtree(final / CHECKPOINTS, ignore_errors=True)  # they served resuming
 
 
@@ -88,6 +88,9 @@ def claim(config: RunConfig | PairConfig | TextConfig, resume: bool) -> Iterator
     work = ModelFolder(_with_ending(final.path, UNFINISHED))
     with _lock(final.path):
         _recover(final, work)
+        replaced = _with_ending(final.path, REPLACED)
+        if final.path.exists() and not _remove(replaced):  # now, and not when all is trained
+            raise UserError(f"{replaced} is left of an earlier run and cannot be removed. Remove it by hand.")
         yield Places(final, work, _version(final, work, config, resume))
 
 
@@ -169,6 +172,14 @@ def _is_named(file: int, path: Path) -> bool:
         return os.path.samestat(os.fstat(file), path.stat())
     except FileNotFoundError:
         return False
+
+
+def _remove(path: Path) -> bool:
+    """Removes a folder, or a link to one, as far as the system lets us; whether nothing is left."""
+    if path.is_symlink():
+        path.unlink(missing_ok=True)
+    shutil.rmtree(path, ignore_errors=True)
+    return not path.exists()
 
 
 def _with_ending(path: Path, ending: str) -> Path:

@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasnlp_kit.api.generator import SAMPLE_TOKENS
 from kerasnlp_kit.api.text_preparation import told, unknown_share
 from kerasnlp_kit.api.tokenization import shortened
 from kerasnlp_kit.evaluation.generated import judge_generated
@@ -82,7 +83,16 @@ class TextScorer:
         generated = None
         if len(samples) and self._training is not None:
             vocabulary = self._tokenizer.vocabulary_size
-            generated = judge_generated(samples, self._training, texts, self._encode, vocabulary)
+            limit = min(longest or SAMPLE_TOKENS, SAMPLE_TOKENS)
+            generated = judge_generated(
+                samples,
+                self._training,
+                texts,
+                self._encode,
+                vocabulary,
+                longest=limit,
+                as_long=lambda some: self.as_read(some, limit),
+            )
         return LanguageScores(metrics, others, generated, latent)
 
     def _encode(self, texts: Sequence[str]) -> list[np.ndarray]:

@@ -62,7 +62,7 @@ def fit_network(
     with devices.precision(options.mixed_precision):
         network = build_network(part)
     parameters = network.count_params()
-    device = devices.describe_device() + f", {run.config.device.backend}"
+    device = devices.describe_device(1) + f", {run.config.device.backend}"
     run.say("")
     for line in plan(parameters, device):
         run.say(line)

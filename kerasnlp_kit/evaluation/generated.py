@@ -112,6 +112,9 @@ def judge_generated(
     held_out: Sequence[str],
     encode: Callable[[Sequence[str]], Sequence[np.ndarray]],
     vocabulary: int,
+    *,
+    longest: int | None = None,
+    as_long: Callable[[Sequence[str]], Sequence[str]] = list,
 ) -> GeneratedQuality:
     """Judges generated texts beside the training texts of the same number, and beside held-out ones.
 
@@ -121,14 +124,21 @@ def judge_generated(
         held_out: texts that were not.
         encode: texts to tokens, each int (tokens,) from 1 on, the end among them.
         vocabulary: the highest token.
+        longest: tokens after which a generated text breaks off: where it has so many, its end is none.
+        as_long: texts to their beginnings of so many tokens, for training texts to stand beside.
     """
     split = splitter(held_out or training)
-    some = [training[row] for row in np.linspace(0, len(training) - 1, min(len(texts), len(training))).astype(int)]
+    rows = np.linspace(0, len(training) - 1, min(len(texts), len(training))).astype(int)
+    some = as_long([training[row] for row in rows])
+
+    def learnt(lot: Sequence[str]) -> list[np.ndarray]:
+        return [row[:longest] for row in encode(lot)]
+
     own, chance = copied([[split(text) for text in lot] for lot in (texts, held_out)], map(split, training))
     return GeneratedQuality(
         texts=len(texts),
-        generated=_quality(texts, held_out, encode, vocabulary, split),
-        real=_quality(some, held_out, encode, vocabulary, split),
+        generated=_quality(texts, held_out, encode, vocabulary, split, learnt),
+        real=_quality(some, held_out, encode, vocabulary, split, learnt),
         copied=own,
         copied_real=chance,
         empty=float(np.mean([not text.strip() for text in texts])),
@@ -160,14 +170,14 @@ def self_bleu(texts: Sequence[str]) -> float:
 
 
 def reverse_perplexity(
-    texts: Sequence[str],
+    learnt: Sequence[np.ndarray],
     real: Sequence[str],
     encode: Callable[[Sequence[str]], Sequence[np.ndarray]],
     vocabulary: int,
     order: int = REVERSE_ORDER,
 ) -> float:
-    """Perplexity of real texts, by unit, of an n-gram model that learnt from ``texts``."""
-    total = KneserNey(encode(texts), vocabulary, order).log_probabilities(encode(real)).sum()
+    """Perplexity of real texts, by unit, of an n-gram model that learnt from other tokens."""
+    total = KneserNey(learnt, vocabulary, order).log_probabilities(encode(real)).sum()
     return float(np.exp(-total / count_units(real, unit_of(real)).sum()))
 
 
@@ -221,7 +231,8 @@ def _quality(
     encode: Callable[[Sequence[str]], Sequence[np.ndarray]],
     vocabulary: int,
     split: Callable[[str], Sequence[str]],
+    learnt: Callable[[Sequence[str]], Sequence[np.ndarray]],
 ) -> Quality:
     tokens = [split(text) for text in texts]
-    reverse = reverse_perplexity(texts, held_out, encode, vocabulary) if len(held_out) else None
+    reverse = reverse_perplexity(learnt(texts), held_out, encode, vocabulary) if len(held_out) else None
     return Quality(distinct(tokens, 1), distinct(tokens, 2), self_bleu(texts), reverse)

@@ -78,7 +78,7 @@ class Prover:
     def _start(self) -> None:
         probe = Path(__file__).with_name("probe.py")
         self._process = subprocess.Popen(
-            [sys.executable, "-I", str(probe)],
+            [sys.executable, "-P", str(probe)],  # not -I: TensorFlow may be where PYTHONPATH or the user says
             stdin=subprocess.PIPE,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.PIPE,

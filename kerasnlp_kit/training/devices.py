@@ -163,9 +163,9 @@ def _count(wanted: int | None, found: int, default: int) -> int:
     return wanted or default
 
 
-def describe_device() -> str:
-    """Name of what computes, for the plan and the report."""
-    accelerators = _accelerators()
+def describe_device(count: int) -> str:
+    """Name of what computes, for the plan and the report; ``count``: how many devices share each batch."""
+    accelerators = _accelerators()[:count]
     return ", ".join(accelerators) if accelerators else f"{os.cpu_count()} CPU cores"
 
 

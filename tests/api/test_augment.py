@@ -1,11 +1,14 @@
 import csv
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
 from kerasnlp_kit.api import augment as module
 from kerasnlp_kit.api.augment import augment, augment_file
+from kerasnlp_kit.data.examples import read_examples
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.text.pieces import PieceTokenizer
 
 ROWS = [(f"the {word} is {number} days late", "parcel") for number in range(9) for word in ("parcel", "box")]
 ROWS += [(f"my {word} was charged {number} times", "card") for number in range(9) for word in ("card", "account")]
@@ -115,3 +118,24 @@ def test_an_autoencoder_writes_from_between_two_texts_of_a_class(data, monkeypat
         assert len(np.unique(decoded[-1].round(6), axis=0)) == 20
         draw(label, 20, 20)
         assert not np.isclose(decoded[-1], decoded[-2]).all(axis=1).any(), "what comes later is drawn anew"
+
+
+def test_a_text_that_breaks_off_is_none(data, tmp_path, monkeypatch):
+    tokenizer = PieceTokenizer.fit([text for text, _ in ROWS], "words")
+    asked = []
+
+    class Written:
+        def __init__(self, folder):
+            self.files = SimpleNamespace(text_tokenizer=lambda part: tokenizer)
+            self.run = {"parts": [{}]}
+
+        def generate(self, prompts, *, max_tokens, **_):
+            asked.append(max_tokens)
+            return [f"{prompts[0]} the box is late", prompts[0] + " late" * max_tokens]
+
+    monkeypatch.setattr("kerasnlp_kit.api.generator.LoadedGenerator", Written)
+    monkeypatch.setattr(module, "_trained", lambda *_: tmp_path)
+    draw = module._by_language_model(read_examples(data, (), None), tmp_path, 0, print, {})
+    assert draw(1, 2, 0) == ["the box is late", ""]
+    longest = max(len(tokenizer.encode([f"§0§ {text}"]).values) for text, _ in ROWS)
+    assert asked == [longest + module.MARGIN]

@@ -105,6 +105,32 @@ def test_the_finished_folder_takes_the_place_of_the_model_of_its_name(config):
     assert [path.name for path in places.final.path.parent.iterdir()] == ["tiny"]
 
 
+def test_a_model_that_is_a_link_is_replaced_each_time_and_what_it_leads_to_stays(config, tmp_path):
+    config = with_output(config, overwrite=True)
+    write_model(tmp_path / "elsewhere", "precious")
+    final = tmp_path / "models" / "tiny"
+    final.parent.mkdir()
+    final.symlink_to(tmp_path / "elsewhere")
+    (final.parent / "tiny.replaced").symlink_to(tmp_path / "elsewhere")
+    for content in ("new", "newer"):
+        with claim(config, resume=False) as places:
+            write_model(places.work.path, content)
+            places.put()
+        assert content_of(final) == content and not final.is_symlink()
+        assert [path.name for path in final.parent.iterdir()] == ["tiny"]
+    assert content_of(tmp_path / "elsewhere") == "precious"
+
+
+def test_what_cannot_be_removed_of_an_earlier_run_is_told_before_the_work(config, monkeypatch):
+    with claim(config, resume=False) as places:
+        final = places.final.path
+    write_model(final, "old")
+    write_model(final.with_name("tiny.replaced"), "older")
+    monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
+    with pytest.raises(UserError, match="cannot be removed"), claim(with_output(config, overwrite=True), False):
+        raise AssertionError("the work has begun")
+
+
 def test_a_kill_between_the_two_renames_loses_neither_model(config):
     with claim(config, resume=False) as places:
         final = places.final.path

@@ -83,12 +83,28 @@ def test_empty_and_repetitive_texts_are_warned_of():
 
 
 def test_who_learns_from_good_texts_expects_real_ones():
-    good = reverse_perplexity(TRAINING, HELD_OUT, encode, len(WORDS))
-    bad = reverse_perplexity(["street street street"] * 20, HELD_OUT, encode, len(WORDS))
+    good = reverse_perplexity(encode(TRAINING), HELD_OUT, encode, len(WORDS))
+    bad = reverse_perplexity(encode(["street street street"] * 20), HELD_OUT, encode, len(WORDS))
     assert good < bad
     found = judge(TRAINING[:4])
     assert found.generated.reverse_perplexity == pytest.approx(
-        reverse_perplexity(TRAINING[:4], HELD_OUT, encode, len(WORDS))
+        reverse_perplexity(encode(TRAINING[:4]), HELD_OUT, encode, len(WORDS))
     )
     assert found.to_json()["generated"]["distinct_1"] == found.generated.distinct_1
     assert found.lines()[0].startswith("4 generated texts")
+
+
+def test_texts_that_were_broken_off_stand_beside_as_long_ones_and_their_end_is_none():
+    cut = [" ".join(text.split()[:3]) for text in TRAINING]
+    found = judge_generated(
+        cut,
+        TRAINING,
+        HELD_OUT,
+        encode,
+        len(WORDS),
+        longest=3,
+        as_long=lambda some: [" ".join(text.split()[:3]) for text in some],
+    )
+    assert found.generated == found.real
+    learnt = [row[:3] for row in encode(TRAINING)]
+    assert found.real.reverse_perplexity == reverse_perplexity(learnt, HELD_OUT, encode, len(WORDS))

@@ -26,6 +26,12 @@ def test_target_of_the_source_with_the_most_in_common_is_given():
     assert outputs == ["vielen Dank", "wo ist der Bahnhof", "gute Nacht"]
 
 
+def test_of_many_training_rows_some_are_looked_at_evenly_spread(monkeypatch):
+    monkeypatch.setattr(generation_baselines, "_MOST_ROWS", 3)
+    sources = [f"{letter * 4} {letter * 3}" for letter in "abcde"]
+    assert NearestNeighbour(sources, list("abcde")).predict([sources[0], sources[2], sources[4]]) == ["a", "c", "e"]
+
+
 def test_texts_without_blanks_have_neighbours_too():
     assert NearestNeighbour(["我爱你", "请问车站在哪里"], ["I love you", "station?"]).predict(["车站在哪"]) == [
         "station?"

@@ -206,7 +206,7 @@ def test_the_probe_can_import_neither_this_package_nor_keras():
         "    except ImportError:\n"
         "        print(name, 'is barred')\n"
     )
-    command = [sys.executable, "-I", "-c", program]
+    command = [sys.executable, "-P", "-c", program]
     done = subprocess.run(command, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=120)
     assert done.stdout.splitlines() == ["keras is barred", "kerasnlp_kit is barred", "kerasnlp_kit.models is barred"]
 
