@@ -19,7 +19,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval
 from kerasnlp_kit.evaluation.ladder import Rung
 from kerasnlp_kit.evaluation.multilabel import micro_f1_interval
-from kerasnlp_kit.export.folder import NETWORK
+from kerasnlp_kit.export.folder import LINEAR, NETWORK
 
 EXPORT_SECONDS = 20.0  # export, proof and report
 LEAST_SECONDS = 10.0  # to begin another rung
@@ -78,7 +78,7 @@ def climb(
             run.say(f"{spec.name}: left out; its training diverged")
             continue
         fitted.append(part)
-        for parts in [[part], fitted] if len(fitted) > 1 else [fitted]:
+        for parts in _together(fitted):
             mixture = mix(prepared, parts, calibrate=run.config.decision.calibrate)
             rung = _rung(run, prepared, mixture)
             tried.append((mixture, rung))
@@ -91,14 +91,23 @@ def climb(
             break
     if not tried:
         raise UserError("--minutes is too short for any of the --rungs; ngram_linear needs the least.")
-    # Not by accuracy: of some hundred dev rows it is mostly chance, and a mixture is rightly taken more often.
-    best, _ = min(tried, key=lambda pair: pair[0].misfit)
+    # Not by accuracy: of some hundred dev rows it is mostly chance, and a mixture is rightly taken more often. And not
+    # a network alone where there is a linear model: of several networks, the luckiest on dev would win.
+    with_linear = [mixture for mixture, _ in tried if any(part.record["kind"] == LINEAR for part in mixture.parts)]
+    best = min(with_linear or [mixture for mixture, _ in tried], key=lambda mixture: mixture.misfit)
     table = [dataclasses.replace(rung, chosen=mixture is best) for mixture, rung in tried]
     if "repeat" not in plan:
         again = run.config.training.refit and not any(part.interrupted for part in fitted)
         plan["repeat"] = _repeated(prepared, best, end - time.perf_counter()) if again else []
         run.write_record()
     return best, table, plan["repeat"]
+
+
+def _together(fitted: list[Fitted]) -> list[list[Fitted]]:
+    """What to try with the last one: it alone, with the linear model, with all before it."""
+    linear = [part for part in fitted[:-1] if part.record["kind"] == LINEAR]
+    tried = [fitted[-1:], [*linear, fitted[-1]], fitted]
+    return list({tuple(part.name for part in parts): parts for parts in tried}.values())
 
 
 def rung_options(run: Run[RunConfig], spec: registry.ModelSpec) -> tuple[Any, TrainingOptions]:
