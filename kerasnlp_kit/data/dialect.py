@@ -88,18 +88,12 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
     if not complete and len(rows) > 1 and last == len(lines):
         rows.pop()
     first = [cell.strip() for cell in rows[0]] if rows else []
-    named = (
-        _is_asked(first, wanted)
-        or _is_pair(first, rows)
-        or _names_several(first, rows)
-        or (
-            all(map(looks_like_name, first))
-            and any(
-                # A list of texts may well begin with one that holds the word "label".
-                is_known_name(cell, whole=len(first) == 1)
-                and not any(len(row) > place and row[place].strip() == cell for row in rows[1:])
-                for place, cell in enumerate(first)
-            )
+    named = _is_surely_header(first, rows, wanted) or (
+        all(map(looks_like_name, first))
+        and any(
+            # A list of texts may well begin with one that holds the word "label".
+            is_known_name(cell, whole=len(first) == 1) and not _recurs(cell, place, rows)
+            for place, cell in enumerate(first)
         )
     )
     return _Trial(delimiter, rows, named, agreeing / max(1, len([line for line in lines if line.strip()])))
@@ -108,7 +102,7 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
 def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
     """Judges the first row by the names in it or, failing that, by how it differs from those below."""
     first = [cell.strip() for cell in rows[0]]
-    if _is_asked(first, wanted) or _is_pair(first, rows) or _names_several(first, rows):
+    if _is_surely_header(first, rows, wanted):
         return True
     if not all(map(looks_like_name, first)) or not any(first):
         return False
@@ -128,6 +122,16 @@ def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
     return evidence
 
 
+def _is_surely_header(first: Sequence[str], rows: Sequence[Sequence[str]], wanted: Collection[str]) -> bool:
+    """Whether names in the first row decide, whatever else stands in it."""
+    return _is_asked(first, wanted) or _is_pair(first, rows) or _names_several(first, rows)
+
+
+def _recurs(cell: str, place: int, rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a row below the first has this cell at this place, too."""
+    return any(place < len(row) and row[place].strip() == cell for row in rows[1:])
+
+
 def _is_asked(first: Sequence[str], wanted: Collection[str]) -> bool:
     return any(cell in wanted for cell in first)
 
@@ -137,8 +141,7 @@ def _names_several(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
     known = {
         cell.casefold()
         for place, cell in enumerate(first)
-        if is_known_name(cell, whole=True)
-        and not any(row[place].strip() == cell for row in rows[1:] if place < len(row))
+        if is_known_name(cell, whole=True) and not _recurs(cell, place, rows)
     }
     return len(known) >= 2
 
