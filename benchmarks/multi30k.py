@@ -5,8 +5,7 @@ python benchmarks/multi30k.py [--minutes 55] [--epochs 42] [--peer-minutes 20] [
 Ours is trained by train.py with the flags below, and its SavedModel scored on the test file of 2016. The peer has the
 settings of shared/peers/opennmt_tf; it is trained for as many steps as take the time. BLEU is that of sacreBLEU on
 lower-cased text, as the published figure is (41.02, LividWo/Revisit-MMT), and on the text as it stands. With
---lower-case ours learns from lower-cased text, too, as the published model did. The learning rate takes its course over
-the epochs or in the minutes, whichever end first.
+--lower-case ours learns from lower-cased text, too, as the published model did.
 """
 
 import argparse

@@ -222,9 +222,9 @@ class PairTrainingOptions(TokenTrainingOptions):
     epochs: int = 40
     """Passes over the training rows, at most; early stopping may end sooner."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "inverse_sqrt"
-    """Course of the learning rate after warm-up, over all epochs or --minutes; linear and cosine end at zero."""
+    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
     warmup: float = 0.1
-    """Share of all steps, or of --minutes, in which the learning rate rises from zero."""
+    """Share of all steps in which the learning rate rises from zero."""
     label_smoothing: float = 0.1
     """Probability spread evenly over all classes, or the whole vocabulary, in the target."""
     patience: int = 5
@@ -243,6 +243,8 @@ class WritingOptions:
     """Outputs in sight of the beam search that is compiled into the export."""
     length_penalty: float = 0.6
     """Of the beam search: 0 favours short outputs, 1 long ones (Wu et al. 2016, equation 14)."""
+    coverage_penalty: float = 0.0
+    """Of the beam search: above 0, outputs that look at all of the source are preferred (likewise)."""
     copy_unknown: bool = True
     """Put the source's word, or character, that is attended to most in the place of an unknown one."""
     xla: bool = True
@@ -288,9 +290,9 @@ class TextTrainingOptions(TokenTrainingOptions):
     average_epochs: float = 0.5
     """Use the moving average of the weights over about this many epochs, at first fewer; 0 for the last weights."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
-    """Course of the learning rate after warm-up, over all epochs or --minutes; linear and cosine end at zero."""
+    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
     warmup: float = 0.05
-    """Share of all steps, or of --minutes, in which the learning rate rises from zero."""
+    """Share of all steps in which the learning rate rises from zero."""
     samples: int = 1000
     """Texts that are drawn from the finished model and judged; 0: none."""
 

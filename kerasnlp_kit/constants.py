@@ -9,4 +9,5 @@ FIRST_PIECE = 4  # of the vocabularies of generating models
 PAD_TOKEN = ""  # no tokenizer yields an empty token, so PAD cannot be mistaken for a word
 UNK_TOKEN = "[UNK]"
 
+LINEAR, NETWORK = "linear", "network"  # kinds of parts of a model
 MANIFEST = "manifest.json"  # of a model folder: lists its files, each with its SHA-256

@@ -23,6 +23,10 @@ class TrainingDiverged(UserError):
         super().__init__("Training diverged: the model gives no numbers. Lower --learning-rate, or keep --clip-norm.")
 
 
+class GivenUp(KeyboardInterrupt):
+    """Ctrl-C where the first one had asked to keep what there is: nothing is to be kept."""
+
+
 @contextlib.contextmanager
 def about(source: str) -> Iterator[None]:
     """Puts the name of what was read before the message of a UserError that comes from within."""

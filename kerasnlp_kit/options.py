@@ -23,6 +23,7 @@ from kerasnlp_kit.config import (
     option_fields,
     option_names,
 )
+from kerasnlp_kit.constants import NETWORK
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_of
 
@@ -166,12 +167,24 @@ def _earlier(folder: str | None) -> dict[str, Any]:
         raise UserError(f"There is no model folder {folder} to start from (run.json is missing).")
     options = read_config(str(path))
     model = str(options.get("model"))
+    # What auto found, or a mixture, has a network in it, or several.
+    networks = [part for part in _parts(path) if part.get("kind") == NETWORK]
+    if len(networks) == 1 and isinstance(networks[0].get("architecture"), dict):
+        model = str(networks[0].get("model"))
+        options |= networks[0]["architecture"]
     if registry.find(model).kind != "build" or registry.find(model).task != "classification":
         names = ", ".join(spec.name for spec in registry.networks("classification"))
         raise UserError(f"--from {folder}: {model} is no single network to start from; these are: {names}.")
     architecture = {field.name for field in dataclasses.fields(registry.find(model).architecture)}
     shared = architecture | {field.name for field in dataclasses.fields(RunConfig.groups()["text"])} - {"vectors"}
     return {"model": model, **{name: value for name, value in options.items() if name in shared}}
+
+
+def _parts(path: Path) -> list[dict[str, Any]]:
+    """Parts of a model by its run.json; none where it tells none."""
+    content = json.loads(path.read_text(encoding="utf-8"))
+    parts = content.get("parts") if isinstance(content, dict) else None
+    return [part for part in parts if isinstance(part, dict)] if isinstance(parts, list) else []
 
 
 def to_arguments(settings: Mapping[str, Any]) -> list[str]:
@@ -326,6 +339,7 @@ def _pair_rules(config: PairConfig) -> Rules:
     yield "dev_rows", config.training.dev_rows >= 1, "1 or more"
     yield "beam", 1 <= config.writing.beam <= 64, "from 1 to 64"
     yield "length_penalty", config.writing.length_penalty >= 0, "0 or more"
+    yield "coverage_penalty", config.writing.coverage_penalty >= 0, "0 or more"
 
 
 def _architecture_rules(architecture: Any) -> Rules:

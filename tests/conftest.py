@@ -99,7 +99,7 @@ def trained_writer(dates, once, run_in) -> Path:
     What the run said is in output.txt beside models/.
     """
     # With all that a run which is broken off and resumed must put back.
-    options = small_writer(epochs=8, patience=8, batch_tokens=256, accumulate=2, dropout=0.05)
+    options = small_writer(epochs=8, patience=8, batch_tokens=256, accumulate=2, dropout=0.05, xla=True, beam=2)
 
     def make(folder: Path) -> None:
         ran = run_in(folder, "train", dates, *options)

@@ -196,6 +196,8 @@ def test_c_program_draws_like_python(tmp_path_factory, tmp_path, run_in):
     assert texts == kerasnlp_kit.load(folder).generate(prompts, seed=7)
     assert len(set(texts)) == 4
     assert run(program, folder).returncode == 2
+    forgotten = run(program, folder / "saved_model" / "1", "Once upon", "a time")
+    assert forgotten.returncode == 2 and "SEED must be a whole number, not Once upon" in forgotten.stderr
     small = ("--latent=3", "--units=8", "--embedding-dim=8", "--epochs=1", "--samples=0", "--tokenizer=words")
     ran = run_in(tmp_path, "train", "lines.txt", "--model", "text_vae", "--name", "points", *small)
     assert ran.code == 0, ran.err
@@ -231,6 +233,12 @@ def test_python_program_says_what_is_wrong_with_the_folder(tmp_path):
     result = run(sys.executable, EXAMPLES / "python" / "classify.py", tmp_path, "text")
     assert result.returncode == 1
     assert str(tmp_path) in result.stderr
+    assert "Traceback" not in result.stderr
+
+
+def test_python_program_says_that_a_model_is_no_classifier_of_one_label(trained_writer):
+    result = run(sys.executable, EXAMPLES / "python" / "classify.py", trained_writer / "saved_model" / "1", "text")
+    assert result.returncode == 1 and "is no classifier of one label a text" in result.stderr
     assert "Traceback" not in result.stderr
 
 

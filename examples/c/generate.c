@@ -25,9 +25,11 @@ int main(int argc, char **argv) {
     return fprintf(stderr, "usage: generate [--library FILE] SAVED_MODEL_FOLDER SEED TEXT...\n"
                            "       generate [--library FILE] --new COUNT SAVED_MODEL_FOLDER SEED\n"), 2;
   if (fresh) argc -= 2, argv += 2;
+  char *end;
+  int32_t max_tokens = 100, seed = strtol(argv[2], &end, 10), top_k = 0;
+  if (*end || end == argv[2]) return fprintf(stderr, "SEED must be a whole number, not %s\n", argv[2]), 2;
   Model model = load(argv[1]);
   Bytes serving = signature(&model, count ? "sample" : "serving_default");
-  int32_t max_tokens = 100, seed = atoi(argv[2]), top_k = 0;
   float temperature = 1, top_p = 1;
   TF_Tensor *texts = count ? NULL : strings(argv + 3, argc - 3), *answers[2] = {NULL, NULL};
   TF_Tensor *inputs[] = {number(TF_INT32, &seed), number(TF_FLOAT, &temperature), number(TF_INT32, &top_k),

@@ -36,6 +36,9 @@ def main() -> int:
     texts = (
         map(os.fsencode, arguments.texts) if arguments.texts else (line.rstrip(b"\r\n") for line in sys.stdin.buffer)
     )
+    if "label" not in model.signatures["serving_default"].structured_outputs:
+        print(f"classify.py: {arguments.folder} is no classifier of one label a text", file=sys.stderr)
+        return 1
     for label, probability in classify(model, texts):
         sys.stdout.buffer.write(label + f"\t{probability:.6f}\n".encode())
         sys.stdout.buffer.flush()

@@ -68,7 +68,7 @@ class AutoencodingSteps:
 
         (part,), dev = self._run.record["parts"], self._tokens.dev
         with devices.exact():
-            network = build_network(part)
+            network = build_network(part, portable=True)
         memory = MemoryAutoencoder(network, self._tokens.tokenizer, self._longest)
         count = max(1, int((np.minimum(dev.lengths, self._longest) + 1).sum()))
         weight = self._run.config.architecture.kl_weight

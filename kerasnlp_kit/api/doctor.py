@@ -4,6 +4,7 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -60,7 +61,7 @@ def doctor(
     if not sources:
         raise UserError("expected a file or several: the training file first, then dev and test.")
     for place, source in enumerate(sources):
-        if source in sources[:place]:
+        if any(_is_same(source, other) for other in sources[:place]):
             raise UserError(f"{source} is named twice. Name each file of the data set once.")
     if not (text_columns or label_columns or label_separator) and all(map(looks_like_pairs, sources)):
         raise UserError(
@@ -77,6 +78,14 @@ def doctor(
     return Diagnosis(pool.examples, pool.names, tuple(most_serious_first(findings)))
 
 
+def _is_same(one: str, other: str) -> bool:
+    """Whether two names are of one file."""
+    try:
+        return one == other or Path(one).samefile(other)
+    except (OSError, ValueError):  # no files here: addresses, standard input, mistyped names
+        return False
+
+
 def out_of_fold_probabilities(texts: Sequence[str], labels: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:
     """Returns float64 (rows, classes): each row's probabilities by a model that has seen neither it nor an equal text.
 
@@ -90,7 +99,7 @@ def out_of_fold_probabilities(texts: Sequence[str], labels: np.ndarray, classes:
         classes: Their number.
         seed: Of the folds.
     """
-    from kerasnlp_kit.evaluation.decision import fit_scales
+    from kerasnlp_kit.evaluation.scales import fit_scales
 
     labels = np.asarray(labels, np.int64)
     matrix = _features(texts).matrix(_counts(texts))
@@ -159,10 +168,10 @@ def _folds(keys: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
 
 def _likely_wrong(pool: Pool, copies: Copies, seed: int) -> list[Finding]:
     """Confident learning on all rows with labels, of the classes that have a distinct text for each fold."""
-    rows = np.flatnonzero((pool.labels >= 0) & ~copies.blank)
+    rows = _some(np.flatnonzero((pool.labels >= 0) & ~copies.blank), seed)
     pairs = np.unique(np.stack([pool.labels[rows], copies.plain[rows]]), axis=1)
     judged = np.flatnonzero(np.bincount(pairs[0], minlength=len(pool.label_names)) >= _FOLDS)
-    rows = _some(rows[np.isin(pool.labels[rows], judged)], seed)
+    rows = rows[np.isin(pool.labels[rows], judged)]
     if len(np.unique(pool.labels[rows])) < 2:
         return []
     labels = np.searchsorted(judged, pool.labels[rows])

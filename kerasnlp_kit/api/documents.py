@@ -14,11 +14,12 @@ import numpy as np
 import kerasnlp_kit
 from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.config import BaseConfig, RunConfig
+from kerasnlp_kit.constants import LINEAR, NETWORK
 from kerasnlp_kit.data.source import shown_name
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics
 from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
 from kerasnlp_kit.evaluation.terminal import fit, printable
-from kerasnlp_kit.export.folder import FORMAT, LINEAR, NETWORK
+from kerasnlp_kit.export.folder import FORMAT
 from kerasnlp_kit.registry import ModelSpec
 
 if TYPE_CHECKING:

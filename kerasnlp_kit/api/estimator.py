@@ -29,7 +29,7 @@ _NOT_OPTIONS = {
     "model": "the parameter model",
     "preset": "the parameter preset",
     "seed": "the parameter random_state",
-    **dict.fromkeys(("train", "text_column", "label_column"), "X and y"),
+    **dict.fromkeys(("train", "text_column", "label_column", "label_separator"), "X and y"),
     **dict.fromkeys(("name", "models", "overwrite", "new_version"), "the method save"),
 }
 
@@ -96,7 +96,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         folder = Path(tempfile.mkdtemp(prefix="kerasnlp_kit-"))
         weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
         path = folder / "data.parquet"
-        pq.write_table(pa.table({"text": pa.array(texts, pa.string()), "label": cells}), path)
+        pq.write_table(pa.table({"text": pa.array(map(_storable, texts), pa.string()), "label": cells}), path)
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
         config, _ = parse_run([str(path), *to_arguments(given)], "TextClassifier")
         assert isinstance(config, RunConfig)
@@ -167,6 +167,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
+
+
+def _storable(text: str) -> str:
+    """As `predict` reads it: half of a surrogate pair is no character. And a file of texts holds no NUL."""
+    from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
+    return to_bytes(text).decode().replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def _labels(y: Any) -> np.ndarray:

@@ -11,13 +11,15 @@ import pyarrow as pa
 from kerasnlp_kit.api.documents import how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.preparation import Say
-from kerasnlp_kit.api.scoring import Metrics, Scores, report_fields, report_gold, score
+from kerasnlp_kit.api.scoring import Metrics, Scores, characters, learning_curve, report_fields, report_gold, score
+from kerasnlp_kit.constants import LINEAR, NETWORK
 from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
+from kerasnlp_kit.data.label_sets import joined_names, separator_for
 from kerasnlp_kit.data.table import read_table
 from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import BASELINE, LINEAR, ModelFolder
+from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 
 _PIECE_ROWS = 10_000
 PREDICTED: tuple[str, ...] = ("predicted_label", "probability")
@@ -33,22 +35,19 @@ class Evaluation:
         examples: the rows.
         probabilities: float32 (rows, classes).
         model: the loaded model.
+        notes: what the user should hear.
     """
 
     scores: Scores
     examples: Examples
     probabilities: np.ndarray
     model: LoadedModel
+    notes: tuple[str, ...]
 
     @property
     def data(self) -> str:
         """What was evaluated on."""
         return self.examples.source
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should hear."""
-        return self.examples.notes
 
     def how_to_load(self) -> str:
         """Python that loads the model."""
@@ -61,10 +60,14 @@ class Evaluation:
 
     def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes text, label, predicted_label and probability of each row, and whether the model abstains if it may."""
+        examples, separator, gold = self.examples, label_separator_of(self.model), None
+        if examples.targets is not None:  # joined as the predicted ones are
+            gold = joined_names(examples.targets, examples.label_names, separator)
+        cells = predicted_cells(self.model, self.probabilities)
         rows = {
-            "text": self.examples.texts.array,
-            "label": self.examples.gold(),
-            **dict(zip(predicted_names(self.model), predicted_cells(self.model, self.probabilities), strict=True)),
+            "text": examples.texts.array,
+            "label": examples.gold() if gold is None else gold,
+            **dict(zip(predicted_names(self.model), cells, strict=True)),
         }
         write_table(path, rows, spreadsheet_safe=spreadsheet_safe)
 
@@ -82,9 +85,19 @@ class Evaluation:
             texts=self.examples.texts if texts else None,
             warnings=self.examples.notes,
             thresholds=self.model.thresholds,
+            measured="These texts",
+            **self._lengths(),
+            **learning_curve(run),
             **report_fields(self.scores),
         )
         write_report(path, data)
+
+    def _lengths(self) -> dict[str, Any]:
+        """What `ReportData` takes of the lengths of the texts."""
+        read = [part["sizes"]["max_length"] for part in self.model.run["parts"] if part["kind"] == NETWORK]
+        if not read:
+            return {"lengths": characters(self.examples), "length_unit": "characters"}
+        return {"lengths": self.model.files.tokenizer().encode(self.examples.texts).lengths, "max_length": max(read)}
 
 
 def evaluate(
@@ -110,7 +123,7 @@ def evaluate(
         UserError: the folder or the file is not as it should be; the file has no labels; texts out of scope for a
             model that may give a text none of its labels.
     """
-    model = LoadedModel(folder)
+    model = LoadedModel(folder, files=(data, out_of_scope))
     if model.multi_label and out_of_scope is not None:
         raise UserError("--out-of-scope needs one label a row; this model may give a text none of its labels.")
     examples = read_examples(
@@ -122,8 +135,7 @@ def evaluate(
         preferred=_columns(model.run),
         preferred_labels=model.labels,
     )
-    probabilities = model.predict_proba(examples.texts)
-    outside = None
+    others = None
     if out_of_scope is not None:
         others = read_examples(
             out_of_scope,
@@ -132,7 +144,7 @@ def evaluate(
             text_separator=model.run["data"]["text_separator"],
             preferred=_columns(model.run),
         )
-        outside = model.predict_proba(others.texts)
+    probabilities = model.predict_proba(examples.texts)
     scores = score(
         examples,
         probabilities,
@@ -142,9 +154,10 @@ def evaluate(
         min_precision=model.run["options"].get("min_precision"),
         baseline=_baseline_scores(model, examples),
         baseline_thresholds=model.run["decision"].get("baseline_thresholds"),
-        outside=outside,
+        outside=None if others is None else model.predict_proba(others.texts),
     )
-    return Evaluation(scores, examples, probabilities, model)
+    notes = (*examples.notes, *(() if others is None else others.notes))
+    return Evaluation(scores, examples, probabilities, model, notes)
 
 
 def _baseline_scores(model: LoadedModel, examples: Examples) -> np.ndarray | None:
@@ -182,7 +195,7 @@ def label_file(
         Number of rows.
     """
     require_table_name(output, data)
-    model = LoadedModel(folder)
+    model = LoadedModel(folder, files=(data,))
     trained = _columns(model.run).text
     table = read_table(data, wanted=text_columns or trained)
     known = all(name in table.columns for name in trained)
@@ -200,6 +213,11 @@ def label_file(
     return len(table)
 
 
+def label_separator_of(model: LoadedModel) -> str:
+    """What stands between labels: as in the training file, or what none of them holds."""
+    return model.run["data"]["columns"].get("label_separator") or separator_for(model.labels)
+
+
 def predicted_names(model: LoadedModel) -> tuple[str, ...]:
     """Names of the columns that `predicted_cells` gives."""
     return PREDICTED if model.multi_label or model.thresholds is None else (*PREDICTED, ABSTAIN)
@@ -208,10 +226,10 @@ def predicted_names(model: LoadedModel) -> tuple[str, ...]:
 def predicted_cells(model: LoadedModel, probabilities: np.ndarray) -> tuple[pa.ChunkedArray, ...]:
     """Label, probability and abstention as columns of texts.
 
-    Several labels of a row, and their probabilities, are joined by what stands between labels in the training file, or
-    by "|". A piece at a time, as Python's strings weigh several times as much.
+    Several labels of a row, and their probabilities, are joined by `label_separator_of`. A piece at a time, as
+    Python's strings weigh several times as much.
     """
-    separator = model.run["data"]["columns"].get("label_separator") or "|"
+    separator = label_separator_of(model)
     pieces = []
     for start in range(0, len(probabilities), _PIECE_ROWS):
         piece = probabilities[start : start + _PIECE_ROWS]

@@ -9,7 +9,7 @@ import numpy as np
 from kerasnlp_kit.api.preparation import Prepared
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import RunConfig, TrainingOptions
-from kerasnlp_kit.evaluation.decision import fit_scales, fit_scales_binary
+from kerasnlp_kit.evaluation.scales import fit_scales, fit_scales_binary
 
 
 @dataclass
@@ -66,8 +66,13 @@ def stack(prepared: Prepared, scores: Sequence[np.ndarray]) -> tuple[np.ndarray,
         the latter by more than 1 (Akaike 1974, "A New Look at the Statistical Model Identification").
     """
     labels = prepared.dev.labels
-    fit_weights = fit_scales_binary if prepared.multi_label else fit_scales
-    weights = fit_weights(scores, labels)
+    if prepared.multi_label:
+        # Of a label that all training rows have, or none, the scores say nothing, and that with much force.
+        told = prepared.train.labels.any(axis=0) & ~prepared.train.labels.all(axis=0)
+        some = told if told.any() else slice(None)
+        weights = fit_scales_binary([one[:, some] for one in scores], labels[:, some])
+    else:
+        weights = fit_scales(scores, labels)
     joined = np.sum([weight * np.asarray(one, "float64") for weight, one in zip(weights, scores, strict=True)], axis=0)
     if prepared.multi_label:
         return weights, float((np.logaddexp(0, joined) - labels * joined).sum())

@@ -15,11 +15,12 @@ from kerasnlp_kit.api.network_fitting import fit_network, seconds_an_epoch
 from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import RunConfig, TrainingOptions
-from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.constants import LINEAR, NETWORK
+from kerasnlp_kit.errors import GivenUp, TrainingDiverged, UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval
 from kerasnlp_kit.evaluation.ladder import Rung
 from kerasnlp_kit.evaluation.multilabel import micro_f1_interval
-from kerasnlp_kit.export.folder import LINEAR, NETWORK
+from kerasnlp_kit.training import devices
 
 EXPORT_SECONDS = 20.0  # export, proof and report
 LEAST_SECONDS = 10.0  # to begin another rung
@@ -55,45 +56,43 @@ def climb(
     end = begin + 60 * run.config.architecture.minutes - EXPORT_SECONDS
     tried: list[tuple[Mixture, Rung]] = []
     fitted: list[Fitted] = []
+    diverged = False
     # In run.json, so that a resumed run does the same.
     plan: dict[str, Any] = run.record.setdefault("ladder", {"epochs": {}})
     for spec in specs:
-        if spec.kind == "rules":
-            path = run.places.work.path / "weights" / f"{spec.name}.npz"
-            part = fit_linear(run, prepared, spec.name, spec.architecture(), path)
-            # To solve it once more on all rows, and to prove a large one.
-            end -= part.record["training"]["chosen_seconds"]
-        else:
-            tokens = tokenize()
-            architecture, options = rung_options(run, spec)
-            if spec.name not in plan["epochs"]:
-                left = end - time.perf_counter()
-                plan["epochs"][spec.name] = _affordable(run, prepared, tokens, spec, architecture, options, left)
-                run.write_record()
-            if not (epochs := plan["epochs"][spec.name]):
+        try:
+            part = _fit_rung(run, prepared, tokenize, spec, plan, end)
+            if part is None:
                 continue
-            options = dataclasses.replace(options, epochs=epochs, patience=max(3, round(PATIENCE * epochs)))
-            part = fit_network(run, prepared, tokens, spec.name, architecture, options)
-        if not part.sound:
-            run.say(f"{spec.name}: left out; its training diverged")
-            continue
-        fitted.append(part)
-        for parts in _together(fitted):
-            mixture = mix(prepared, parts, calibrate=run.config.decision.calibrate)
-            rung = _rung(run, prepared, mixture)
-            tried.append((mixture, rung))
-            low, high = rung.accuracy_interval
-            run.say(
-                f"{rung.model}: dev {rung.accuracy:.4f} [{low:.4f}, {high:.4f}], log loss {rung.log_loss:.4f}, "
-                f"{rung.seconds:.0f} s"
-            )
+            if spec.kind == "rules":
+                # To solve it once more on all rows, and to prove a large one.
+                end -= part.record["training"]["chosen_seconds"]
+            if part.sound:
+                fitted.append(part)
+                _try_mixtures(run, prepared, fitted, tried)
+            else:
+                diverged = True
+                run.say(f"{spec.name}: left out; its training diverged")
+        except GivenUp:
+            raise
+        except KeyboardInterrupt:
+            # Whoever stopped a network before was told that another Ctrl-C gives up.
+            if not tried or any(part.interrupted for part in fitted):
+                raise
+            run.say("\nStopping: the best so far is exported (Ctrl-C again: give up)")
+            # A resumed run must not climb on.
+            plan["epochs"] = {one.name: 0 for one in specs if one.kind != "rules"} | plan["epochs"]
+            run.write_record()
+            break
         if part.interrupted:
             break
     if not tried:
+        if diverged:
+            raise TrainingDiverged
         raise UserError("--minutes is too short for any of the --rungs; ngram_linear needs the least.")
     # Not by accuracy: of some hundred dev rows it is mostly chance, and a mixture is rightly taken more often. And not
     # a network alone where there is a linear model: of several networks, the luckiest on dev would win.
-    with_linear = [mixture for mixture, _ in tried if any(part.record["kind"] == LINEAR for part in mixture.parts)]
+    with_linear = [mixture for mixture, _ in tried if mixture.linear]
     best = min(with_linear or [mixture for mixture, _ in tried], key=lambda mixture: mixture.misfit)
     table = [dataclasses.replace(rung, chosen=mixture is best) for mixture, rung in tried]
     if "repeat" not in plan:
@@ -101,6 +100,44 @@ def climb(
         plan["repeat"] = _repeated(prepared, best, end - time.perf_counter()) if again else []
         run.write_record()
     return best, table, plan["repeat"]
+
+
+def _fit_rung(
+    run: Run[RunConfig],
+    prepared: Prepared,
+    tokenize: Callable[[], Tokens],
+    spec: registry.ModelSpec,
+    plan: dict[str, Any],
+    end: float,
+) -> Fitted | None:
+    """Fits one model, if there is time for it until ``end``; ``plan`` says, or is told, for how many epochs."""
+    if spec.kind == "rules":
+        path = run.places.work.path / "weights" / f"{spec.name}.npz"
+        return fit_linear(run, prepared, spec.name, spec.architecture(), path)
+    architecture, options = rung_options(run, spec)
+    if spec.name not in plan["epochs"]:
+        left = end - time.perf_counter()
+        plan["epochs"][spec.name] = _affordable(run, prepared, tokenize, spec, architecture, options, left)
+        run.write_record()
+    if not (epochs := plan["epochs"][spec.name]):
+        return None
+    options = dataclasses.replace(options, epochs=epochs, patience=max(3, round(PATIENCE * epochs)))
+    return fit_network(run, prepared, tokenize(), spec.name, architecture, options)
+
+
+def _try_mixtures(
+    run: Run[RunConfig], prepared: Prepared, fitted: list[Fitted], tried: list[tuple[Mixture, Rung]]
+) -> None:
+    """Adds to ``tried`` what the last one of ``fitted`` comes to, alone and with others."""
+    for parts in _together(fitted):
+        mixture = mix(prepared, parts, calibrate=run.config.decision.calibrate)
+        rung = _rung(run, prepared, mixture)
+        tried.append((mixture, rung))
+        low, high = rung.accuracy_interval
+        run.say(
+            f"{rung.model}: dev {rung.accuracy:.4f} [{low:.4f}, {high:.4f}], log loss {rung.log_loss:.4f}, "
+            f"{rung.seconds:.0f} s"
+        )
 
 
 def _together(fitted: list[Fitted]) -> list[list[Fitted]]:
@@ -125,6 +162,8 @@ def rungs(run: Run[RunConfig]) -> list[registry.ModelSpec]:
     Raises:
         UserError: a rung that is no model, no rung at all, options that the rungs set for themselves.
     """
+    if run.config.start.freeze:
+        raise UserError("--freeze names layers of one network: leave out --model auto, or name that network.")
     if run.earlier:
         raise UserError("--from fills the layers of one network: leave out --model auto, or name that network.")
     standard, training = TrainingOptions(), run.config.training
@@ -151,7 +190,7 @@ def rungs(run: Run[RunConfig]) -> list[registry.ModelSpec]:
 def _affordable(
     run: Run[RunConfig],
     prepared: Prepared,
-    tokens: Tokens,
+    tokenize: Callable[[], Tokens],
     spec: registry.ModelSpec,
     architecture: Any,
     options: TrainingOptions,
@@ -162,7 +201,7 @@ def _affordable(
         run.say(f"{spec.name}: no time left")
         return 0
     begin = time.perf_counter()
-    seconds = seconds_an_epoch(run, prepared, tokens, spec.name, architecture, options)
+    seconds = seconds_an_epoch(run, prepared, tokenize(), spec.name, architecture, options)
     left -= time.perf_counter() - begin
     epochs = int(min(options.epochs, left / max(seconds, 1e-9)))  # what is left may be infinite
     if epochs < LEAST_SHARE * options.epochs:
@@ -219,12 +258,15 @@ def _latency(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> float
 
     decision = {"multi_label": prepared.multi_label, "thresholds": None}
     record = {"parts": [part.record for part in mixture.parts], "decision": decision}
-    graph = classifier_graph(run.places.work, record, prepared.label_names)  # kept: its function does not keep it alive
-    classify = graph.classify.get_concrete_function()
+    with devices.exact():
+        # Kept: its function does not keep it alive.
+        graph = classifier_graph(run.places.work, record, prepared.label_names)
+        classify = graph.classify.get_concrete_function()
     texts = [tf.constant([text]) for text in prepared.dev.examples.texts[:TIMED_TEXTS]]
     times = []
-    for text in [texts[0], *texts]:  # the first one also prepares the graph
-        begin = time.perf_counter()
-        classify(text)
-        times.append(time.perf_counter() - begin)
+    with devices.exact():  # and not by a GPU, for which TensorFlow has no deterministic product of sparse matrices
+        for text in [texts[0], *texts]:  # the first one also prepares the graph
+            begin = time.perf_counter()
+            classify(text)
+            times.append(time.perf_counter() - begin)
     return 1e3 * float(np.median(times[1:]))

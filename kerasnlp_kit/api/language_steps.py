@@ -53,7 +53,7 @@ class LanguageSteps:
 
         (part,) = self._run.record["parts"]
         with devices.exact():
-            network = build_network(part)
+            network = build_network(part, portable=True)
         tokens = self._tokens
         memory = MemoryLanguage(network, tokens.tokenizer, tokens.sizes.context)
         count = int((tokens.dev.lengths + 1).sum())

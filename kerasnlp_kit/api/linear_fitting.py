@@ -13,9 +13,9 @@ from kerasnlp_kit.api.fitted import Fitted, row_weights, stack
 from kerasnlp_kit.api.preparation import Prepared
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.constants import LINEAR
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import fit
-from kerasnlp_kit.export.folder import LINEAR
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.linear import LinearModel, NgramFeatures

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasnlp_kit.data.source import require_source
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
 
@@ -27,6 +28,8 @@ class LoadedFolder:
 
     Args:
         folder: models/NAME; every file is compared with its manifest first.
+        files: that the model is to be asked about, or None: a missing one is told before TensorFlow is imported, for
+            seconds.
 
     Attributes:
         folder: the path.
@@ -34,13 +37,14 @@ class LoadedFolder:
         run: content of run.json.
 
     Raises:
-        UserError: there is no such folder, a file is missing, or it was changed; the model is for another task.
+        UserError: there is no such folder, a file is missing, or it was changed; the model is for another task; one of
+            ``files`` is missing.
     """
 
     task: str
     does: str
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
+    def __init__(self, folder: str | os.PathLike[str], *, files: Iterable[str | os.PathLike[str] | None] = ()) -> None:
         from kerasnlp_kit.training.devices import quiet_start
 
         self.folder = Path(folder)
@@ -52,6 +56,9 @@ class LoadedFolder:
         if not self.run["parts"] or not all(isinstance(part, dict) for part in self.run["parts"]):
             raise UserError(f"{self.files.path / 'run.json'} must name the model's parts; train the model again.")
         self.saved_model = self.files.saved_model()
+        for file in files:
+            if file is not None:
+                require_source(os.fspath(file))
         quiet_start()
         import tensorflow as tf
 
@@ -79,8 +86,8 @@ class LoadedModel(LoadedFolder):
     task = "classification"
     does = "labels texts"
 
-    def __init__(self, folder: str | os.PathLike[str]) -> None:
-        super().__init__(folder)
+    def __init__(self, folder: str | os.PathLike[str], *, files: Iterable[str | os.PathLike[str] | None] = ()) -> None:
+        super().__init__(folder, files=files)
         import tensorflow as tf
 
         self.labels = tuple(self.files.labels())

@@ -74,10 +74,8 @@ class MemoryAutoencoder:
         texts: list[str] = []
         with devices.exact():
             for begin in range(0, len(inputs), BATCH):
-                rows = inputs[begin : begin + BATCH]
-                filled = np.pad(rows, [(0, min(BATCH, len(inputs)) - len(rows)), (0, 0)])  # no further shape to compile
-                tokens = np.asarray(writer.predict_on_batch(filled)["tokens"])[: len(rows), 0]
-                texts += self.tokenizer.decode(without_ends(tokens))
+                answers = writer.answers(inputs[begin : begin + BATCH], min(BATCH, len(inputs)))
+                texts += self.tokenizer.decode(without_ends(np.asarray(answers["tokens"])[:, 0]))
         return texts
 
 

@@ -9,11 +9,11 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasnlp_kit.constants import BOS, PAD, UNK
+from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.decoding.protocol import Limits
 from kerasnlp_kit.export.verify_seq2seq import NEAR, Memory
 from kerasnlp_kit.tasks.any_shape import COMPILED_WIDTH
-from kerasnlp_kit.tasks.seq2seq import Search, Writer, joined
+from kerasnlp_kit.tasks.seq2seq import Search, TargetScorer, Writer, joined
 from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.pieces import clean, continued, without_ends
 from kerasnlp_kit.text.token_ids import TokenIds
@@ -43,10 +43,10 @@ class MemoryWriter:
         return self._texts(self._greedy, ids, texts, rows, "log_probabilities")
 
     def beam(
-        self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, size: int, length_penalty: float
+        self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, **options: Any
     ) -> tuple[list[str], np.ndarray]:
-        """Texts, row by row, and scores (rows, size) of the beam search."""
-        search = functools.partial(self.search.beam, size=size, length_penalty=length_penalty)
+        """Texts, row by row, and scores (rows, size) of the beam search; ``options`` as in `decoding.beam.beam`."""
+        search = functools.partial(self.search.beam, **options)
         return self._texts(Writer(self.network, search), ids, texts, rows, "scores")
 
     def sample(
@@ -55,6 +55,17 @@ class MemoryWriter:
         """Texts and log-probabilities, drawn from the whole vocabulary."""
         search = functools.partial(self.search.sample, seed=seed, temperature=1.0, top_k=0, top_p=1.0)
         return self._texts(Writer(self.network, search), ids, texts, rows, "log_probabilities")
+
+    def score(self, ids: TokenIds, rows: np.ndarray, targets: Sequence[str]) -> np.ndarray:
+        """Log-probabilities of targets for some rows, float (rows,), in one batch."""
+        given = self.target.encode(targets)
+        read = self._padded(given, np.arange(len(rows)))
+        ones = np.ones((len(rows), 1), "int32")
+        before, after = np.hstack([ones * BOS, read]), np.hstack([read, ones * PAD])
+        after[np.arange(len(rows)), given.lengths] = EOS
+        with devices.exact():
+            inputs = {"source": self._padded(ids, rows), "target": before, "after": after}
+            return np.asarray(TargetScorer(self.network).predict_on_batch(inputs), "float64")
 
     def prefix(self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, prefixes: Sequence[str]) -> list[str]:
         """Texts of some rows that begin with these prefixes."""
@@ -82,13 +93,14 @@ class MemoryWriter:
         return names[0], names[1], np.asarray(keras.ops.convert_to_numpy(weights))[0, : len(tokens)]
 
     def memory(self, ids: TokenIds, texts: Sequence[bytes], some: int, saved_model: Path, **options: Any) -> Memory:
-        """For the proof: ``options`` are ``size`` and ``length_penalty`` of the beam search, and ``seed``."""
+        """For the proof: ``options`` are those of the beam search, and ``seed``."""
         seed = options.pop("seed")
         return Memory(
             greedy=lambda rows: self.greedy(ids, texts, rows),
             beam=lambda rows: self.beam(ids, texts, rows, **options),
             sample=lambda rows: self.sample(ids, texts, rows, seed),
             prefix=lambda rows, prefixes: self.prefix(ids, texts, rows, prefixes),
+            score=lambda rows, targets: self.score(ids, rows, targets),
             as_probable=self._as_probable(ids, texts, saved_model),
             ids=self._padded(ids, np.arange(some)),
         )
@@ -99,7 +111,12 @@ class MemoryWriter:
 
         def check(row: int, text: str) -> bool:
             source = self._padded(ids, np.array([row]))
-            (tokens,) = loaded().signatures["ids"](ids=tf.constant(source))["tokens"].numpy()
+            (alone,) = loaded().signatures["ids"](ids=tf.constant(source))["tokens"].numpy()
+            # In a batch of its own rounding may put ours first again: then by what the text itself is read as.
+            read = np.append(self.target.encode([text]).row(0), EOS).astype("int32")
+            return any(is_near(row, text, source, tokens) for tokens in (alone, read))
+
+        def is_near(row: int, text: str, source: np.ndarray, tokens: np.ndarray) -> bool:
             written = without_ends(tokens[None])
             before = np.concatenate([[BOS], tokens[:-1]]).astype("int32")[None]
             with devices.exact():

@@ -8,6 +8,7 @@ import numpy as np
 
 from kerasnlp_kit.api.fitted import Fitted, dev_measure, stack
 from kerasnlp_kit.api.preparation import Prepared
+from kerasnlp_kit.constants import LINEAR, NETWORK
 from kerasnlp_kit.errors import TrainingDiverged
 
 
@@ -36,6 +37,21 @@ class Mixture:
     def name(self) -> str:
         """Names of the parts."""
         return " + ".join(part.name for part in self.parts)
+
+    @property
+    def networks(self) -> list[Fitted]:
+        """The parts that are networks."""
+        return [part for part in self.parts if part.record["kind"] == NETWORK]
+
+    @property
+    def linear(self) -> list[Fitted]:
+        """The part that is a linear model, if there is one."""
+        return [part for part in self.parts if part.record["kind"] == LINEAR]
+
+    @property
+    def is_linear(self) -> bool:
+        """Whether it is a linear model alone, as the one that others are set beside."""
+        return not self.networks
 
     @property
     def dev_scores(self) -> np.ndarray:

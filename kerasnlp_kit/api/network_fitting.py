@@ -15,8 +15,9 @@ from kerasnlp_kit.api.fitted import Fitted, row_weights
 from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import RunConfig, TrainingOptions
+from kerasnlp_kit.constants import NETWORK
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import CHECKPOINTS, NETWORK, build_network
+from kerasnlp_kit.export.folder import CHECKPOINTS, build_network
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
 
@@ -44,20 +45,13 @@ def fit_network(
     record: dict[str, Any] = {
         "name": model,
         "kind": NETWORK,
-        "model": model,
-        "architecture": dataclasses.asdict(architecture),
-        "sizes": dataclasses.asdict(tokens.sizes),
+        **_layers(model, architecture, tokens),
         "widths": list(tokens.widths),
         "scale": 1.0,
     }
-    vectors = None
-    # Also on a resume: a run that was killed before its first checkpoint begins with them again.
-    if run.config.text.vectors:
-        vectors = start.load_vectors(run.config.text.vectors, tokens, run.say)
-        record["architecture"]["embedding_dim"] = vectors[0].shape[1]
-        if "embedding_dim" in run.record["options"]:  # which auto has not
-            # A model that starts from this one reads the options.
-            run.record["options"]["embedding_dim"] = vectors[0].shape[1]
+    if tokens.vectors and "embedding_dim" in run.record["options"]:  # which auto has not
+        # A model that starts from this one reads the options.
+        run.record["options"]["embedding_dim"] = record["architecture"]["embedding_dim"]
     if not run.resume:
         run.write_record()
     scope, device_count = devices.distribution(run.config.device.devices)
@@ -67,7 +61,7 @@ def fit_network(
         if not len(batches):
             raise UserError(f"There are fewer {part} rows than the {device_count} devices that share a batch.")
     with scope:
-        network, frozen = _network(run, prepared, record, options, vectors)
+        network, frozen = _network(run, prepared, record, options, tokens)
         parameters = network.count_params()
         device = devices.describe_device(device_count) + f", {run.config.device.backend}"
         for line in network_lines(tokens, model, parameters, device):
@@ -81,7 +75,7 @@ def fit_network(
         values = network.get_weights()
     # By a copy as it is exported: several devices would each answer every batch, and 16 bits round.
     with devices.exact():
-        exported = build_network(record)
+        exported = build_network(record, portable=True)
         exported.set_weights(values)
     dev_scores = predict(exported, tokens.dev, tokens.widths)
     record["training"] = {
@@ -108,18 +102,14 @@ def seconds_an_epoch(
     from kerasnlp_kit.training.loop import compile_model
     from kerasnlp_kit.training.optimization import make_optimizer
 
-    record = {
-        "model": model,
-        "architecture": dataclasses.asdict(architecture),
-        "sizes": dataclasses.asdict(tokens.sizes),
-    }
+    record = _layers(model, architecture, tokens)
     scope, device_count = devices.distribution(run.config.device.devices)
     batches = _batches(run, tokens.train, prepared.train.labels, tokens, options, device_count)
     plan = batches.plan(0)
     widths = [width for width, _ in plan]
     total = 0.0
     with scope:
-        network, _ = _network(run, prepared, record, options, None)
+        network, _ = _network(run, prepared, record, options, tokens)
         loss, metric = _loss_and_metric(prepared, options)
         compile_model(network, make_optimizer(options, 1), loss, metric, options)
         for width in sorted(set(widths)):
@@ -149,13 +139,15 @@ def refit_network(run: Run[RunConfig], prepared: Prepared, tokens: Tokens, fitte
     labels = np.concatenate([prepared.train.labels, prepared.dev.labels])
     scope, device_count = devices.distribution(run.config.device.devices)
     batches = _batches(run, ids, labels, tokens, options, device_count)
-    vectors = start.load_vectors(run.config.text.vectors, tokens, run.say) if run.config.text.vectors else None
     states = run.places.work.path / CHECKPOINTS / f"{fitted.name}-{REFIT}"
     run.say(f"{fitted.name}: once more, on training and dev rows, {epochs} epochs")
     with scope:
-        network, _ = _network(run, prepared, record, options, vectors)
+        network, _ = _network(run, prepared, record, options, tokens)
         outcome = _train(run, prepared, network, batches, None, options, states, until=epochs)
         if outcome.interrupted:
+            return False
+        if not all(np.isfinite(value).all() for value in network.get_weights()):
+            run.say(f"{fitted.name}: diverged; the weights from the training rows stay")
             return False
         save_weights(network, run.places.work.weights(record))
     record["training"]["refit_seconds"] = round(outcome.seconds, 1)
@@ -170,6 +162,14 @@ def predict(network: Any, ids: TokenIds, widths: tuple[int, ...]) -> np.ndarray:
     plan = Batches(ids, np.zeros(len(ids), "int32"), EVALUATION_BATCH, widths).plan(0)
     with devices.exact():
         return predict_logits(network, ids, plan)
+
+
+def _layers(model: str, architecture: Any, tokens: Tokens) -> dict[str, Any]:
+    """What a network is built by; word vectors that are given say how many dimensions they have."""
+    values = dataclasses.asdict(architecture)
+    if tokens.vectors:
+        values["embedding_dim"] = tokens.vectors[0].shape[1]
+    return {"model": model, "architecture": values, "sizes": dataclasses.asdict(tokens.sizes)}
 
 
 def _batches(
@@ -193,16 +193,16 @@ def _network(
     prepared: Prepared,
     record: Mapping[str, Any],
     options: TrainingOptions,
-    vectors: tuple[np.ndarray, np.ndarray] | None,
+    tokens: Tokens,
 ) -> tuple[Any, list[str]]:
     """A network as it is before the first step, and the names of its frozen layers."""
-    devices.seed_everything(options.seed)
+    devices.seed_everything(options.seed, jit=options.jit)
     with devices.precision(options.mixed_precision):
         network = build_network(record)
     if run.earlier:
         start.put_earlier_weights(network, prepared.label_names, run.earlier, run.say)
-    if vectors:
-        start.put_vectors(network, *vectors)
+    if tokens.vectors:
+        start.put_vectors(network, *tokens.vectors)
     return network, start.freeze(network, run.config.start.freeze)
 
 

@@ -57,8 +57,9 @@ class PairEvaluation:
     @property
     def notes(self) -> tuple[str, ...]:
         """What the user should hear."""
-        note = self.rows.note()
-        return (*self.pairs.notes, note) if note else self.pairs.notes
+        notes = [*self.pairs.notes, *filter(None, [self.rows.note()])]
+        beyond = self.model.beyond(self.rows.sources, [target for some in self.rows.references for target in some])
+        return (*notes, *beyond)
 
     def how_to_load(self) -> str:
         """Python that loads the model."""
@@ -132,7 +133,7 @@ def evaluate_writer(
     Raises:
         UserError: the folder or a file is not as it should be.
     """
-    model = LoadedWriter(folder)
+    model = LoadedWriter(folder, files=(data, nearest))
     preferred = _columns(model.run)
     pairs = read_pairs(data, source_column, target_column, preferred=preferred)
     neighbours = None
@@ -172,7 +173,7 @@ def write_file(
         Number of rows.
     """
     require_table_name(output, data)
-    model = LoadedWriter(folder)
+    model = LoadedWriter(folder, files=(data,))
     trained = _columns(model.run).source
     table = read_table(data, wanted=[source_column or trained])
     known = trained in table.columns
@@ -180,6 +181,8 @@ def write_file(
     if source_column is None and not known:
         say(other_columns_note(table.source, [trained], [column], "--source-column"))
     sources = texts_of(table, [column])
+    for note in model.beyond(sources):
+        say(f"note: {note}")
     written, totals = model.write(sources, **options)
     columns = {name: table.data.column(name) for name in table.columns}
     names = free_names(PREDICTED, table.columns)

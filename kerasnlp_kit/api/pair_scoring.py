@@ -4,6 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
+from kerasnlp_kit.constants import UNK
 from kerasnlp_kit.data.pairs import Pairs
 from kerasnlp_kit.evaluation.generation import GenerationMetrics, score_generation
 from kerasnlp_kit.evaluation.generation_baselines import (
@@ -15,6 +18,7 @@ from kerasnlp_kit.evaluation.generation_baselines import (
 
 COPY = "copying the source"
 NEAREST = "the nearest training row"
+MANY_UNKNOWN = 0.01  # share of the tokens of targets, from which on it is told
 
 
 @dataclass(frozen=True)
@@ -37,6 +41,11 @@ class GroupedPairs:
             return None
         return f"{self.rows:,} rows with {len(self.sources):,} different sources: any target of a source is right"
 
+    def take(self, places: np.ndarray) -> "GroupedPairs":
+        """Some of the sources, by their places, with all their targets."""
+        sources, references = ([side[place] for place in places] for side in (self.sources, self.references))
+        return GroupedPairs(sources, references, sum(map(len, references)))
+
 
 def grouped(pairs: Pairs) -> GroupedPairs:
     """Rows of equal sources together."""
@@ -44,6 +53,30 @@ def grouped(pairs: Pairs) -> GroupedPairs:
     for source, target in zip(pairs.sources, pairs.targets, strict=True):
         targets.setdefault(source, {})[target] = None
     return GroupedPairs(list(targets), [tuple(found) for found in targets.values()], len(pairs))
+
+
+def beyond_model(
+    source: Any, target: Any, max_source: int, sources: Sequence[str], targets: Sequence[str] = ()
+) -> list[str]:
+    """What a model cannot read of sources, and cannot write of targets, in words.
+
+    Args:
+        source: tokenizer of the sources.
+        target: tokenizer of the targets.
+        max_source: tokens of a source that the model reads.
+        sources: of a file.
+        targets: likewise, if it has any.
+    """
+    notes = []
+    if cut := int((source.encode(sources).lengths > max_source).sum()):
+        longer = "1 source is" if cut == 1 else f"{cut:,} sources are"
+        notes.append(f"{longer} longer than the {max_source} tokens that the model reads: cut there.")
+    tokens = target.encode(targets).values
+    if len(tokens) and (unknown := float((tokens == UNK).mean())) >= MANY_UNKNOWN:
+        notes.append(
+            f"{unknown:.1%} of the tokens of the targets are unknown: the model can write them by copying only."
+        )
+    return notes
 
 
 @dataclass(frozen=True)

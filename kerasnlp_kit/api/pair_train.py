@@ -17,7 +17,7 @@ from kerasnlp_kit.api.pair_preparation import (
     read_pair_data,
     tokenize_pairs,
 )
-from kerasnlp_kit.api.pair_scoring import GenerationScores, GroupedPairs, grouped, score_outputs
+from kerasnlp_kit.api.pair_scoring import GenerationScores, GroupedPairs, beyond_model, grouped, score_outputs
 from kerasnlp_kit.api.places import claim
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.run import Run, TrainedModel
@@ -69,6 +69,10 @@ def run_pair_training(config: PairConfig, *, resume: bool = False, say: Say = pr
 
 def _all_steps(run: Run[PairConfig], data: PairData, begin: float) -> TrainedModel:
     tokens = _begin(run, data)
+    for name, pairs in {data.dev_name: data.dev, data.test_name: data.test}.items():
+        if pairs is not None:
+            for note in beyond_model(tokens.source, tokens.target, tokens.max_source, pairs.sources, pairs.targets):
+                run.say(printable(f"note: {name}: {note}"))
     facts = _fit(run, data, tokens)
     (part,) = run.record["parts"]
     parts = {data.dev_name: data.dev} | ({data.test_name: data.test} if data.test and data.test_name else {})
@@ -80,8 +84,7 @@ def _all_steps(run: Run[PairConfig], data: PairData, begin: float) -> TrainedMod
     saved_model = final / "saved_model" / str(run.places.version)
     load = how_to_load_writer(saved_model, part["library"])
     seconds = time.perf_counter() - begin
-    facts["whole run"] = f"{seconds:.0f} s"
-    facts["SavedModel"] = f"{run.places.work.size() / 1e6:.1f} MB"
+    facts.update(run.closing_facts(seconds, tested=data.test is not None))
     name = list(rows)[-1]
     sureness = totals[name] / (tokens.target.encode(outputs[name]).lengths + 1)
     _document(run, data, tokens, scores, rows[name], outputs[name], sureness, picture, facts, load)
@@ -129,6 +132,7 @@ def _part(run: Run[PairConfig], tokens: PairTokens, names: Mapping[str, str]) ->
         "copy_unknown": writing.copy_unknown and not library and tokens.source.kind == tokens.target.kind and attends,
         "beam": writing.beam,
         "length_penalty": writing.length_penalty,
+        "coverage_penalty": writing.coverage_penalty,
         "xla": writing.xla,
     }
 
@@ -164,13 +168,16 @@ def _dev_measures(run: Run[PairConfig], data: PairData, tokens: PairTokens) -> A
     (part,), options = run.record["parts"], run.config.training
     limits = Limits(**part["limits"])
     with devices.exact():
-        network = build_network(part)
-    order = np.random.default_rng(options.seed).permutation(len(data.dev))
-    chosen = grouped(data.dev.take(np.sort(order[: options.dev_rows])))
+        network = build_network(part, portable=True)
+    # Of a source that is asked about all targets are right, also those of rows that are not among these.
+    everything = grouped(data.dev)
+    order = np.random.default_rng(options.seed).permutation(len(everything.sources))
+    chosen = everything.take(np.sort(order[: options.dev_rows]))
     writer = MemoryWriter(network, (tokens.source, tokens.target), limits, part["copy_unknown"])
     scorer = TargetScorer(network)
     multiple = COMPILED_WIDTH if writer.fixed else 1
     longest = max(LONGEST_SCORED, tokens.max_source)
+    order = np.random.default_rng(options.seed).permutation(len(data.dev))
     rows = np.sort(order[: options.dev_rows])
     rows = rows[tokens.dev[1].lengths[rows] <= longest]
     targets = PairBatches(*tokens.dev, EVALUATION_TOKENS, multiple=multiple, rows=rows)
@@ -240,12 +247,13 @@ def _export(
         asked = [texts[row] for row in order]
         ids = shortened(tokens.source.encode(asked), tokens.max_source)
         options = {"length_penalty": part["length_penalty"], "seed": run.config.training.seed % 2**31}
+        coverage = part.get("coverage_penalty", 0.0)
         some = min(SOME, len(asked))
         found, totals = prove_seq2seq(
             prover,
             saved_model,
             asked,
-            writer.memory(ids, asked, some, saved_model, size=part["beam"], **options),
+            writer.memory(ids, asked, some, saved_model, size=part["beam"], coverage_penalty=coverage, **options),
             beam_size=part["beam"],
             library=part["library"],
             **options,

@@ -81,6 +81,8 @@ class Tokens:
     """Training texts that are longer than the model's length."""
     unknown: float
     """Share of the dev tokens that are not in the vocabulary."""
+    vectors: tuple[np.ndarray, np.ndarray] | None = None
+    """What the embedding begins with: float32 (vocabulary, dimensions), and bool (vocabulary,): rows that are known."""
 
     @property
     def widths(self) -> tuple[int, ...]:

@@ -14,6 +14,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.ladder import Rung
 from kerasnlp_kit.export.folder import ModelFolder
 
+CHOSEN_BY_DEV = "also chose the best epoch, and whatever else there was to choose; --test FILE gives figures apart"
 Config = TypeVar("Config", bound=BaseConfig)
 
 
@@ -42,6 +43,20 @@ class Run(Generic[Config]):
     def write_record(self) -> None:
         """Writes run.json as it stands."""
         self.places.work.write_json("run.json", self.record)
+
+    def closing_facts(self, seconds: float, *, tested: bool) -> dict[str, str]:
+        """What the report and the card say at the end of every run.
+
+        Args:
+            seconds: that the whole run took.
+            tested: whether there was a test file.
+        """
+        figures = {} if tested else {"figures": f"of dev rows, which {CHOSEN_BY_DEV}"}
+        return {
+            **figures,
+            "whole run": f"{seconds:.0f} s",
+            "SavedModel": f"{self.places.work.size() / 1e6:.1f} MB",
+        }
 
     def take_record(self, now: Mapping[str, tuple[str, int]]) -> None:
         """Takes run.json from the unfinished run.

@@ -1,12 +1,14 @@
 """Scores the answers of a SavedModel on labelled rows, beside the obvious."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pyarrow.compute as pc
 from scipy.special import expit
 
+from kerasnlp_kit.constants import NETWORK
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.evaluation.comparison import Comparison, compare
 from kerasnlp_kit.evaluation.decision import (
@@ -23,6 +25,7 @@ from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics, multilabel_met
 
 LINEAR_BASELINE = "the linear baseline"
 MAJORITY = "the majority"
+EXACT_MATCH = "exact match"
 Metrics = ClassificationMetrics | MultiLabelMetrics
 
 
@@ -63,7 +66,9 @@ class Scores:
 
     def lines(self) -> list[str]:
         """For the terminal, after the table of the metrics."""
-        lines = [one.sentence(name) for name, one in self.comparisons.items()]
+        # Of several labels, what is compared is not the figure in the first line.
+        score = "" if self.selected is None else EXACT_MATCH
+        lines = [one.sentence(name, score) for name, one in self.comparisons.items()]
         for point in self.points:
             right = "none of them" if point.accuracy is None else f"{point.accuracy:.1%} of these right"
             lines.append(f"{point.name}: answers {point.coverage:.1%} of the texts, {right}")
@@ -178,6 +183,20 @@ def report_fields(scores: Scores) -> dict[str, Any]:
         "out_of_scope": scores.scope,
         "calibration_before": scores.calibration_before,
     }
+
+
+def learning_curve(run: Mapping[str, Any]) -> dict[str, Any]:
+    """What `ReportData` takes of the training of the first network of a run.json, if there is one."""
+    for part in run["parts"]:
+        training = part.get("training") or {}
+        if part["kind"] == NETWORK and training.get("history"):
+            return {"history": training["history"], "best_epoch": training.get("best_epoch")}
+    return {}
+
+
+def characters(examples: Examples) -> np.ndarray:
+    """Lengths of the texts: int (rows,)."""
+    return pc.utf8_length(examples.texts.array).to_numpy()
 
 
 def report_gold(examples: Examples) -> Sequence[Any]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.preparation import Say, Tokens
+from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder, sha256
@@ -32,13 +32,13 @@ def require_same_text(config: RunConfig, earlier: ModelFolder) -> None:
             )
 
 
-def load_vectors(path: str, tokens: Tokens, say: Say) -> tuple[np.ndarray, np.ndarray]:
-    """Word vectors of the vocabulary.
+def load_vectors(path: str, tokenizer: Any, say: Say) -> tuple[np.ndarray, np.ndarray]:
+    """Word vectors of a tokenizer's vocabulary.
 
     Returns:
         float32 (vocabulary, dimensions), and bool (vocabulary,): which words were found.
     """
-    matrix, found = read_vectors(path, tokens.tokenizer.vocabulary())
+    matrix, found = read_vectors(path, tokenizer.vocabulary())
     say(f"{path}: vectors of {matrix.shape[1]} dimensions for {int(found.sum()):,} of {len(found) - 2:,} words")
     return matrix, found
 
@@ -59,7 +59,7 @@ def put_earlier_weights(network: Any, labels: Sequence[str], earlier: ModelFolde
     Raises:
         UserError: a layer is missing there or has another shape.
     """
-    source = earlier.build_network(earlier.run()["parts"][0])
+    source = earlier.build_network(earlier.network_part())
     known = {layer.name: layer for layer in source.layers}
     for layer in network.layers:
         own = layer.get_weights()

@@ -117,7 +117,7 @@ def evaluate_text_model(
         UserError: the folder or a file is not as it should be.
     """
     autoencoder = task_of_folder(folder) == LoadedAutoencoder.task
-    model = LoadedAutoencoder(folder) if autoencoder else LoadedGenerator(folder)
+    model = (LoadedAutoencoder if autoencoder else LoadedGenerator)(folder, files=(data, trained_on))
     columns = model.run["data"]["columns"]
     preferred = Columns(tuple(columns["text"]), None, "the column of the training")
     separator = model.run["options"]["text_separator"]

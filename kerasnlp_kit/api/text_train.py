@@ -68,8 +68,7 @@ def _all_steps(run: Run[TextConfig], data: TextData, begin: float) -> TrainedMod
     saved_model = final / "saved_model" / str(run.places.version)
     load = steps.how_to_load(saved_model)
     seconds = time.perf_counter() - begin
-    facts["whole run"] = f"{seconds:.0f} s"
-    facts["SavedModel"] = f"{run.places.work.size() / 1e6:.1f} MB"
+    facts.update(run.closing_facts(seconds, tested=data.test is not None))
     _document(run, data, steps, scores, parts, samples, facts, load)
     metrics = {name: one.metrics for name, one in scores.items()}
     return TrainedModel(final, saved_model, final / "report.html", metrics, scores, load, seconds)

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 from kerasnlp_kit.api.network_fitting import save_weights
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import PairConfig, TextConfig, TokenTrainingOptions
-from kerasnlp_kit.export.folder import CHECKPOINTS, NETWORK, build_network
+from kerasnlp_kit.constants import NETWORK
+from kerasnlp_kit.export.folder import CHECKPOINTS, build_network
 from kerasnlp_kit.training import devices
 
 if TYPE_CHECKING:  # it imports Keras, whose backend must be chosen first
@@ -58,7 +59,7 @@ def fit_network(
 
     options: TokenTrainingOptions = run.config.training
     work, (part,) = run.places.work, run.record["parts"]
-    devices.seed_everything(options.seed)
+    devices.seed_everything(options.seed, jit=options.jit)
     with devices.precision(options.mixed_precision):
         network = build_network(part)
     parameters = network.count_params()

@@ -10,35 +10,34 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from scipy.special import expit
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
 from kerasnlp_kit.api.documents import data_lines, how_to_load, model_card, run_record, trained_on_dev
+from kerasnlp_kit.api.finish import before_refit, export, refit
 from kerasnlp_kit.api.fitted import Fitted
 from kerasnlp_kit.api.ladder import climb, rungs
-from kerasnlp_kit.api.linear_fitting import WEIGHTS_FACT, fit_linear, refit_linear
+from kerasnlp_kit.api.linear_fitting import WEIGHTS_FACT, fit_linear
 from kerasnlp_kit.api.mixture import Mixture, mix
-from kerasnlp_kit.api.network_fitting import fit_network, predict, refit_network
+from kerasnlp_kit.api.network_fitting import fit_network
 from kerasnlp_kit.api.places import claim
-from kerasnlp_kit.api.preparation import Data, Part, Prepared, Say, Tokens, prepare, read_data, tokenize
+from kerasnlp_kit.api.preparation import Data, Prepared, Say, Tokens, prepare, read_data, tokenize
 from kerasnlp_kit.api.run import Run, TrainedModel
-from kerasnlp_kit.api.scoring import Scores, report_fields, report_gold, score
+from kerasnlp_kit.api.scoring import Scores, characters, learning_curve, report_fields, report_gold
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.data.doctor import quick_check
-from kerasnlp_kit.errors import ExportMismatch, TrainingDiverged, UserError
-from kerasnlp_kit.evaluation.calibration import expected_calibration_error
+from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.calibration import answers_calibration_error
 from kerasnlp_kit.evaluation.decision import (
     accepted,
     class_thresholds,
-    cross_fitted_thresholds,
     f1_thresholds,
     threshold_for_precision,
 )
 from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
 from kerasnlp_kit.evaluation.report import ReportData, write_report
 from kerasnlp_kit.evaluation.terminal import printable
-from kerasnlp_kit.export.folder import BASELINE, LINEAR, NETWORK, ModelFolder
+from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.training import devices
 
@@ -95,10 +94,10 @@ def _all_steps(run: Run[RunConfig], data: Data, begin: float) -> TrainedModel:
         run.say(f"\n{ladder_table(tried, score_name)}\n")
     dev_scores, record = _decide(run, prepared, mixture)
     of_baseline = _fit_baseline(run, prepared, mixture)
-    before = _before_refit(run, prepared, mixture, dev_scores)
-    refitted = _refit(run, prepared, mixture, tokens_once, repeat)
+    before = before_refit(run, prepared, mixture, dev_scores)
+    refitted = refit(run, prepared, mixture, tokens_once, repeat)
     record["decision"]["refit"] = refitted
-    scores = _export(run, prepared, mixture, before, refitted)
+    scores = export(run, prepared, mixture, before, refitted)
     final = run.places.final.path
     saved_model = final / "saved_model" / str(run.places.version)
     seconds = time.perf_counter() - begin
@@ -109,9 +108,8 @@ def _all_steps(run: Run[RunConfig], data: Data, begin: float) -> TrainedModel:
     if refitted:
         names = " and ".join(trained_on_dev(run.record["parts"]))
         facts["dev rows"] = f"in the end {names} learnt from them, too; the figures on dev are of the model before"
-    facts["whole run"] = f"{seconds:.0f} s"
-    facts["SavedModel"] = f"{run.places.work.size() / 1e6:.1f} MB"
-    tokens = tokens_once() if _networks(mixture) else None
+    facts.update(run.closing_facts(seconds, tested=prepared.test is not None))
+    tokens = tokens_once() if mixture.networks else None
     _drop_losers(run.places.work, mixture)
     _document(run, prepared, mixture, tokens, facts, scores, tried, saved_model)
     metrics = {name: one.metrics for name, one in scores.items()}
@@ -170,12 +168,14 @@ def _tokenize(run: Run[RunConfig], prepared: Prepared) -> Tokens:
     tokenizer, max_length = None, None
     if source:
         tokenizer = source.tokenizer()
-        max_length = run.record.get("max_length") if source is work else source.run()["parts"][0]["sizes"]["max_length"]
+        max_length = run.record.get("max_length") if source is work else source.network_part()["sizes"]["max_length"]
     tokens = tokenize(run.config, prepared, tokenizer, max_length)
     run.record["max_length"] = tokens.sizes.max_length
     if source is not work:
         run.write_record()  # first: a tokenizer in the folder needs the length beside it
         work.write_text("tokenizer.json", tokens.tokenizer.to_json(ensure_ascii=False))
+    if path := run.config.text.vectors:
+        tokens = dataclasses.replace(tokens, vectors=start.load_vectors(path, tokens.tokenizer, run.say))
     return tokens
 
 
@@ -212,7 +212,7 @@ def _decide(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> tuple[
     else:
         unscaled = dataclasses.replace(decision, scales=(1.0,) * len(scores)).probabilities(scores)
         for name, found in (("before", unscaled), ("after", probabilities)):
-            record["decision"][f"calibration_error_{name}"] = _calibration_error(found, labels)
+            record["decision"][f"calibration_error_{name}"] = answers_calibration_error(found, labels)
         if run.config.decision.min_precision:
             chosen = _thresholds(probabilities, labels, run.config.decision.min_precision)
             record["decision"]["thresholds"] = chosen.tolist()
@@ -242,10 +242,6 @@ def _thresholds(probabilities: np.ndarray, labels: np.ndarray, wanted: float) ->
     return np.where((limits > 0) & (limits <= 1), limits - TOLERANCE, limits)
 
 
-def _calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
-    return expected_calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)
-
-
 def _fit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> dict[str, str]:
     """The linear model that the others are set beside; where one was tried, that one. What the report says of it."""
     target = run.places.work.path / BASELINE
@@ -255,197 +251,6 @@ def _fit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> 
     architecture = registry.find("ngram_linear").architecture(strengths=BASELINE_STRENGTHS, try_case=False)
     facts = fit_linear(run, prepared, "ngram_linear", architecture, target).facts
     return {name: fact for name, fact in facts.items() if name == WEIGHTS_FACT}
-
-
-@dataclasses.dataclass(frozen=True)
-class _Before:
-    """What the model of the training rows alone says, whose figures on dev are honest.
-
-    Attributes:
-        dev: float32 (dev rows, classes), probabilities.
-        baseline: the linear model that stands beside it; None where the model itself is that.
-        outside: float (texts out of scope, classes), probabilities, if there are such texts.
-    """
-
-    dev: np.ndarray
-    baseline: Any
-    outside: np.ndarray | None
-
-
-def _before_refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, dev: np.ndarray) -> _Before:
-    from kerasnlp_kit.export.saved_model import decision_of
-    from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-    work, outside = run.places.work, None
-    if prepared.outside is not None and run.config.training.refit:
-        texts = [to_bytes(text) for text in prepared.outside.texts]
-        scores, _ = _scores_in_memory(work, run.record, texts, np.arange(min(1, len(texts))))
-        outside = decision_of(run.record).probabilities(scores).astype("float32")
-    baseline = None if _is_baseline(mixture) else work.linear(work.path / BASELINE)
-    if baseline is not None and prepared.multi_label:
-        limits = f1_thresholds(expit(baseline.scores(prepared.dev.examples.texts)), prepared.dev.labels)
-        run.record["decision"]["baseline_thresholds"] = limits.tolist()
-    return _Before(dev, baseline, outside)
-
-
-def _refit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> None:
-    """The linear model learns from the dev rows, too, where the model has that stands beside it."""
-    work = run.places.work
-    linear = [part for part in mixture.parts if part.record["kind"] == LINEAR]
-    if linear:
-        shutil.copyfile(work.weights(linear[0].record), work.path / BASELINE)
-        return
-    fitted = Fitted(run.record["baseline"], np.zeros((0, len(prepared.label_names))))
-    architecture = registry.find(fitted.record["model"]).architecture(**fitted.record["architecture"])
-    refit_linear(run, prepared, fitted, architecture, work.path / BASELINE)
-
-
-def _refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: Any, repeat: list[str]) -> bool:
-    """Fits the linear part again, on training and dev rows, and the networks of these names. Whether any was."""
-    if not run.config.training.refit or any(part.interrupted for part in mixture.parts):
-        return False
-    refitted = interrupted = False
-    for part in mixture.parts:
-        if part.record["kind"] == NETWORK:
-            if part.name in repeat and not interrupted:
-                interrupted = not refit_network(run, prepared, tokens(), part)
-                refitted |= not interrupted
-        else:
-            values = part.record["architecture"]
-            architecture = registry.find(part.record["model"]).architecture(**values)
-            refit_linear(run, prepared, part, architecture, run.places.work.weights(part.record))
-            refitted = True
-    if refitted and not _is_baseline(mixture):
-        _refit_baseline(run, prepared, mixture)
-    return refitted
-
-
-def _export(
-    run: Run[RunConfig], prepared: Prepared, mixture: Mixture, before_refit: _Before, refitted: bool
-) -> dict[str, Scores]:
-    """Writes the SavedModel, proves it, and scores it."""
-    from kerasnlp_kit.export.saved_model import decision_of, export_saved_model
-    from kerasnlp_kit.export.verify import HARD_TEXTS, IDS_BYTES, IDS_ROWS, Prover
-    from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-    work, record = run.places.work, run.record
-    parts = [part for part in (prepared.dev, prepared.test) if part]
-    texts = list(HARD_TEXTS)
-    for part in parts:
-        texts.extend(map(to_bytes, part.examples.texts))
-    dev_and_test = len(texts)
-    if prepared.outside is not None:
-        texts.extend(map(to_bytes, prepared.outside.texts))
-    run.begin_export()
-    decision = decision_of(record)
-    short = np.array([row for row, text in enumerate(texts) if len(text) <= IDS_BYTES][:IDS_ROWS])
-    with Prover() as prover:
-        expected_scores, numbers = _scores_in_memory(work, record, texts, short)
-        expected = decision.probabilities(expected_scores)
-        if not np.isfinite(expected).all():
-            raise TrainingDiverged
-        saved_model = export_saved_model(work, run.places.version)
-        found = prover.prove(saved_model, texts, short, numbers, expected, prepared.label_names, decision)
-    unscaled = dataclasses.replace(decision, scales=(1.0,) * len(expected_scores)).probabilities(expected_scores)
-    run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")
-    if not refitted:
-        _require_same_accuracy(run, prepared, before_refit.dev, found[len(HARD_TEXTS) :][: len(prepared.dev.labels)])
-    outside = found[dev_and_test:] if len(texts) > dev_and_test else None
-    baseline = None if _is_baseline(mixture) else work.linear(work.path / BASELINE)
-    scores = {}
-    begin = len(HARD_TEXTS)
-    for part in parts:
-        rows = slice(begin, begin + len(part.labels))
-        begin = rows.stop
-        before = None if prepared.multi_label else _calibration_error(unscaled[rows], part.labels)
-        if part is prepared.dev and refitted:
-            answers, before = before_refit.dev, record["decision"].get("calibration_error_before")
-            scores[part.name] = _score(
-                run, prepared, part, answers, before_refit.baseline, before_refit.outside, before
-            )
-        else:
-            scores[part.name] = _score(run, prepared, part, found[rows], baseline, outside, before)
-    return scores
-
-
-def _scores_in_memory(
-    work: ModelFolder, record: Mapping[str, Any], texts: list[bytes], some: np.ndarray
-) -> tuple[list[np.ndarray], dict[str, np.ndarray]]:
-    """Scores of all texts by each part, from the weights files: what is proven is what is shipped.
-
-    Also in float32 after training in 16 bits. And inputs of the signature ``ids`` for the rows ``some``.
-    """
-    from kerasnlp_kit.text.padding import pad_rows
-
-    scores, numbers = [], {}
-    for part in record["parts"]:
-        if part["kind"] == LINEAR:
-            model = work.linear(work.weights(part))
-            scores.append(model.scores(texts))
-            numbers["ngrams"] = model.features.numbers([texts[row] for row in some])
-            continue
-        longest = part["sizes"]["max_length"]
-        ids = work.tokenizer().encode(texts, longest)
-        with devices.exact():
-            network = work.build_network(part)
-        scores.append(predict(network, ids, tuple(part["widths"])))
-        numbers["ids"] = pad_rows(ids, some, longest)
-    return scores, numbers
-
-
-def _score(
-    run: Run[RunConfig],
-    prepared: Prepared,
-    part: Part,
-    answers: np.ndarray,
-    baseline: Any,
-    outside: np.ndarray | None,
-    calibration_before: float | None,
-) -> Scores:
-    thresholds, of_baseline = (run.record["decision"].get(name) for name in ("thresholds", "baseline_thresholds"))
-    beside = None if baseline is None else baseline.scores(part.examples.texts)
-    if prepared.multi_label and part is prepared.dev:
-        # They were found on these very rows.
-        thresholds = cross_fitted_thresholds(answers, part.labels)
-        of_baseline = None if beside is None else cross_fitted_thresholds(expit(beside), part.labels)
-    return score(
-        part.examples,
-        answers,
-        prepared.label_names,
-        class_counts=run.record["data"]["classes"],
-        thresholds=thresholds,
-        min_precision=run.config.decision.min_precision,
-        baseline=beside,
-        baseline_thresholds=of_baseline,
-        outside=outside,
-        calibration_before=calibration_before,
-    )
-
-
-def _is_baseline(mixture: Mixture) -> bool:
-    return len(mixture.parts) == 1 and mixture.parts[0].record["kind"] == LINEAR
-
-
-def _networks(mixture: Mixture) -> list[Fitted]:
-    return [part for part in mixture.parts if part.record["kind"] == NETWORK]
-
-
-def _require_same_accuracy(run: Run[RunConfig], prepared: Prepared, before: np.ndarray, found: np.ndarray) -> None:
-    """Compares the SavedModel's answers on dev with those of the model as it was when training ended.
-
-    The proof takes its weights from the file; this one notices a wrong file. 16 bits round: then the two need not be
-    equal.
-    """
-    if run.config.training.mixed_precision:
-        return
-    tolerance = 2.5 * (len(prepared.label_names) if prepared.multi_label else 1)
-    answers = (before > 0.5, found > 0.5) if prepared.multi_label else (before.argmax(axis=1), found.argmax(axis=1))
-    different = int((answers[0] != answers[1]).sum())
-    if different > tolerance:
-        raise ExportMismatch(
-            f"The SavedModel answers {different} of {len(before):,} dev texts otherwise than the model when training "
-            "ended."
-        )
 
 
 def _document(
@@ -467,8 +272,6 @@ def _document(
     work.write_json("run.json", record)
     work.write_json("metrics.json", {data: score.to_json() for data, score in scores.items()})
     warnings = [f"{tokens.cut:,} training texts are longer than the network reads."] if tokens and tokens.cut else []
-    networks = _networks(mixture)
-    training = networks[0].record["training"] if networks else {}
     write_report(
         work.path / "report.html",
         ReportData(
@@ -479,10 +282,10 @@ def _document(
             data_name=part.name,
             gold=report_gold(part.examples),
             texts=part.examples.texts if run.config.output.texts else None,
-            token_lengths=tokens.train.lengths if tokens else None,
+            lengths=tokens.train.lengths if tokens else characters(prepared.train.examples),
+            length_unit="tokens" if tokens else "characters",
             max_length=tokens.sizes.max_length if tokens else None,
-            history=training.get("history"),
-            best_epoch=training.get("best_epoch"),
+            **learning_curve(record),
             warnings=[*prepared.train.examples.notes, *warnings],
             how_to_load=load,
             ladder=tried,
@@ -501,5 +304,5 @@ def _drop_losers(work: ModelFolder, mixture: Mixture) -> None:
     for path in (work.path / "weights").iterdir():
         if path not in used:
             path.unlink()
-    if not _networks(mixture):
+    if not mixture.networks:
         (work.path / "tokenizer.json").unlink(missing_ok=True)

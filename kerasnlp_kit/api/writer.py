@@ -7,9 +7,11 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.api.load import LoadedFolder
+from kerasnlp_kit.api.pair_scoring import beyond_model
 from kerasnlp_kit.errors import UserError
 
 BATCH = 128
+SCORED_CHARACTERS = 16_384  # of the targets in a batch, each as long as the longest
 SORTED = 64 * BATCH  # texts that are read at once and sorted by length
 
 
@@ -102,6 +104,11 @@ class LoadedWriter(LoadedFolder):
         texts = [text.decode("utf-8", "replace") for text in found["targets"].numpy()[0]]
         return list(zip(texts, found["scores"].numpy()[0].tolist(), strict=True))
 
+    def beyond(self, sources: Sequence[str], targets: Sequence[str] = ()) -> list[str]:
+        """What the model cannot read of sources, and cannot write of targets, in words."""
+        (part,) = self.run["parts"]
+        return beyond_model(*self.files.pair_tokenizers(part), part["max_source"], sources, targets)
+
     def score(self, sources: Sequence[str | bytes], targets: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities of given targets, float32 (texts,), and how many tokens they have, int32 (texts,).
 
@@ -112,12 +119,19 @@ class LoadedWriter(LoadedFolder):
 
         if len(sources) != len(targets):
             raise ValueError(f"Each source needs one target. Received: {len(sources)} and {len(targets)}")
-        pieces = [(np.zeros(0, "float32"), np.zeros(0, "int32"))]
-        for begin in range(0, len(sources), BATCH):
-            rows = slice(begin, begin + BATCH)
-            found = self.signatures["score"](source=tf.constant(sources[rows]), target=tf.constant(targets[rows]))
-            pieces.append((found["log_probability"].numpy(), found["tokens"].numpy()))
-        return np.concatenate([one for one, _ in pieces]), np.concatenate([one for _, one in pieces])
+        totals, tokens = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
+        # Rows of like length together, and fewer of the long ones: a batch takes memory with its longest.
+        order = np.argsort([len(target) for target in targets], kind="stable")
+        begin = 0
+        while begin < len(order):
+            rows = order[begin : begin + BATCH]
+            longest = max(1, len(targets[rows[-1]]))
+            rows = rows[: max(1, SCORED_CHARACTERS // longest)]
+            asked = {"source": [sources[row] for row in rows], "target": [targets[row] for row in rows]}
+            found = self.signatures["score"](**{name: tf.constant(texts) for name, texts in asked.items()})
+            totals[rows], tokens[rows] = found["log_probability"].numpy(), found["tokens"].numpy()
+            begin += len(rows)
+        return totals, tokens
 
     def attention(self, source: str | bytes) -> tuple[list[str], list[str], np.ndarray]:
         """Tokens of a source, tokens that are written for it, and weights float32 (target tokens, source tokens)."""

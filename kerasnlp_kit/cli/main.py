@@ -24,6 +24,7 @@ COMMANDS = {
     "models": "list what can be trained, with defaults",
 }
 TRACEBACK = "--traceback"
+_OF_BOTH = (errno.EACCES, errno.EPERM, errno.EIO, errno.ELOOP)
 _REFUSALS = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EACCES, errno.EPERM, errno.EROFS, errno.EIO, errno.ELOOP)
 
 
@@ -91,10 +92,11 @@ def _fail(message: str, code: int = 2, with_traceback: bool = False) -> NoReturn
 
 
 def _refusal(error: BaseException | None) -> str | None:
-    """What to say if the system refused to write, as on a full disk; None if it did not."""
+    """What to say if the system refused to read or write, as on a full disk; None if it did not."""
     while error is not None:
         if isinstance(error, OSError) and error.errno in _REFUSALS:
-            return f"{error.filename or 'a file'} cannot be written: {os.strerror(error.errno)}."
+            what = "read or written" if error.errno in _OF_BOTH else "written"
+            return f"{error.filename or 'a file'} cannot be {what}: {os.strerror(error.errno)}."
         # TensorFlow and HDF5 tell it in words only.
         for number in _REFUSALS[:3]:
             if os.strerror(number) in str(error):

@@ -1,5 +1,6 @@
 """``kerasnlp-kit predict models/NAME DATA``: labels the texts of a file, or writes a text for each."""
 
+import math
 import sys
 from dataclasses import dataclass
 
@@ -55,8 +56,8 @@ def main(arguments: list[str], prog: str) -> int:
         [
             ("beam", options.beam, options.beam >= 1, "1 or more"),
             ("length_penalty", penalty, penalty is None or penalty >= 0, "0 or more"),
-            ("temperature", options.temperature, options.temperature >= 0, "0 or more"),
-            ("top_k", options.top_k, options.top_k >= 0, "0 or more"),
+            ("temperature", options.temperature, 0 <= options.temperature < math.inf, "0 or more, and finite"),
+            ("top_k", options.top_k, 0 <= options.top_k < 2**31, "from 0 to 2147483647"),
             ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
         ]
     )

@@ -13,9 +13,12 @@ def main(arguments: list[str], prog: str) -> int:
     with keras_alone(config.flat()["backend"]):
         trained = run_training(config, resume=resume)
     from kerasnlp_kit.api.documents import closing_lines
+    from kerasnlp_kit.api.run import CHOSEN_BY_DEV
 
     data, scores = list(trained.scores.items())[-1]
     print("\n".join(["", scores.metrics.table(), "", *scores.lines(), ""]))
     print(f"seconds     {trained.seconds:.0f}")
+    if len(trained.scores) == 1:
+        data += f"; they {CHOSEN_BY_DEV}"
     print("\n".join(closing_lines(data, trained.saved_model, trained.report, trained.load)))
     return 0

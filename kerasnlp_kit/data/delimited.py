@@ -10,7 +10,7 @@ import numpy as np
 import pyarrow as pa
 
 from kerasnlp_kit.data.chunks import ChunkBuilder
-from kerasnlp_kit.data.dialect import DELIMITERS, NO_DELIMITER, find_dialect
+from kerasnlp_kit.data.dialect import DELIMITERS, NO_DELIMITER, find_dialect, names_several
 from kerasnlp_kit.data.lines import Lines
 from kerasnlp_kit.data.source import Source
 from kerasnlp_kit.errors import UserError
@@ -54,6 +54,9 @@ class DelimitedFile:
                 self._dialect = dataclasses.replace(self._dialect, literal_quotes=True)
                 first = self._first_row(sample)
         self.columns = _column_names(first, self._dialect.header, source.name)
+        # Such a row below is no example.
+        self._heading = first if self._dialect.header and names_several(first) else None
+        self._quoted = _is_quoted(sample)
 
     @property
     def description(self) -> str:
@@ -69,7 +72,7 @@ class DelimitedFile:
             parts.append("quotes taken literally")
         return ", ".join(parts)
 
-    def read(self, columns: Sequence[str], limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
+    def read(self, columns: Sequence[str] | None = None, limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
         """Reads all rows, or the first `limit`, keeping only `columns`; a cell is null where a row is too short.
 
         Returns:
@@ -78,12 +81,13 @@ class DelimitedFile:
         Raises:
             UserError: a wrong encoding, a NUL byte, an unclosed quote, or a row longer than the header.
         """
+        columns = self.columns if columns is None else columns
         strict = self._dialect
         may_be_literal = strict.delimiter in {"\t", NO_DELIMITER} and not strict.literal_quotes
         try:
             return self._read(columns, limit, whole_lines=may_be_literal and strict.delimiter == "\t")
         except _QuoteError as error:
-            if not may_be_literal:
+            if not may_be_literal or (strict.delimiter == "\t" and self._quoted):
                 raise
             # Tab-separated files and plain lists of texts are often written without any quoting.
             self._dialect = dataclasses.replace(strict, literal_quotes=True)
@@ -116,6 +120,8 @@ class DelimitedFile:
                 waiting: list[Sequence[str | None]] = []
                 begins: list[int] = []
                 for row in islice(reader, limit):
+                    if row == self._heading:
+                        raise self._repeated_header(begin + 1)
                     if len(row) != width:
                         if not row and width > 1:
                             begin = reader.line_num + self._above
@@ -147,6 +153,12 @@ class DelimitedFile:
         if len(self.columns) == 1:
             return [""]
         return [*row, *[None] * (len(self.columns) - len(row))]
+
+    def _repeated_header(self, line: int) -> UserError:
+        return UserError(
+            f"{self._source.name}: line {line} repeats the header, as where one file was put behind another. Take that "
+            "line out."
+        )
 
     def _too_long(self, row: Sequence[str], line: int) -> UserError:
         mark = self._dialect.delimiter
@@ -209,6 +221,12 @@ class _QuoteError(UserError):
 
 class _WholeLines(_QuoteError):
     """Quotes that do, but from one row to another, as it seems."""
+
+
+def _is_quoted(sample: Sequence[str]) -> bool:
+    """Whether most cells between tabs stand in quotes, so that a stray quote is a mistake and no character."""
+    cells = [cell for line in sample for cell in line.strip("\r\n").split("\t") if cell]
+    return 2 * sum(len(cell) > 1 and cell[0] == cell[-1] == '"' for cell in cells) > len(cells)
 
 
 def _noted(lines: Iterable[str], kept: list[str]) -> Iterator[str]:

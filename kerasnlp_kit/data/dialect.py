@@ -74,7 +74,29 @@ def find_dialect(lines: Sequence[str], complete: bool, wanted: Collection[str] =
 
 
 def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collection[str]) -> _Trial:
-    reader = csv.reader(lines, delimiter=delimiter, strict=True)
+    rows, agreeing = _split(lines, delimiter, complete)
+    if delimiter == "\t":
+        # Tab-separated files are often written without any quoting: a stray quote must not hide the columns.
+        literal, agreeing_literally = _split(lines, delimiter, complete, csv.QUOTE_NONE)
+        if agreeing_literally > agreeing:
+            rows, agreeing = literal, agreeing_literally
+    first = [cell.strip() for cell in rows[0]] if rows else []
+    named = _is_surely_header(first, rows, wanted) or (
+        all(map(looks_like_name, first))
+        and any(
+            # A list of texts may well begin with one that holds the word "label".
+            is_known_name(cell, whole=len(first) == 1) and not _recurs(cell, place, rows)
+            for place, cell in enumerate(first)
+        )
+    )
+    return _Trial(delimiter, rows, named, agreeing / max(1, len([line for line in lines if line.strip()])))
+
+
+def _split(
+    lines: Sequence[str], delimiter: str, complete: bool, quoting: Any = csv.QUOTE_MINIMAL
+) -> tuple[list[list[str]], int]:
+    """Rows up to the first mistake, and how many lines are in those that are as wide as the first."""
+    reader = csv.reader(lines, delimiter=delimiter, quoting=quoting, strict=True)
     rows: list[list[str]] = []
     agreeing = last = 0
     try:
@@ -87,16 +109,7 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
         pass  # a row cut off by the end of the sample, or a mistake that reading the whole will name
     if not complete and len(rows) > 1 and last == len(lines):
         rows.pop()
-    first = [cell.strip() for cell in rows[0]] if rows else []
-    named = _is_surely_header(first, rows, wanted) or (
-        all(map(looks_like_name, first))
-        and any(
-            # A list of texts may well begin with one that holds the word "label".
-            is_known_name(cell, whole=len(first) == 1) and not _recurs(cell, place, rows)
-            for place, cell in enumerate(first)
-        )
-    )
-    return _Trial(delimiter, rows, named, agreeing / max(1, len([line for line in lines if line.strip()])))
+    return rows, agreeing
 
 
 def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
@@ -137,13 +150,22 @@ def _is_asked(first: Sequence[str], wanted: Collection[str]) -> bool:
 
 
 def _names_several(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
-    """Whether two cells are usual headings that no row below repeats: then the others may be called as they like."""
+    """Whether two cells are usual headings that no row below repeats: then the others may be called as they like.
+
+    A row that repeats all of them is the header of another file, put behind this one; reading names it.
+    """
+    others = [row for row in rows if [cell.strip() for cell in row] != first]
     known = {
         cell.casefold()
         for place, cell in enumerate(first)
-        if is_known_name(cell, whole=True) and not _recurs(cell, place, rows)
+        if is_known_name(cell, whole=True) and not _recurs(cell, place, [first, *others])
     }
     return len(known) >= 2
+
+
+def names_several(first: Sequence[str]) -> bool:
+    """Whether two cells of a row are usual headings."""
+    return _names_several([cell.strip() for cell in first], ())
 
 
 def _is_pair(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:

@@ -27,6 +27,7 @@ class JsonLinesFile:
 
     def __init__(self, source: Source, wanted: Collection[str] = ()):
         self._source = source
+        self._wanted = frozenset(wanted)
         with source.open() as stream:
             lines = Lines(stream, source.name)
             sample, _ = lines.sample()
@@ -45,7 +46,8 @@ class JsonLinesFile:
         """Reads all rows; a cell is null where a line lacks the key or has null.
 
         Args:
-            columns: The keys to keep, or None for all that occur anywhere.
+            columns: The keys to keep, or None for all that occur anywhere: then objects, and lists that are not of
+                plain values, stay JSON, but for keys that were wanted.
             limit: Reads no more than so many lines.
 
         Returns:
@@ -66,6 +68,10 @@ class JsonLinesFile:
                         if key not in known:
                             builder.add_column(key)
                             known[key] = None  # in the same order: cells go to columns by their place
+                if columns is None:
+                    nested = [key for key, value in row.items() if _is_nested(value) and key not in self._wanted]
+                    spelled = json.loads(line) if nested else {}  # with its numbers as numbers
+                    row |= {key: _as_json(spelled[key]) for key in nested}
                 waiting.append({key: self._cell(row[key], key, number) for key in known if key in row})
                 numbers.append(number)
                 if builder.is_due(len(waiting), lines.characters):
@@ -116,6 +122,15 @@ class JsonLinesFile:
             f'{self._source.name}: line {number}: "{key}" holds {_kind(value)}; expected a text, a number, true, '
             "false, null, or a list of these. Flatten the file first, e.g. with jq."
         )
+
+
+def _is_nested(value: Any) -> bool:
+    inner = value if isinstance(value, list) else [value]
+    return isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in inner)
+
+
+def _as_json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False)
 
 
 def _kind(value: Any) -> str:

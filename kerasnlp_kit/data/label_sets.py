@@ -204,11 +204,16 @@ def joined_names(targets: np.ndarray, names: Sequence[str], separator: str | Non
     Args:
         targets: bool (rows, K).
         names: The K labels; they come in this order.
-        separator: What to put between two names; by default the first of `|;,/` and the tabulator that no name holds.
+        separator: What to put between two names; by default that of `separator_for`.
     """
     if separator is None:
-        separator = next((mark for mark in _MARKS if not any(mark in name for name in names)), _MARKS[0])
+        separator = separator_for(names)
     return [separator.join(names[place] for place in np.flatnonzero(row).tolist()) for row in targets]
+
+
+def separator_for(names: Sequence[str]) -> str:
+    """What to put between labels: the first of `|;,/` and the tabulator that none of them holds."""
+    return next((mark for mark in _MARKS if not any(mark in name for name in names)), _MARKS[0])
 
 
 def _refuse_indicator_lists(cells: pa.ChunkedArray, column: str, source: str) -> None:

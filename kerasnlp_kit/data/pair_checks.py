@@ -73,6 +73,13 @@ def _damaged(pairs: Pairs, train: Pairs) -> np.ndarray:
     return np.flatnonzero(np.fromiter(found, bool, len(pairs)))
 
 
+def _line_breaks(pairs: Pairs, train: Pairs) -> np.ndarray:
+    """The rows to learn from whose target holds line breaks or tabs."""
+    if pairs is not train:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero(pc.match_substring_regex(pairs.targets.array, r"\S[\t\n\r]+\S").to_numpy())
+
+
 class _Check(NamedTuple):
     """What to look for.
 
@@ -106,6 +113,11 @@ _CHECKS = (
         f"whose target is over {_FAR:g} times as long, or as short, as usual for its source",
         "Are they shifted or cut?",
         lines=True,
+    ),
+    _Check(
+        _line_breaks,
+        "whose target holds line breaks or tabs",
+        "The model writes a blank in their place: mark those that matter by a word of your own.",
     ),
     _Check(
         _damaged,

@@ -1,8 +1,11 @@
 """Reads Parquet; numbers and truth values, also those in lists, are written out as strings."""
 
-from collections.abc import Collection, Sequence
-from contextlib import ExitStack
+import base64
+import json
+from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from itertools import islice
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
@@ -28,16 +31,24 @@ class ParquetFile:
 
     def __init__(self, source: Source, wanted: Collection[str] = ()):
         self._source = source
-        self.columns = tuple(self._batches(None, None)[0])
+        self._wanted = frozenset(wanted)
+        with self._opened() as file:
+            self.columns = tuple(file.schema_arrow.names)
 
-    def read(self, columns: Sequence[str], limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
+    def read(self, columns: Sequence[str] | None = None, limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
         """Reads all rows of `columns`, or the first `limit`.
+
+        Args:
+            columns: The columns to keep, or None for all: then values of other types are written as JSON, bytes in
+                Base64, but for columns that were wanted.
+            limit: Reads no more than so many rows.
 
         Returns:
             A table of strings, or of lists of them, and the row numbers, counted from 1: int64 (rows,).
         """
-        _, data = self._batches(columns, limit)
-        for column in columns:
+        plain = self._wanted if columns is None else columns
+        data = self._table(self.columns if columns is None else columns, limit, plain)
+        for column in data.column_names:
             self._refuse_nul(data[column], column)
         return data, np.arange(1, data.num_rows + 1, dtype=np.int64)
 
@@ -54,29 +65,32 @@ class ParquetFile:
                 )
             start += len(chunk)
 
-    def _batches(self, columns: Sequence[str] | None, limit: int | None) -> tuple[list[str], pa.Table]:
+    def _table(self, columns: Sequence[str], limit: int | None, plain: Collection[str]) -> pa.Table:
+        with self._opened() as file:
+            fields = [file.schema_arrow.field(column) for column in columns]
+            for field in fields:
+                if field.name in plain and not _is_plain(field.type):
+                    raise _not_plain(field, self._source.name)
+            kinds = [LISTS if _is_plain(field.type) and _is_list(field.type) else pa.string() for field in fields]
+            schema = pa.schema(list(zip(columns, kinds, strict=True)))
+            size = _BATCH_ROWS if limit is None else min(limit, _BATCH_ROWS)
+            found = file.iter_batches(size, columns=list(columns), use_threads=False)
+            batches = [
+                pa.record_batch([_as_strings(batch.column(column)) for column in columns], schema=schema)
+                for batch in islice(found, None if limit is None else -(-limit // size))
+            ]
+            return pa.Table.from_batches(batches, schema)
+
+    @contextmanager
+    def _opened(self) -> Iterator[pyarrow.parquet.ParquetFile]:
+        """The file; what is wrong with it is told as a `UserError`."""
         name = self._source.name
         with ExitStack() as stack:
             path = self._source.path
             if self._source.compression:  # Parquet is read from its end
                 path = stack.enter_context(spooled(stack.enter_context(self._source.open())))
             try:
-                file = stack.enter_context(pyarrow.parquet.ParquetFile(path))
-                names = list(file.schema_arrow.names)
-                if columns is None:
-                    return names, None
-                fields = [file.schema_arrow.field(column) for column in columns]
-                for field in fields:
-                    _require_plain(field, name)
-                kinds = [LISTS if _is_list(field.type) else pa.string() for field in fields]
-                schema = pa.schema(list(zip(columns, kinds, strict=True)))
-                size = _BATCH_ROWS if limit is None else min(limit, _BATCH_ROWS)
-                found = file.iter_batches(size, columns=list(columns), use_threads=False)
-                batches = [
-                    pa.record_batch([_as_strings(batch.column(column)) for column in columns], schema=schema)
-                    for batch in islice(found, None if limit is None else -(-limit // size))
-                ]
-                return names, pa.Table.from_batches(batches, schema)
+                yield stack.enter_context(pyarrow.parquet.ParquetFile(path))
             except (pa.ArrowException, OSError) as error:
                 if isinstance(error, UserError):
                     raise
@@ -84,14 +98,27 @@ class ParquetFile:
                 raise UserError(f"{name}: the Parquet file is broken or cut off ({reason}). Write it again.") from error
 
 
-def _require_plain(field: pa.Field, name: str) -> None:
-    kind = field.type.value_type if _is_list(field.type) else field.type
+def _is_plain(kind: pa.DataType) -> bool:
+    """Whether values are text, numbers or truth values, or lists of these."""
+    kind = kind.value_type if _is_list(kind) else kind
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
-    if pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind):
-        raise UserError(
-            f'{name}: column "{field.name}" holds values of the type {field.type}; expected text, numbers or truth '
-            "values, or lists of these. Flatten it before writing."
-        )
+    return not (pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
+
+
+def _not_plain(field: pa.Field, name: str) -> UserError:
+    return UserError(
+        f'{name}: column "{field.name}" holds values of the type {field.type}; expected text, numbers or truth '
+        "values, or lists of these. Flatten it before writing."
+    )
+
+
+def _as_json(value: Any) -> str | None:
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=_told)
+
+
+def _told(value: Any) -> str:
+    """What JSON has no word for: bytes, times and the like."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
 
 
 def _is_list(kind: pa.DataType) -> bool:
@@ -99,7 +126,9 @@ def _is_list(kind: pa.DataType) -> bool:
 
 
 def _as_strings(values: pa.Array) -> pa.Array:
-    """Casts to strings, or lists of them, as Python and CSV spell them."""
+    """Casts to strings, or lists of them, as Python and CSV spell them; other types to JSON."""
+    if not _is_plain(values.type):
+        return pa.array(map(_as_json, values.to_pylist()), pa.string())
     if _is_list(values.type):
         lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy()
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())

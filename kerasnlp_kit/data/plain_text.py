@@ -12,7 +12,7 @@ from kerasnlp_kit.data.columns import Columns
 from kerasnlp_kit.data.examples import Examples, read_examples
 from kerasnlp_kit.data.labels import class_notes
 from kerasnlp_kit.data.lines import Lines
-from kerasnlp_kit.data.source import Source, open_source
+from kerasnlp_kit.data.source import Source, is_local_file, open_source
 from kerasnlp_kit.data.texts import Texts, is_blank
 from kerasnlp_kit.errors import UserError
 
@@ -24,9 +24,12 @@ _NOTHING = re.compile(r"\s*\Z")
 
 
 def is_plain_text(source: str | os.PathLike[str], text_columns: Sequence[str] = ()) -> bool:
-    """Whether a file is read as a plain text: by the ending of its name, if no column is asked for."""
+    """Whether a file is read as a plain text: by the ending of its name, if no column is asked for.
+
+    A local one whose lines all have as many tabs is none, but a table.
+    """
     name = os.fspath(source).lower().removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
-    return not text_columns and any(name.endswith(suffix) for suffix in PLAIN_SUFFIXES)
+    return not text_columns and any(name.endswith(suffix) for suffix in PLAIN_SUFFIXES) and not _has_columns(source)
 
 
 def read_texts(
@@ -66,6 +69,19 @@ def read_texts(
         return found
     note = f"{found.source}: {int(blank.sum()):,} rows without a text are left out."
     return replace(found.take(np.flatnonzero(~blank)), notes=(*found.notes, note))
+
+
+def _has_columns(source: str | os.PathLike[str]) -> bool:
+    if not is_local_file(source):
+        return False
+    try:
+        with open_source(source) as opened, opened.open() as stream:
+            lines, complete = Lines(stream, opened.name).sample()
+    except UserError:
+        return False  # the reader proper says why
+    whole = lines if complete else lines[:-1]
+    tabs = {line.count("\t") for line in whole if line.strip()}
+    return len(whole) > 1 and len(tabs) == 1 and tabs != {0}
 
 
 def _with_few_labels(found: Examples) -> Examples:

@@ -89,7 +89,7 @@ class TableFile:
                 if data.column(column).null_count == data.num_rows:
                     require_column(column, self.columns, name)
         else:
-            data, rows = self._file.read(self.columns if columns is None else tuple(dict.fromkeys(columns)))
+            data, rows = self._file.read(None if columns is None else tuple(dict.fromkeys(columns)))
         if not data.num_rows:
             raise UserError(
                 f"{name}: has a header ({', '.join(self.columns)}) but no rows. Expected one row for each text."
@@ -123,7 +123,8 @@ def read_table(
 
     Args:
         source: A path, an http, https or file URL, or "-" for standard input.
-        columns: The columns to keep; all if None. Fewer columns take less memory.
+        columns: The columns to keep; all if None: then what is neither plain nor a list of plain values stays JSON,
+            but in columns that are wanted. Fewer columns take less memory.
         wanted: Column names that are looked for; a first row that holds one is a header.
 
     Raises:

@@ -62,3 +62,8 @@ def reliability_bins(confidence: np.ndarray, correct: np.ndarray, bins: int = 15
 def expected_calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
     """Returns the expected calibration error, 0 (honest) to 1. See `reliability_bins` for the arguments."""
     return reliability_bins(confidence, correct, bins).expected_calibration_error
+
+
+def answers_calibration_error(probabilities: np.ndarray, labels: np.ndarray) -> float:
+    """The same of the answers: the class of highest probability, of float (n, K), where the labels are int (n,)."""
+    return expected_calibration_error(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels)

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit.evaluation.bootstrap import bootstrap_interval
-from kerasnlp_kit.evaluation.plain import to_plain
+from kerasnlp_kit.plain import to_plain
 
 _LEVEL = 0.95
 

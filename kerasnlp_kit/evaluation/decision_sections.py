@@ -10,10 +10,11 @@ from kerasnlp_kit.evaluation.ladder import Rung, duration, number
 
 
 def comparisons(named: Mapping[str, Comparison], score: str) -> str:
-    """Returns how much better the model is than each baseline."""
+    """Returns how much better the model is than each baseline; ``score`` says what is compared."""
     if not named:
         return ""
-    verdicts = page.verdicts((one.verdict, one.sentence(name)) for name, one in named.items())
+    unit = "" if score == "accuracy" else score
+    verdicts = page.verdicts((one.verdict, one.sentence(name, unit)) for name, one in named.items())
     rows = [
         (
             page.escape(name),

@@ -10,7 +10,7 @@ from kerasnlp_kit.evaluation.corpus_scores import bleu_tokenizer, characters
 from kerasnlp_kit.evaluation.degenerate_outputs import repeats
 from kerasnlp_kit.evaluation.kneser_ney import KneserNey
 from kerasnlp_kit.evaluation.language import count_units, unit_of
-from kerasnlp_kit.evaluation.plain import to_plain
+from kerasnlp_kit.plain import to_plain
 
 SELF_BLEU_TEXTS = 100  # each against all others
 SHORTEST_COPIED = 5  # words; shorter texts are equal by chance

@@ -19,8 +19,8 @@ from kerasnlp_kit.evaluation.corpus_scores import (
     rouge_l,
 )
 from kerasnlp_kit.evaluation.degenerate_outputs import DegenerateShares, degenerate_shares
-from kerasnlp_kit.evaluation.plain import to_plain
 from kerasnlp_kit.evaluation.terminal import generation_table
+from kerasnlp_kit.plain import to_plain
 
 Unit = Literal["token", "character"]
 Interval = tuple[float, float] | None

@@ -14,7 +14,7 @@ from kerasnlp_kit.evaluation.bootstrap import percentile_interval
 from kerasnlp_kit.evaluation.comparison import Comparison, compare
 from kerasnlp_kit.evaluation.corpus_scores import References, chrf_statistics
 from kerasnlp_kit.evaluation.generation import check_rows, exact_matches
-from kerasnlp_kit.evaluation.plain import to_plain
+from kerasnlp_kit.plain import to_plain
 
 _LEVEL = 0.95
 _MOST_ROWS = 50_000  # that are compared with; with all of a million it takes hours

@@ -156,7 +156,7 @@ def attention(source: Sequence[str], target: Sequence[str], weights: np.ndarray)
             f"Expected attention of shape {(len(target), len(source))}: one row a target token, one column a source "
             f"token. Received: {weights.shape}"
         )
-    if not weights.size:
+    if not weights.any():  # of no tokens, or of a model that has no attention
         return ""
     shares = np.clip(np.nan_to_num(weights), 0, 1)[:_MOST_ATTENTION, :_MOST_ATTENTION]
     columns, names = source[:_MOST_ATTENTION], target[:_MOST_ATTENTION]

@@ -4,8 +4,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from kerasnlp_kit.evaluation.plain import to_plain
 from kerasnlp_kit.evaluation.terminal import display_width, fit
+from kerasnlp_kit.plain import to_plain
 
 
 @dataclass(frozen=True)

@@ -9,8 +9,8 @@ import numpy as np
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.bootstrap import percentile_interval, resampled_sums
 from kerasnlp_kit.evaluation.corpus_scores import bleu_tokenizer
-from kerasnlp_kit.evaluation.plain import to_plain
 from kerasnlp_kit.evaluation.terminal import language_table
+from kerasnlp_kit.plain import to_plain
 
 if TYPE_CHECKING:
     from kerasnlp_kit.evaluation.generated import GeneratedQuality

@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasnlp_kit.evaluation import drawing
 from kerasnlp_kit.evaluation.drawing import INK
-from kerasnlp_kit.evaluation.plain import to_plain
+from kerasnlp_kit.plain import to_plain
 
 COLLAPSED = 0.5  # nats of divergence; less is nothing
 _LEAST_TOLD = 0.1  # nats of mutual information: the vectors may be far from the prior and yet the same for all texts

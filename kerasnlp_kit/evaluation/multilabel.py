@@ -10,8 +10,8 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval, bootstrap_interval
 from kerasnlp_kit.evaluation.calibration import ReliabilityBins, reliability_bins
 from kerasnlp_kit.evaluation.metrics import ClassMetrics
-from kerasnlp_kit.evaluation.plain import to_plain
 from kerasnlp_kit.evaluation.terminal import multilabel_table
+from kerasnlp_kit.plain import to_plain
 
 
 @dataclass(frozen=True, eq=False)

@@ -85,6 +85,8 @@ def errors(
         f'<p class="soft">{wrong_rows:,} of {metrics.n:,} rows have a wrong label. Missed and added labels are '
         "underlined. Some of these rows may be mislabelled.</p>"
     )
+    if not cells:  # all of them have labels that the model does not know
+        return page.section("Decisions furthest off", note)
     table = page.table(header, cells, numeric=(len(header) - 1,), name="wide label-errors")
     return page.section("Decisions furthest off", note, table)
 

@@ -148,13 +148,14 @@ def label_count_histogram(true: Sequence[int], selected: Sequence[int]) -> str:
     return drawing.svg(figure, "label-counts", "how many labels texts have")
 
 
-def token_length_histogram(lengths: np.ndarray, max_length: int | None) -> str:
+def length_histogram(lengths: np.ndarray, max_length: int | None, unit: str = "tokens") -> str:
     """Returns an SVG: how many texts have how many tokens, with a line where the model cuts.
 
     Args:
         lengths: int (n,), n > 0. The longest half percent is counted in the last bar, so that one book among a
             thousand messages does not squeeze the rest.
         max_length: the tokens a text may have, or None for no cut.
+        unit: what is counted.
     """
     lengths = np.asarray(lengths)
     end = max(int(np.quantile(lengths, 0.995)), 1)
@@ -169,10 +170,10 @@ def token_length_histogram(lengths: np.ndarray, max_length: int | None) -> str:
     if max_length is not None and max_length <= edges[-1]:
         axes.axvline(max_length, color=ORANGE, linewidth=1.8, label=f"cut at {max_length}")
         axes.legend(frameon=False, labelcolor=INK)
-    axes.set(xlabel="tokens", ylabel="texts", xlim=(0, edges[-1]))
+    axes.set(xlabel=unit, ylabel="texts", xlim=(0, edges[-1]))
     axes.xaxis.set_major_locator(drawing.whole_numbers())
     axes.yaxis.set_major_locator(drawing.whole_numbers())
-    return drawing.svg(figure, "lengths", "histogram of token lengths")
+    return drawing.svg(figure, "lengths", f"histogram of lengths in {unit}")
 
 
 def confusion_heat_map(shares: np.ndarray) -> str:

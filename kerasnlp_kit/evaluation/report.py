@@ -25,8 +25,8 @@ class ReportData:
 
     `probabilities` (n, K), `gold` and `texts` are the n rows that `metrics` were computed from; of a multi-label model
     each entry of `gold` is the sequence of a row's labels, and `selected` (n, K) are the labels the model decided for.
-    `texts` is None for a report without any text of the data. `token_lengths` are those of the training texts before
-    the cut at `max_length`. `history` has one value an epoch under "loss", "accuracy" or "f1", the same with
+    `texts` is None for a report without any text of the data. `lengths` are those of the texts that `measured` names,
+    before the cut at `max_length`. `history` has one value an epoch under "loss", "accuracy" or "f1", the same with
     "val_" before it, and "learning_rate", as present; `best_epoch` counts from 1.
 
     `comparisons` names each baseline as it stands in a sentence, such as "the linear baseline". `calibration_before` is
@@ -42,7 +42,9 @@ class ReportData:
     probabilities: np.ndarray
     gold: Sequence[Any]
     texts: Sequence[str] | None = None
-    token_lengths: np.ndarray | None = None
+    lengths: np.ndarray | None = None
+    length_unit: str = "tokens"
+    measured: str = "Training texts"
     max_length: int | None = None
     history: Mapping[str, Sequence[float]] | None = None
     best_epoch: int | None = None
@@ -115,12 +117,12 @@ def _curves(data: ReportData) -> str:
 
 
 def _lengths(data: ReportData) -> str:
-    if data.token_lengths is None or not len(data.token_lengths):
+    if data.lengths is None or not len(data.lengths):
         return ""
-    lengths = np.asarray(data.token_lengths)
-    caption = f"Training texts: median {np.median(lengths):.0f} tokens, longest {lengths.max():,}."
+    lengths, unit = np.asarray(data.lengths), data.length_unit
+    caption = f"{data.measured}: median {np.median(lengths):.0f} {unit}, longest {lengths.max():,}."
     if data.max_length is not None:
         cut = lengths > data.max_length
-        caption += f" {cut.mean():.1%} are longer than {data.max_length:,} tokens and are cut."
-    picture = plots.token_length_histogram(lengths, data.max_length)
+        caption += f" {cut.mean():.1%} are longer than {data.max_length:,} {unit} and are cut."
+    picture = plots.length_histogram(lengths, data.max_length, unit)
     return page.section("Text lengths", page.pictures([(caption, picture)]))

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.constants import MANIFEST
+from kerasnlp_kit.constants import LINEAR, MANIFEST, NETWORK
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.plain import to_plain
 from kerasnlp_kit.registry import SIZES
 
 if TYPE_CHECKING:
@@ -20,7 +21,6 @@ if TYPE_CHECKING:
 
 FORMAT = 2
 BASELINE = "weights/baseline.npz"  # the linear model that others are compared with
-LINEAR, NETWORK = "linear", "network"  # kinds of parts
 CHECKPOINTS = "checkpoints"
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
 TOKENIZERS = tuple(  # of models that write
@@ -43,7 +43,8 @@ class ModelFolder:
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file, complete or not at all."""
-        self.write_text(name, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
+        # An epoch's loss may be no number, for which JSON has no word.
+        self.write_text(name, json.dumps(to_plain(content), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
 
     def write_text(self, name: str, content: str) -> None:
         """Writes a text file, complete or not at all."""
@@ -80,6 +81,17 @@ class ModelFolder:
                 raise UserError(f"{self.path / 'run.json'} must have {name!r}; train the model again.")
         return run
 
+    def network_part(self) -> dict[str, Any]:
+        """The entry of the only network in run.json.
+
+        Raises:
+            UserError: there is none, or there are several.
+        """
+        networks = [part for part in self.run()["parts"] if isinstance(part, dict) and part.get("kind") == NETWORK]
+        if len(networks) != 1:
+            raise UserError(f"{self.path} must hold one network to start from. It holds {len(networks)}.")
+        return networks[0]
+
     def labels(self) -> list[str]:
         """Names of the classes, in the order of the logits."""
         labels = self.read_json("labels.json")
@@ -99,8 +111,8 @@ class ModelFolder:
         return self.path / "weights" / (name + (".npz" if part.get("kind") == LINEAR else ".weights.h5"))
 
     def build_network(self, part: Mapping[str, Any]) -> Any:
-        """The Keras model of a part of run.json with its weights, in float32, on the backend in use."""
-        network = build_network(part)
+        """The Keras model of a part of run.json with its weights, in float32, on the backend in use; portable."""
+        network = build_network(part, portable=True)
         path = self.weights(part)
         try:
             network.load_weights(path)
@@ -233,11 +245,22 @@ class ModelFolder:
         return f" In {self.path.parent}/ there are: {', '.join(names[:10])}." if names else ""
 
 
-def build_network(part: Mapping[str, Any]) -> Any:
-    """The Keras model that a part of run.json describes, with fresh weights."""
+def build_network(part: Mapping[str, Any], *, portable: bool = False) -> Any:
+    """The Keras model that a part of run.json describes, with fresh weights.
+
+    Args:
+        part: of run.json.
+        portable: without cuDNN, which Keras takes where there is a GPU: its operations run nowhere else, and these
+            graphs are traced to be served, and proven, on any device.
+    """
     spec = registry.find(part["model"])
     values = {name: tuple(value) if isinstance(value, list) else value for name, value in part["architecture"].items()}
-    return spec.architecture(**values).build(SIZES[spec.task](**part["sizes"]))
+    network = spec.architecture(**values).build(SIZES[spec.task](**part["sizes"]))
+    if portable:
+        for layer in network._flatten_layers():
+            if hasattr(layer, "use_cudnn"):
+                layer.use_cudnn = False
+    return network
 
 
 def sha256(path: Path) -> str:

@@ -8,7 +8,8 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from kerasnlp_kit.export.folder import CPU_ONLY, LINEAR, ModelFolder
+from kerasnlp_kit.constants import LINEAR
+from kerasnlp_kit.export.folder import CPU_ONLY, ModelFolder
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.autoencoding_graph import AutoencodingGraph
@@ -83,6 +84,7 @@ def seq2seq_graph(folder: ModelFolder, run: Mapping[str, Any]) -> "Seq2SeqGraph"
         max_source=part["max_source"],
         copy_unknown=part["copy_unknown"],
         beam=part["beam"],
+        coverage_penalty=part.get("coverage_penalty", 0.0),  # which earlier folders have not
         xla=part["xla"],
     )
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 TOLERANCE = 1e-5
 # Enough for the signature `ids`, whose weights are those that all texts go through.
 IDS_ROWS = 64
+SHORT = 300  # bytes of a text that costs little
 IDS_BYTES = 300  # the square of a text's n-grams is computed: 64 such texts take half a gigabyte
 HARD_TEXTS: tuple[bytes, ...] = (
     b"",
@@ -134,9 +135,9 @@ class Prover:
         Raises:
             ExportMismatch: with the text's number and how far apart the two are.
         """
+        order = rows_to_ask(texts)
         # Rows of like length together: less padding. The order of the answers is undone below.
-        order = np.argsort([len(text) for text in texts], kind="stable")
-        order = np.resize(order, max(len(order), 1 + 257))  # few texts are asked several times
+        order = order[np.argsort([len(texts[row]) for row in order.tolist()], kind="stable")]
         asked = [texts[index] for index in order.tolist()]
         sizes = np.array(batch_sizes(len(asked)), "int64")
         self.ask(saved_model, {**packed("text", asked), "sizes": sizes, **numbers})
@@ -164,6 +165,15 @@ def unpacked(name: str, arrays: Mapping[str, np.ndarray]) -> list[bytes]:
     """The texts that `packed` packed."""
     data = arrays[name].tobytes()
     return [data[start:end] for start, end in itertools.pairwise(arrays[f"{name}_offsets"])]
+
+
+def rows_to_ask(texts: Sequence[bytes]) -> np.ndarray:
+    """Which texts to ask for all of `batch_sizes`: int64 (rows,).
+
+    All of them in their order. If they are few, more behind: short ones, several times; long ones are asked once.
+    """
+    short = np.array([row for row, text in enumerate(texts) if len(text) < SHORT])
+    return np.concatenate([np.arange(len(texts)), np.resize(short, max(0, 1 + 257 - len(texts)))])
 
 
 def batch_sizes(count: int) -> list[int]:

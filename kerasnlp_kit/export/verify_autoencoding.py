@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.agreement import SCORE_TOLERANCE, compare_texts, read_texts
-from kerasnlp_kit.export.verify import Prover, batch_sizes, packed
+from kerasnlp_kit.export.verify import Prover, batch_sizes, packed, rows_to_ask
 from kerasnlp_kit.tasks.latent_scores import LatentScores
 from kerasnlp_kit.text.operations import subword_operations
 
@@ -56,7 +56,7 @@ def prove_autoencoding(
     Raises:
         ExportMismatch: with the text's number.
     """
-    rows = np.resize(np.arange(len(texts)), max(len(texts), 1 + 257))  # few texts are asked several times
+    rows = rows_to_ask(texts)
     asked = [texts[row] for row in rows.tolist()]
     some = list(texts[: min(SOME, len(texts))])
     questions = {

@@ -8,11 +8,10 @@ import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.agreement import SCORE_TOLERANCE, compare_texts, read_texts
-from kerasnlp_kit.export.verify import Prover, batch_sizes, packed
+from kerasnlp_kit.export.verify import Prover, batch_sizes, packed, rows_to_ask
 from kerasnlp_kit.text.operations import subword_operations
 
 LOGIT_TOLERANCE = 1e-3
-SHORT = 300  # bytes of a text that costs little
 MAX_TOKENS = 20  # that are added to each prompt
 
 
@@ -62,9 +61,7 @@ def prove_language(
     Raises:
         ExportMismatch: with the text's number.
     """
-    short = np.array([row for row, text in enumerate(texts) if len(text) < SHORT])
-    more = np.resize(short, max(0, 1 + 257 - len(texts)))  # few texts are asked several times, but long ones once
-    rows = np.concatenate([np.arange(len(texts)), more])
+    rows = rows_to_ask(texts)
     asked = [texts[row] for row in rows.tolist()]
     questions = {
         **packed("scored", asked),

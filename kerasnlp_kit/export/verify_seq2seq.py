@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.agreement import MOST_NEAR, SCORE_TOLERANCE, compare_texts, read_texts, require_near
-from kerasnlp_kit.export.verify import Prover, batch_sizes, packed
+from kerasnlp_kit.export.verify import Prover, batch_sizes, packed, rows_to_ask
 from kerasnlp_kit.text.operations import subword_operations
 
 NEAR = 1e-4  # how much less probable than the best token one may be that rounding puts before it
@@ -27,6 +27,7 @@ class Memory:
         greedy: see `Writing`; asked for the rows of each batch that the process is asked about.
         beam: the same, of several texts a row, float (rows, beams); texts row by row.
         sample: the same, drawn with the seed.
+        score: log-probabilities of targets for rows, float (rows,).
         prefix: texts of rows that begin as told, greedily.
         as_probable: whether what the SavedModel writes for a row is within `NEAR` of the best token at each step.
         ids: int32 (some, time), of the first sources.
@@ -35,6 +36,7 @@ class Memory:
     greedy: Writing
     beam: Writing
     sample: Writing
+    score: Callable[[np.ndarray, Sequence[str]], np.ndarray]
     prefix: Callable[[np.ndarray, Sequence[str]], list[str]]
     as_probable: Callable[[int, str], bool]
     ids: np.ndarray
@@ -73,7 +75,7 @@ def prove_seq2seq(
         ExportMismatch: with the source's number.
     """
     some = min(SOME, len(sources))
-    rows = np.resize(np.arange(len(sources)), max(len(sources), 1 + 257))  # few sources are asked several times
+    rows = rows_to_ask(sources)
     asked = [sources[row] for row in rows.tolist()]
     sizes = batch_sizes(len(asked))
     questions = {
@@ -109,6 +111,7 @@ def prove_seq2seq(
     begun = memory.prefix(np.arange(some), [text[:PREFIX] for text in texts[:some]])
     compare_texts(saved_model, "prefix", read_texts("prefix_target", found), None, begun, None)
     compare_texts(saved_model, "sample", read_texts("sample_target", found), found["sample_score"], *drawn)
+    _compare_scores(saved_model, found["score_log_probability"], memory.score(np.arange(some), texts[:some]))
     _compare_others(saved_model, found, texts[:some], beams)
     return texts[: len(sources)], scores[: len(sources)]
 
@@ -127,5 +130,11 @@ def _compare_others(
     same = np.isclose(found["ids_score"], wanted_scores, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
     if same.mean() < 1 - MOST_NEAR:
         raise ExportMismatch(f"{saved_model}: the signature ids does not write what serving_default writes.")
-    if not np.isfinite(found["score_log_probability"]).all():
-        raise ExportMismatch(f"{saved_model}: the signature score gives no number for a text that the model wrote.")
+
+
+def _compare_scores(saved_model: Path, found: np.ndarray, expected: np.ndarray) -> None:
+    """What the signature score says of texts that the model wrote."""
+    distance = np.abs(found - expected)
+    if not (distance <= SCORE_TOLERANCE * (1 + np.abs(expected))).all():
+        worst = np.nanmax(distance, initial=0)
+        raise ExportMismatch(f"{saved_model}: the signature score differs from the model in memory by {worst:.2e}.")

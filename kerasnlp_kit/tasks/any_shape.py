@@ -1,6 +1,5 @@
 """Models that are traced once for all shapes."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import keras
@@ -14,24 +13,26 @@ class AnyShape(keras.Model):
 
     predict_function: Any  # of `keras.Model`
 
-    def answers(self, inputs: Mapping[str, np.ndarray], rows: int) -> Any:
+    def answers(self, inputs: Any, rows: int) -> Any:
         """As ``predict_on_batch``, in few shapes where each is compiled.
 
         Args:
-            inputs: by name, int32 (batch, time), padded.
+            inputs: one, or several by name: int32 (batch, time), padded, or float32 (batch, dimensions).
             rows: of the largest batch.
 
         Returns:
             For the rows of the batch.
         """
         if keras.backend.backend() != "jax":
-            return self.predict_on_batch(dict(inputs))
-        given = len(next(iter(inputs.values())))
-        filled = {
-            name: np.pad(values, [(0, max(rows - given, 0)), (0, -values.shape[1] % COMPILED_WIDTH)])
-            for name, values in inputs.items()
-        }
-        return keras.tree.map_structure(lambda values: values[:given], self.predict_on_batch(filled))
+            return self.predict_on_batch(inputs)
+        given = len(keras.tree.flatten(inputs)[0])
+
+        def filled(values: np.ndarray) -> np.ndarray:
+            wider = -values.shape[1] % COMPILED_WIDTH if np.issubdtype(values.dtype, np.integer) else 0
+            return np.pad(values, [(0, max(rows - given, 0)), (0, wider)])
+
+        answers = self.predict_on_batch(keras.tree.map_structure(filled, inputs))
+        return keras.tree.map_structure(lambda values: values[:given], answers)
 
     def make_predict_function(self, force: bool = False) -> Any:
         """See `keras.Model`; inputs, one or several by name: int32 (batch, time), or float32 (batch, dimensions)."""

@@ -34,6 +34,7 @@ class Seq2SeqGraph(tf.Module):
         max_source: tokens of a source that are read.
         copy_unknown: whether what the source has there is put in the place of an unknown token.
         beam: outputs in sight of ``beam_xla``.
+        coverage_penalty: of both beam searches; see `decoding.beam.beam`.
         xla: whether to export ``greedy_xla`` and ``beam_xla``.
     """
 
@@ -47,6 +48,7 @@ class Seq2SeqGraph(tf.Module):
         max_source: int,
         copy_unknown: bool,
         beam: int,
+        coverage_penalty: float,
         xla: bool,
     ) -> None:
         super().__init__(name="seq2seq")
@@ -59,6 +61,7 @@ class Seq2SeqGraph(tf.Module):
         self._most_given = max(limits.longest, MOST_GIVEN)
         self._copies = copy_unknown and hasattr(source, "split")
         self._beam_size = beam
+        self._coverage_penalty = coverage_penalty
         self._xla = xla
         self._search = Search(limits, unknown=self._copies, fixed=False)
         self._fixed = dataclasses.replace(self._search, fixed=True)
@@ -103,9 +106,8 @@ class Seq2SeqGraph(tf.Module):
 
     def beam(self, source: tf.Tensor, beam_size: tf.Tensor, length_penalty: tf.Tensor) -> Outputs:
         """The best of several in sight: targets string [n, beam], scores float [n, beam], best first."""
-        ids = self._read(source)
-        options = {"size": tf.maximum(beam_size, 1), "length_penalty": length_penalty}
-        return self._several(source, self._search.beam(self._hidden.network, ids, **options))
+        options = self._penalties(length_penalty) | {"size": tf.maximum(beam_size, 1)}
+        return self._several(source, self._search.beam(self._hidden.network, self._read(source), **options))
 
     def score(self, source: tf.Tensor, target: tf.Tensor) -> Outputs:
         """How probable a target is: log_probability float [n], of so many tokens int32 [n], the end included."""
@@ -156,11 +158,14 @@ class Seq2SeqGraph(tf.Module):
 
         def search(ids: tf.Tensor, rows: tf.Tensor, penalty: tf.Tensor) -> Decoded:
             with compiled():
-                options = {"size": self._beam_size, "length_penalty": penalty}
+                options = self._penalties(penalty) | {"size": self._beam_size}
                 return self._fixed.beam(self._hidden.network, ids, rows, **options)
 
         decoded = tf.function(search, autograph=False, jit_compile=True)(*self._read_fixed(source), length_penalty)
         return self._several(source, decoded)
+
+    def _penalties(self, length_penalty: tf.Tensor) -> dict[str, Any]:
+        return {"length_penalty": length_penalty, "coverage_penalty": self._coverage_penalty}
 
     def _read(self, source: tf.Tensor) -> tf.Tensor:
         """Ids of sources, padded; of no sources, those of an empty one: a loop over nothing is not worth the risk."""

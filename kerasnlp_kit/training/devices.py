@@ -85,15 +85,24 @@ def require_package(name: str, flag: str) -> None:
         raise UserError(f"{flag} needs the package {name}: pip install 'kerasnlp_kit[{name}]'.")
 
 
-def seed_everything(seed: int) -> None:
-    """Seeds Python, NumPy and the backend, and makes TensorFlow's operations deterministic."""
+def seed_everything(seed: int, *, jit: bool = False) -> None:
+    """Seeds Python, NumPy and the backend, and makes TensorFlow's operations deterministic.
+
+    Args:
+        seed: 0 or more.
+        jit: whether the training step will be compiled by XLA. Then TensorFlow's operations stay as they are: Keras
+            refuses to compile deterministic ones, as XLA lacks some of them.
+    """
     import keras
 
     keras.utils.set_random_seed(seed)
     if keras.backend.backend() == "tensorflow":
-        import tensorflow as tf
+        from tensorflow.python.framework import config  # what enables alone is public
 
-        tf.config.experimental.enable_op_determinism()
+        if jit:
+            config.disable_op_determinism()
+        else:
+            config.enable_op_determinism()
 
 
 def distribution(devices: int | None) -> tuple[AbstractContextManager[Any], int]:

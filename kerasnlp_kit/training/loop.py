@@ -2,6 +2,7 @@
 
 import contextlib
 import csv
+import math
 import signal
 import sys
 import threading
@@ -15,12 +16,10 @@ import keras
 import numpy as np
 
 from kerasnlp_kit.config import OptimizationOptions
-from kerasnlp_kit.errors import TrainingDiverged
+from kerasnlp_kit.errors import GivenUp, TrainingDiverged
 from kerasnlp_kit.training.batches import EpochDataset
 from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
-from kerasnlp_kit.training.optimization import make_optimizer, tell_time, variables_to_resume, weights_to_keep
-
-LEAST_SHARE = 0.002  # of the time, by which the learning rate moves at once
+from kerasnlp_kit.training.optimization import make_optimizer, weights_to_keep
 
 Measures = Callable[[Sequence[np.ndarray]], Mapping[str, float]]
 
@@ -44,8 +43,7 @@ class Extras:
             what else is worth a line, after each epoch; in place of a metric over dev batches.
         accumulate: see `make_optimizer`.
         average: see `make_optimizer`; then the averages are measured and kept.
-        seconds: of training, after which it ends with the best weights so far; the learning rate takes its course in
-            this time, or over the epochs if they end first.
+        seconds: of training, after which it ends with the best weights so far.
     """
 
     measures: Measures | None = None
@@ -79,8 +77,7 @@ def train(
         dev_batches: without one; None where nothing is left to choose, or ``extras.measures`` chooses.
         loss: of what the batches yield second, and logits.
         metric: likewise, the higher the better; made, like the model, within the scope of the devices.
-        options: see OptimizationOptions; the learning rate takes its course over all epochs of these, or in
-            ``extras.seconds``.
+        options: see OptimizationOptions; the learning rate takes its course over all epochs of these.
         checkpoints: folder for the state of the run.
         history: CSV file to write, a line an epoch.
         until: epochs after which to end; by default all of the options.
@@ -91,8 +88,7 @@ def train(
     """
     steps = len(train_batches) * options.epochs
     extras = extras or Extras()
-    timed = extras.seconds is not None
-    optimizer = make_optimizer(options, steps, accumulate=extras.accumulate, average=extras.average, timed=timed)
+    optimizer = make_optimizer(options, steps, accumulate=extras.accumulate, average=extras.average)
     compile_model(model, optimizer, loss, metric, options)
     # That of the model: with float16, Keras wraps the optimizer to scale the loss, with variables of its own.
     model.optimizer.build(model.trainable_variables)
@@ -204,7 +200,6 @@ class _Keeper(keras.callbacks.Callback):
             print(f"Resuming after epoch {self.progress.epoch}, batch {self.progress.step} ({seconds} so far)")
         self._last_save = time.monotonic()
         self._clock = time.monotonic()
-        self._told = 0.0
 
     @property
     def resumes(self) -> bool:
@@ -216,14 +211,12 @@ class _Keeper(keras.callbacks.Callback):
         self.train_set.number = epoch
         self._put_state_back()  # here, and not earlier, because the metrics were reset a moment ago
         self._clock = time.monotonic()
-        self._tell_time()
 
     def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
         assert self.train_set is not None
         if self.interrupted or self._out_of_time():
             self.model.stop_training = True
             return
-        self._tell_time()
         every = self.options.checkpoint_seconds
         last = batch + 1 == len(self.train_set.batches) - self.train_set.start
         if every and not last and time.monotonic() - self._last_save >= every:
@@ -253,6 +246,7 @@ class _Keeper(keras.callbacks.Callback):
         limits = self.limits
         score, loss = (logs[limits.measure], logs["val_loss"]) if limits.measure else (0.0, 0.0)
         better = score > progress.best_score or (score == progress.best_score and loss < progress.best_loss)
+        better = better and math.isfinite(loss)  # weights that are no numbers have an accuracy, too
         if better or self.best is None or not limits.measure:
             progress.best_epoch, progress.best_score, progress.best_loss = epoch + 1, score, loss
             progress.waited = 0
@@ -277,21 +271,9 @@ class _Keeper(keras.callbacks.Callback):
                 variable.assign(value)
         model.optimizer = None
 
-    def _tell_time(self) -> None:
-        """Moves the learning rate with the time, where that has a limit."""
-        if self.limits.seconds is None:
-            return
-        share = self._spent() / self.limits.seconds
-        if share - self._told >= LEAST_SHARE or share < self._told:  # not each time: JAX moves all its weights for it
-            self._told = share
-            tell_time(self.model, share)
-
-    def _spent(self) -> float:
-        """Seconds of training so far."""
-        return self.progress.seconds + time.monotonic() - self._clock
-
     def _out_of_time(self) -> bool:
-        return self.limits.seconds is not None and self._spent() >= self.limits.seconds
+        spent = self.progress.seconds + time.monotonic() - self._clock
+        return self.limits.seconds is not None and spent >= self.limits.seconds
 
     def _put_state_back(self) -> None:
         if self._state_to_restore is not None:
@@ -303,7 +285,7 @@ class _Keeper(keras.callbacks.Callback):
 
     def _variables(self) -> list[Any]:
         model = self.model
-        return [*model.variables, *variables_to_resume(model), *model.metrics_variables]
+        return [*model.variables, *model.optimizer.variables, *model.metrics_variables]
 
     def _save(self) -> None:
         now = time.monotonic()
@@ -339,5 +321,7 @@ def _orderly_interrupt(keeper: _Keeper) -> Iterator[None]:
     before = signal.signal(signal.SIGINT, stop)
     try:
         yield
+    except KeyboardInterrupt:
+        raise GivenUp from None
     finally:
         signal.signal(signal.SIGINT, before)

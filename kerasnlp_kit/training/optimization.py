@@ -10,8 +10,6 @@ from keras import ops
 
 from kerasnlp_kit.config import OptimizationOptions
 
-LEAST_RISE = 100  # steps, where the learning rate goes by the time
-
 
 class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
     """Rises in a line from zero, then stays, or falls in a line, along a cosine or with the root of the steps.
@@ -22,22 +20,17 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
         warmup: share of the steps for the rise.
         course: constant, linear, cosine (Loshchilov & Hutter 2017, "SGDR", equation 5 without restarts), or
             inverse_sqrt (Vaswani et al. 2017, equation 3).
-        spent: variable, how much of the training's time is over, from 0 to 1: the course is at least as far. None where
-            the time has no limit.
     """
 
-    def __init__(self, highest: float, steps: int, warmup: float, course: str, spent: Any = None) -> None:
+    def __init__(self, highest: float, steps: int, warmup: float, course: str) -> None:
         self.highest = highest
         self.steps = steps
         self.rise = math.ceil(warmup * steps)
         self.course = course
-        self.spent = spent
 
     def __call__(self, step: Any) -> Any:
         """Learning rate of a step, counted from 0."""
-        step = taken = ops.cast(step, "float32")
-        if self.spent is not None:
-            step = ops.maximum(step, ops.convert_to_tensor(self.spent) * self.steps)
+        step = ops.cast(step, "float32")
         part = ops.clip((step - self.rise) / max(1, self.steps - self.rise), 0.0, 1.0)
         if self.course == "linear":
             factor = 1.0 - part
@@ -49,10 +42,6 @@ class WarmupDecay(keras.optimizers.schedules.LearningRateSchedule):
             factor = ops.ones_like(part)
         if self.rise:
             factor = ops.where(step < self.rise, (step + 1.0) / self.rise, factor)
-        if self.rise and self.spent is not None:
-            # Compiling takes time as well: the rise must not be over with it.
-            least = min(self.rise, LEAST_RISE)
-            factor = ops.where(taken < least, ops.minimum(factor, (taken + 1.0) / least), factor)
         return self.highest * factor
 
 
@@ -160,12 +149,7 @@ class ExactAdamW(_WholeGradients, _FusedSteps, keras.optimizers.AdamW):
 
 
 def make_optimizer(
-    options: OptimizationOptions,
-    steps: int,
-    *,
-    accumulate: int = 1,
-    average: float | None = None,
-    timed: bool = False,
+    options: OptimizationOptions, steps: int, *, accumulate: int = 1, average: float | None = None
 ) -> keras.optimizers.Optimizer:
     """Adam, or AdamW where weight decay is asked for.
 
@@ -174,53 +158,31 @@ def make_optimizer(
         steps: all batches of the training.
         accumulate: batches whose gradients are averaged before the weights change.
         average: what a moving average of the weights keeps of its old value at each step; None for no average.
-        timed: whether the learning rate also goes by what `tell_time` says.
     """
-    spent = None
-    if timed:
-        spent = keras.Variable(0.0, trainable=False, aggregation="only_first_replica", name="spent")
     common: dict[str, Any] = {
-        "learning_rate": WarmupDecay(options.learning_rate, steps, options.warmup, options.schedule, spent),
+        "learning_rate": WarmupDecay(options.learning_rate, steps, options.warmup, options.schedule),
         "global_clipnorm": options.clip_norm or None,
     }
     if accumulate > 1:
         common["gradient_accumulation_steps"] = accumulate
     if average is not None:
         common.update(use_ema=True, ema_momentum=average)
-    if options.weight_decay:
-        optimizer: keras.optimizers.Optimizer = ExactAdamW(weight_decay=options.weight_decay, **common)
-        optimizer.exclude_from_weight_decay(var_names=["embedding", "positions", "bias", "gamma", "beta"])
-    else:
-        optimizer = ExactAdam(**common)
-    if spent is not None:
-        optimizer._track_variable(spent)  # of the state that JAX hands from step to step
+    if not options.weight_decay:
+        return ExactAdam(**common)
+    optimizer = ExactAdamW(weight_decay=options.weight_decay, **common)
+    optimizer.exclude_from_weight_decay(var_names=["embedding", "positions", "bias", "gamma", "beta"])
     return optimizer
-
-
-def tell_time(model: keras.Model, spent: float) -> None:
-    """Says to the optimizer of the model, made with ``timed``, what share of the training's time is over."""
-    _optimizer(model)._learning_rate.spent.assign(min(max(spent, 0.0), 1.0))
-
-
-def variables_to_resume(model: keras.Model) -> list[Any]:
-    """What the optimizer has computed; not what `tell_time` says anew."""
-    spent = _optimizer(model)._learning_rate.spent
-    return [variable for variable in model.optimizer.variables if variable is not spent]
 
 
 def weights_to_keep(model: keras.Model) -> list[np.ndarray]:
     """The model's weights; where the optimizer averages them, the averages."""
-    optimizer = _optimizer(model)
+    # With float16, Keras wraps the optimizer to scale the loss.
+    optimizer = getattr(model.optimizer, "inner_optimizer", model.optimizer)
     averages: dict[int, Any] = {}
     if optimizer.use_ema:
         pairs = zip(model.trainable_variables, optimizer._model_variables_moving_average, strict=True)
         averages = {id(variable): average for variable, average in pairs}
     return [np.asarray(ops.convert_to_numpy(averages.get(id(weight), weight))) for weight in model.weights]
-
-
-def _optimizer(model: keras.Model) -> Any:
-    """With float16, Keras wraps it to scale the loss."""
-    return getattr(model.optimizer, "inner_optimizer", model.optimizer)
 
 
 def balanced_weights(labels: np.ndarray, classes: int) -> np.ndarray:

@@ -305,3 +305,20 @@ def test_texts_and_labels_cannot_steer_the_terminal(diagnose):
 
 def test_no_finding_is_said_to_be_none(diagnose):
     assert diagnose(named(*topics(60))).table() == "Nothing was found."
+
+
+def test_one_file_under_two_names_is_named_twice(tmp_path, monkeypatch):
+    write(tmp_path / "a.csv", named(*topics(9)))
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(UserError, match=r"\./a\.csv is named twice"):
+        doctor(["a.csv", "./a.csv"], say=print)
+
+
+def test_classes_that_a_sample_of_the_rows_has_too_few_of_are_not_judged(diagnose, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_ROWS", 60)
+    texts, labels = topics(400, 3)
+    rare, _ = topics(5, 1, seed=9)  # enough for the folds, until rows are drawn
+    wrong = np.where(np.arange(400) % 20 == 0, (labels + 1) % 3, labels)
+    diagnosis = diagnose([*named(texts, wrong), *((text + " x", "law") for text in rare)])
+    found = finding(diagnosis, "likely_wrong_labels")
+    assert 0 < found.count <= 8 and "of 60 that" not in found.headline

@@ -161,3 +161,15 @@ def test_numbers_of_numpy_are_numbers(topics):
 def test_an_unknown_option_is_told(topics):
     with pytest.raises(UserError, match="epohcs"):
         TextClassifier("cnn_classifier", options={"epohcs": 3}).fit(*topics)
+
+
+def test_an_option_about_the_labels_is_refused_as_y_says_it(topics):
+    with pytest.raises(UserError, match="'label_separator' is none of the options: it is for X and y"):
+        TextClassifier("ngram_linear", options={"label_separator": "|"}).fit(*topics)
+
+
+def test_texts_that_no_file_could_hold_are_learnt_from_as_they_are_predicted(topics):
+    texts, labels = topics
+    odd = ["half \ud83d a pair", "nul \0 inside", *texts]
+    model = TextClassifier("ngram_linear", options={"strengths": (1.0,)}).fit(odd, ["food", "food", *labels])
+    assert len(model.predict(odd)) == len(odd)

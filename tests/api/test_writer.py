@@ -89,7 +89,26 @@ def test_nothing_to_write_for_is_no_error(writer):
     assert texts == [] and scores.shape == (0,)
 
 
-def test_compiled_signatures_that_were_not_exported_cannot_be_asked(writer):
+@pytest.mark.parametrize("beam", [1, 2])
+def test_compiled_signatures_write_what_the_plain_ones_do(writer, beam):
+    texts, scores = writer.write(SOURCES, beam=beam, compiled=True)
+    expected, their_scores = writer.write(SOURCES, beam=beam)
+    assert texts == expected
+    np.testing.assert_allclose(scores, their_scores, atol=1e-4)
+
+
+def test_targets_are_scored_in_their_order_whatever_the_batches(writer, monkeypatch):
+    targets = ["1998-05-03", "", "2088-07-29 and more", "x" * 50, "b", "1", "2020-08-06"]
+    totals, tokens = writer.score(SOURCES, targets)
+    assert tokens.tolist() == [len(target) + 1 for target in targets]
+    monkeypatch.setattr(writer_module, "SCORED_CHARACTERS", 60)
+    again, their_tokens = writer.score(SOURCES, targets)
+    assert their_tokens.tolist() == tokens.tolist()
+    np.testing.assert_allclose(again, totals, rtol=1e-5)
+
+
+def test_compiled_signatures_that_were_not_exported_cannot_be_asked(trained_subword_writer):
+    writer = kit.load(trained_subword_writer)
     assert "greedy_xla" not in writer.signatures
     for beam in (1, 4):
         with pytest.raises(kit.UserError, match=r"holds nothing compiled: it was trained with --no-xla"):

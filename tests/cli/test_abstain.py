@@ -191,10 +191,22 @@ def test_the_wanted_precision_is_told_as_it_was_given(place, model, run_in):
     assert ran.code == 0 and "\nfor a precision of 97.5%: answers " in ran.out
 
 
-def test_texts_out_of_scope_are_in_nothing_that_is_shipped(place, model):
-    (place / "secret.csv").write_text("message\nsecretword\n")
+def test_texts_out_of_scope_are_in_nothing_that_is_shipped(model):
     for name in ("report.html", "MODEL_CARD.md", "run.json", "metrics.json"):
-        assert outside()[0][0] not in (model.folder / name).read_text()
+        content = (model.folder / name).read_text()
+        assert not [text for text, _ in outside() if text in content], name
+
+
+def test_what_is_to_say_of_the_texts_out_of_scope_is_said(place, model, here, command):
+    (here / "other.csv").write_text("id,text\n" + "".join(f"{row},tell me a joke {row}\n" for row in range(9)))
+    ran = command("evaluate", model.folder, place / "test.csv", "--out-of-scope", "other.csv")
+    assert ran.code == 0 and 'note: the model was trained on column "message", which this file lacks' in ran.out
+
+
+def test_a_file_out_of_scope_that_is_not_there_is_told_before_the_model_is_asked(place, model, command, monkeypatch):
+    monkeypatch.setattr("kerasnlp_kit.api.load.LoadedModel.predict_proba", None)
+    ran = command("evaluate", model.folder, place / "test.csv", "--out-of-scope", "mistyped.csv")
+    assert ran.code == 2 and "mistyped.csv: there is no such file" in ran.err
 
 
 def test_without_a_wanted_precision_a_model_never_abstains(here, command, trained):

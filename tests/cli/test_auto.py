@@ -1,5 +1,6 @@
 """``--model auto``: what it tries and takes, and what Ctrl-C and a kill leave of it."""
 
+import dataclasses
 import json
 import math
 import os
@@ -11,11 +12,13 @@ import time
 from pathlib import Path
 from types import SimpleNamespace
 
+import numpy as np
 import pytest
 
 import kerasnlp_kit as kit
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import ladder
+from kerasnlp_kit.errors import GivenUp
 
 TRAIN = Path(__file__).resolve().parents[2] / "train.py"
 RUNG = re.compile(r"([* ]) (\w+(?: \+ \w+)*) +(\d\.\d{4})  \[(\d\.\d{4}), (\d\.\d{4})\]  .*")
@@ -198,6 +201,7 @@ def test_a_killed_ladder_goes_on_as_planned(here, start, command):
         (["--rungs", "cnn_clasifier"], "did you mean cnn_classifier?"),
         (["--rungs", "ngram_linear", "ngram_linear"], "--rungs takes each model once"),
         (["--epochs", "3"], "--epochs is set by each model of auto for itself"),
+        (["--freeze", "embedding"], "--freeze names layers of one network"),
         (["--model", "ngram_linear", "--vectors", "vectors.txt"], "--vectors is for networks; ngram_linear is none"),
         (["--model", "ngram_linear", "--freeze", "embedding"], "--freeze is for networks; ngram_linear is none"),
     ],
@@ -233,5 +237,64 @@ def test_time_without_limit_is_for_all_epochs(monkeypatch):
     monkeypatch.setattr(ladder, "seconds_an_epoch", lambda *_: 2.0)
     run = SimpleNamespace(say=print, config=SimpleNamespace(architecture=SimpleNamespace(minutes=math.inf)))
     spec, options = registry.find("cnn_classifier"), SimpleNamespace(epochs=7)
-    assert ladder._affordable(run, None, None, spec, None, options, math.inf) == 7
-    assert ladder._affordable(run, None, None, spec, None, options, 13.0) == 6
+    assert ladder._affordable(run, None, lambda: None, spec, None, options, math.inf) == 7
+    assert ladder._affordable(run, None, lambda: None, spec, None, options, 13.0) == 6
+
+
+def test_where_no_time_is_left_no_tokens_are_made(capsys):
+    run = SimpleNamespace(say=print, config=SimpleNamespace(architecture=SimpleNamespace(minutes=1.0)))
+    spec = registry.find("cnn_classifier")
+    assert ladder._affordable(run, None, pytest.fail, spec, None, SimpleNamespace(epochs=7), 9.0) == 0
+    assert capsys.readouterr().out == "cnn_classifier: no time left\n"
+
+
+@pytest.mark.usefixtures("proven_here")
+@pytest.mark.parametrize("stopped", ["seconds_an_epoch", "fit_network", "_latency"])
+def test_ctrl_c_between_the_trainings_takes_the_best_so_far(here, write_topics, run_in, monkeypatch, stopped):
+    write_topics(here / "topics.csv", 200)
+    before, calls = getattr(ladder, stopped), []
+
+    def stop(*arguments):
+        calls.append(stopped)
+        if stopped == "_latency" and len(calls) == 1:  # that of the linear model
+            return before(*arguments)
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(ladder, stopped, stop)
+    ran = run_in(
+        here, "train", "topics.csv", "--rungs", "ngram_linear", "cnn_classifier", "lstm_classifier", *MUCH_TIME
+    )
+    assert ran.code == 0, ran.err
+    assert "Stopping: the best so far is exported" in ran.out
+    run = run_json(here / "models" / "topics")
+    assert [one["model"] for one in run["tried"]] == ["ngram_linear"]
+    assert run["ladder"]["epochs"]["lstm_classifier"] == 0, "a resumed run does not climb on"
+    assert kit.load(here / "models" / "topics").predict(["s1 the", "of f3"]) == ["sport", "food"]
+
+
+@pytest.mark.parametrize("error", [KeyboardInterrupt, GivenUp])
+def test_ctrl_c_before_anything_is_there_or_for_the_second_time_gives_up(
+    here, write_topics, run_in, monkeypatch, error
+):
+    def stop(*_):
+        raise error
+
+    write_topics(here / "topics.csv", 200)
+    rungs = ["ngram_linear", "cnn_classifier"]
+    monkeypatch.setattr(ladder, "fit_network" if error is GivenUp else "fit_linear", stop)
+    monkeypatch.setattr(ladder, "seconds_an_epoch", lambda *_: 0.1)
+    ran = run_in(here, "train", "topics.csv", "--rungs", *rungs, *MUCH_TIME)
+    assert ran.code == 130 and "Stopped." in ran.err and not (here / "models" / "topics").exists()
+
+
+def test_where_all_rungs_diverge_the_reason_is_not_the_time(refused, here, write_topics, monkeypatch):
+    fit = ladder.fit_network
+
+    def diverged(*arguments):
+        part = fit(*arguments)
+        return dataclasses.replace(part, dev_scores=np.full_like(part.dev_scores, np.nan))
+
+    write_topics(here / "topics.csv", 90)
+    monkeypatch.setattr(ladder, "fit_network", diverged)
+    monkeypatch.setattr(ladder, "_affordable", lambda *_: 1)
+    assert refused("train", "topics.csv", "--rungs", "cnn_classifier").startswith("Training diverged")

@@ -290,3 +290,21 @@ def test_predict_knows_a_header_by_the_name_of_the_column_that_is_asked_for(here
             "where is my parcel",
             "my card was charged twice",
         ]
+
+
+def test_the_report_of_an_evaluation_has_curves_and_lengths(here, command, trained, linear, tickets):
+    assert command("evaluate", trained, tickets, "--report", "network.html").code == 0
+    assert command("evaluate", linear.folder, tickets, "--report", "linear.html").code == 0
+    network, plain = ((here / f"{name}.html").read_text() for name in ("network", "linear"))
+    assert "Learning curves" in network and "Learning curves" not in plain
+    assert re.search(r"These texts: median \d+ tokens, longest", network)
+    assert re.search(r"These texts: median \d+ characters, longest", plain)
+    # So has that of the training.
+    assert re.search(r"Training texts: median \d+ characters, longest", (linear.folder / "report.html").read_text())
+
+
+@pytest.mark.parametrize("program", [("evaluate.py",), ("kerasnlp_kit", "predict")])
+def test_a_file_that_is_not_there_is_told_before_tensorflow_is_imported(shell, trained, program):
+    ran = shell(*program, trained, "mistyped.csv", python=["-X", "importtime"])
+    assert ran.code == 2 and "mistyped.csv: there is no such file" in ran.err
+    assert "tensorflow" not in {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}

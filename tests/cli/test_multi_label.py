@@ -17,7 +17,7 @@ from sklearn.metrics import accuracy_score, f1_score, precision_score, recall_sc
 from sklearn.preprocessing import MultiLabelBinarizer
 
 import kerasnlp_kit as kit
-from kerasnlp_kit.api import scoring, train
+from kerasnlp_kit.api import finish, scoring
 from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 
@@ -248,11 +248,11 @@ def test_figures_on_dev_are_by_thresholds_of_the_other_rows():
     record = {"decision": decision, "data": {"classes": {}}}
     run = SimpleNamespace(record=record, config=SimpleNamespace(decision=SimpleNamespace(min_precision=None)))
     baseline = SimpleNamespace(scores=lambda texts: np.log(beside / (1 - beside)))
-    scores = train._score(run, prepared, part, answers, baseline, None, None)
+    scores = finish._score(run, prepared, part, answers, baseline, None, None)
     np.testing.assert_array_equal(scores.selected, answers >= cross_fitted_thresholds(answers, targets))
     right = ((beside >= cross_fitted_thresholds(beside, targets)) == targets).all(axis=1).mean()
     assert scores.comparisons["the linear baseline"].baseline_accuracy == pytest.approx(right)
-    test = train._score(run, SimpleNamespace(**{**vars(prepared), "dev": None}), part, answers, baseline, None, None)
+    test = finish._score(run, SimpleNamespace(**{**vars(prepared), "dev": None}), part, answers, baseline, None, None)
     np.testing.assert_array_equal(test.selected, answers >= 0.5)
 
 
@@ -288,3 +288,24 @@ def test_a_label_that_neither_model_knows_is_an_error_of_both():
     # All of the first row that can be known is right, but not all of it.
     assert (comparison.both_right, comparison.both_wrong) == (1, 2)
     assert scores.metrics.subset_accuracy == pytest.approx(1 / 3)
+
+
+def test_a_label_that_holds_the_usual_separator_is_joined_by_another_on_both_sides(here, run_in, command):
+    words = {"a|b": "alpha", "c": "gamma", "d": "delta"}
+    source = random.Random(5)
+    cells = [[int(source.random() < 0.5) for _ in words] for _ in range(120)]
+    texts = [" ".join(word for word, one in zip(words.values(), row, strict=True) if one) + " x" for row in cells]
+    write(here / "odd.csv", ("text", *words), [(text, *row) for text, row in zip(texts, cells, strict=True)])
+    ran = run_in(here, "train", "odd.csv", "--model", "ngram_linear", "--label-column", *words, "--name", "odd")
+    assert ran.code == 0, ran.err
+    ran = command("evaluate", "models/odd", "odd.csv", "--label-column", *words, "--predictions", "rows.csv")
+    assert ran.code == 0, ran.err
+    assert re.search(r"^not better|^better|^worse", ran.out, re.MULTILINE) is None, "it is the baseline"
+    rows = read(here / "rows.csv")
+    both = [row["predicted_label"] for row in rows if row["label"] == "a|b;c"]
+    assert both and set(both) == {"a|b;c"}
+
+
+def test_what_is_compared_with_the_baseline_is_named(joined, place, command):
+    ran = command("evaluate", joined, place / "joined_test.csv")
+    assert re.search(r"than the linear baseline .*points exact match, p", ran.out), ran.out

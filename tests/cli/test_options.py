@@ -208,3 +208,17 @@ def test_a_bare_yes_or_no_of_yaml_is_the_word(here):
     (here / "pairs.yaml").write_text("model: lstm_seq2seq\njoint: yes\nxla: no\n")
     config = options("a.csv", "--config", "pairs.yaml")
     assert config.text.joint == "yes" and config.writing.xla is False
+
+
+def test_of_a_mixture_its_only_network_is_started_from(here):
+    network = {"kind": "network", "model": "cnn_classifier", "architecture": {"filters": 7, "kernels": [1, 2]}}
+    linear = {"kind": "linear", "model": "ngram_linear", "architecture": {"word_ngrams": 1}}
+    (here / "old").mkdir()
+    flat = options("a.csv", "--no-lower").flat()
+    (here / "old" / "run.json").write_text(json.dumps({"options": flat, "parts": [linear, network]}))
+    config = options("b.csv", "--from", "old")
+    assert config.model == "cnn_classifier" and config.architecture.filters == 7
+    assert config.architecture.kernels == (1, 2) and not config.text.lower and config.text.keep_punctuation
+    (here / "old" / "run.json").write_text(json.dumps({"options": flat, "parts": [network, network]}))
+    with pytest.raises(UserError, match="auto is no single network to start from"):
+        options("b.csv", "--from", "old")

@@ -10,8 +10,10 @@ import signal
 import pytest
 
 import kerasnlp_kit as kit
+from kerasnlp_kit.api import pair_train
 from kerasnlp_kit.api.dispatch import model_for_data
 from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.export.saved_model import seq2seq_graph
 from kerasnlp_kit.training import loop
 
 FIRST_LINE = re.compile(r"^exact match \d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\] n=\d+$")
@@ -42,7 +44,7 @@ def writer(trained_writer):
 @pytest.fixture
 def loaded_once(writer, monkeypatch):
     """The commands take the model that is loaded already: seconds for each of them."""
-    monkeypatch.setattr("kerasnlp_kit.api.pair_evaluate.LoadedWriter", lambda _: writer)
+    monkeypatch.setattr("kerasnlp_kit.api.pair_evaluate.LoadedWriter", lambda *_, **__: writer)
 
 
 @pytest.fixture(scope="module")
@@ -111,7 +113,7 @@ def test_the_folder_holds_what_it_should(trained_writer):
     assert (run["task"], run["model"], run["seed"]) == ("seq2seq", "transformer_seq2seq", 0)
     assert run["data"]["columns"] == {"source": "source", "target": "target"}
     assert part["tokenizers"] == {"source": "source.json", "target": "target.json"}
-    assert (part["library"], part["copy_unknown"], part["xla"]) == (None, True, False)
+    assert (part["library"], part["copy_unknown"], part["xla"]) == (None, True, True)
     assert part["sizes"]["target_vocabulary"] == 15 and part["sizes"]["joint"] is False
     # Every target has ten characters; ten more may be written.
     assert part["limits"]["longest"] == 20
@@ -200,6 +202,14 @@ def test_columns_of_other_names_are_taken_as_asked(here, command, trained_writer
     assert ran.code == 0 and ran.out.startswith("exact match 1.0000 ["), ran
 
 
+def test_what_is_beyond_the_model_is_told(here, command, trained_writer, loaded_once):
+    write_csv(here / "far.csv", ("source", "target"), [("May 3, 1998", "мая"), ("b" * 300, "1998-05-03"), ("c", "жук")])
+    ran = command("evaluate", trained_writer, "far.csv")
+    assert "note: 1 source is longer than the " in ran.out
+    # Of 3 + 10 + 3 characters six.
+    assert "note: 37.5% of the tokens of the targets are unknown: the model can write them by copying only" in ran.out
+
+
 # Writing for a file
 
 
@@ -207,7 +217,9 @@ def test_predict_keeps_all_columns_and_the_order_of_the_rows(here, command, trai
     rows = [("007", "May 3, 1998", "=1+1"), ("1.0", "", "nan"), ("", "6\naug 🙂", "很好"), ("x", "b" * 300, "")]
     write_csv(here / "new.csv", ("id", "source", "note"), rows)
     ran = command("predict", trained_writer, "new.csv", "--output", "out.csv")
-    assert (ran.code, ran.out, ran.err) == (0, "", "4 rows written to out.csv\n")
+    reads = ModelFolder(trained_writer).run()["parts"][0]["max_source"]
+    cut = f"note: 1 source is longer than the {reads} tokens that the model reads: cut there.\n"
+    assert (ran.code, ran.out, ran.err) == (0, "", f"{cut}4 rows written to out.csv\n")
     found = read_csv(here / "out.csv")
     assert list(found[0]) == ["id", "source", "note", "predicted_target", "score"]
     assert [(row["id"], row["source"], row["note"]) for row in found] == rows
@@ -278,8 +290,8 @@ def test_an_option_of_the_other_task_does_not_hide_that_there_is_no_such_model(r
     ("flags", "expected"),
     [
         (["--beam", "0"], "--beam must be 1 or more. Received: 0"),
-        (["--temperature", "-1"], "--temperature must be 0 or more. Received: -1.0"),
-        (["--top-k", "-1"], "--top-k must be 0 or more. Received: -1"),
+        (["--temperature", "-1"], "--temperature must be 0 or more, and finite. Received: -1.0"),
+        (["--top-k", "-1"], "--top-k must be from 0 to 2147483647. Received: -1"),
         (["--top-p", "0"], "--top-p must be above 0 and at most 1. Received: 0.0"),
         (["--length-penalty", "-1"], "--length-penalty must be 0 or more. Received: -1.0"),
         (
@@ -369,3 +381,49 @@ def test_without_attention_nothing_is_copied(command, here, dates, without_expor
     assert ran.code == 0, ran.err
     (part,) = ModelFolder(here / "models" / "dates").run()["parts"]
     assert part["copy_unknown"] is False, "it looks at no place of the source"
+
+
+def test_the_dev_score_asks_for_sources_and_knows_all_their_targets(command, here, without_export, monkeypatch):
+    write_csv(here / "pairs.csv", ("source", "target"), [(f"a{row}", f"b{row}") for row in range(30)])
+    write_csv(here / "dev.csv", ("source", "target"), [(f"a{row % 10}", f"b{row}") for row in range(40)])
+    asked = []
+    measure = pair_train._measure
+
+    def told(*arguments):
+        score = measure(*arguments)
+        return lambda references, outputs: asked.append(references) or score(references, outputs)
+
+    monkeypatch.setattr(pair_train, "_measure", told)
+    small = ("--model=lstm_seq2seq", "--units=8", "--embedding-dim=8", "--epochs=1", "--dev-rows=5")
+    ran = command("train", "pairs.csv", "--dev", "dev.csv", *small)
+    assert ran.code == 0, ran.err
+    (references,) = asked
+    assert [len(targets) for targets in references] == [4] * 5
+
+
+def test_a_target_alphabet_unseen_in_training_and_a_long_source_are_told_of_test_rows(command, here, without_export):
+    write_csv(here / "pairs.csv", ("source", "target"), [(f"a{row}", f"b{row}") for row in range(30)])
+    write_csv(here / "test.csv", ("source", "target"), [("a1", "жук"), ("a" * 99, "b1")])
+    small = ("--model=lstm_seq2seq", "--units=8", "--embedding-dim=8", "--epochs=1")
+    ran = command("train", "pairs.csv", "--test", "test.csv", *small)
+    assert ran.code == 0, ran.err
+    assert "note: test.csv: 1 source is longer than the 3 tokens that the model reads: cut there." in ran.out
+    assert (
+        "note: test.csv: 60.0% of the tokens of the targets are unknown: the model can write them by copying only"
+        in ran.out
+    )
+
+
+def test_the_penalty_for_coverage_is_that_of_the_training(command, here, dates, without_export, monkeypatch):
+    graphs = []
+    small = ("--model=lstm_seq2seq", "--units=8", "--embedding-dim=8", "--epochs=1")
+    ran = command("train", dates, *small, "--coverage-penalty", "0.3")
+    assert ran.code == 0, ran.err
+    folder = ModelFolder(here / "models" / "dates")
+    (part,) = folder.run()["parts"]
+    assert part["coverage_penalty"] == 0.3
+    monkeypatch.setattr("kerasnlp_kit.tasks.seq2seq_graph.Seq2SeqGraph", lambda *_, **options: graphs.append(options))
+    seq2seq_graph(folder, folder.run())
+    del part["coverage_penalty"]  # as in folders of earlier versions
+    seq2seq_graph(folder, {"parts": [part]})
+    assert [one["coverage_penalty"] for one in graphs] == [0.3, 0.0]

@@ -297,6 +297,12 @@ def test_rows_of_odd_lengths_are_named_by_line(write):
     assert "train 1 of 11 (9.1%; line 11)" in note
 
 
+def test_targets_of_several_lines_are_told_where_they_are_learnt_from(write):
+    rows = 'a,"one\ntwo"\nb,"x\ty"\nc,"plain "\n'
+    (note,) = notes_of(write, train=rows, dev='d,"one\ntwo"\n')
+    assert note.startswith("2 rows whose target holds line breaks or tabs: train 2 of 3")
+
+
 def test_damaged_texts_are_named_by_line_on_either_side(write):
     (note,) = notes_of(write, train="itâ€™s,b\nc,d\n", test="e,Ã©tÃ©\nf &amp; f,g\n")
     assert "train 1 of 2 (50.0%; line 2), test 1 of 2 (50.0%; line 2)" in note

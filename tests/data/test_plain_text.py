@@ -61,3 +61,10 @@ def test_bad_files_are_the_users_error(tmp_path, name, content, message):
         write(tmp_path / name, content)
     with pytest.raises(UserError, match=message):
         read_texts(tmp_path / name)
+
+
+def test_lines_with_as_many_tabs_each_are_a_table(tmp_path):
+    table = write(tmp_path / "a.txt", "text\tlabel\ngood film\tpos\nbad film\tneg\n")
+    assert not is_plain_text(table) and is_plain_text(write(tmp_path / "b.txt", "one\ttwo\nthree\n"))
+    found = read_texts(table)
+    assert list(found.texts) == ["good film", "bad film"]

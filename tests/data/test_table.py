@@ -411,7 +411,7 @@ def test_a_missing_file_names_its_neighbours(write):
     ],
 )
 def test_bad_input_is_refused_with_its_place_and_a_remedy(write, content, words):
-    message = refusal(write(content))
+    message = refusal(write(content), wanted=("text", "tags"))
     for word in ["data.csv", *words]:
         assert word in message
 
@@ -426,7 +426,7 @@ def test_a_column_that_is_missing_is_answered_with_the_nearest(write):
 def test_parquet_of_nested_lists_is_refused(tmp_path):
     path = tmp_path / "a.parquet"
     pa.parquet.write_table(pa.table({"text": [[["a"]], [["b"]]]}), path)
-    assert "list" in refusal(path)
+    assert "list" in refusal(path, wanted=["text"])
 
 
 def test_parquet_with_a_nul_is_refused_with_its_row(tmp_path):
@@ -468,3 +468,44 @@ def test_the_sample_may_end_within_a_quoted_field():
 
 def test_line_numbers_are_integers_of_64_bits(write):
     assert read_table(write("text,label\na,x\n")).rows.dtype == np.int64
+
+
+@pytest.mark.parametrize("name", ["messages", "messages.data", "messages.tsv"])
+def test_a_stray_quote_does_not_hide_the_columns_between_tabs(write, name):
+    rows = [f"ham\tmessage number {number}" for number in range(60)]
+    rows[20] = 'spam\t"Win now" and more'
+    path = write("\n".join(rows) + "\n", name)
+    assert cells(path)["column_2"][20] == '"Win now" and more' and cells(path)["column_1"][20] == "spam"
+    titled = cells(write("v1\tv2\n" + "\n".join(rows) + "\n", name))
+    assert list(titled) == ["v1", "v2"] and len(titled["v1"]) == 60
+
+
+def test_where_all_cells_between_tabs_are_quoted_a_stray_quote_is_a_mistake(write):
+    rows = [f'"message number {number}"\t"pos"' for number in range(9)]
+    rows[4] = '"he said "wow" loudly"\t"neg"'
+    message = refusal(write('"text"\t"label"\n' + "\n".join(rows) + "\n", "a.tsv"))
+    assert message.startswith("a.tsv: line 6: the quote") or "a.tsv: line 6: the quote" in message
+
+
+def test_a_header_within_the_file_is_refused_with_its_line(write):
+    part = "text,label\n" + "".join(f"message {number},{'ab'[number % 2]}\n" for number in range(20))
+    message = refusal(write(part + part))
+    assert "data.csv: line 22 repeats the header" in message
+    assert cells(write("text\nmessage\ntext\n"))["column_1"] == ["text", "message", "text"], "alone it may be a text"
+
+
+def test_a_table_that_is_read_whole_keeps_what_is_nested_as_json(write, tmp_path):
+    meta = {"stars": 5, "tags": ["a", {"b": None}], "name": "今天"}
+    line = json.dumps({"text": "good", "meta": meta, "rows": [[1.5], [2]], "more": ["x", 7]}, ensure_ascii=False)
+    path = write(line + "\n", "a.jsonl")
+    found = cells(path)
+    assert json.loads(found["meta"][0]) == meta and json.loads(found["rows"][0]) == [[1.5], [2]]
+    assert found["more"] == [["x", "7"]] and found["text"] == ["good"]
+    assert '"meta" holds an object' in refusal(path, columns=["meta"])
+    table = pa.table(
+        {"text": ["good"], "meta": [{"stars": 5, "raw": b"\xff"}], "raw": pa.array([b"\xff"], pa.binary())}
+    )
+    pyarrow.parquet.write_table(table, tmp_path / "a.parquet")
+    found = cells(tmp_path / "a.parquet")
+    assert json.loads(found["meta"][0]) == {"stars": 5, "raw": "/w=="} and found["raw"] == ['"/w=="']
+    assert 'column "meta" holds values of the type' in refusal(tmp_path / "a.parquet", columns=["meta"])

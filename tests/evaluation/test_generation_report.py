@@ -4,6 +4,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from kerasnlp_kit.evaluation import generation_sections
 from kerasnlp_kit.evaluation.generation import score_generation
 from kerasnlp_kit.evaluation.generation_baselines import compare_generation, copy_source
 from kerasnlp_kit.evaluation.generation_report import (
@@ -266,3 +267,7 @@ def test_report_is_written_whole(tmp_path):
     write_generation_report(path, report_data())
     assert path.read_text(encoding="utf-8") == generation_report_html(report_data())
     assert [one.name for one in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_without_attention_there_is_no_picture_of_it():
+    assert generation_sections.attention(["a", "b"], ["c"], np.zeros((1, 2))) == ""

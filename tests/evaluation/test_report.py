@@ -63,7 +63,7 @@ def report_data(k=3, n=12, *, names=None, **changes):
         "probabilities": probabilities,
         "gold": gold,
         "texts": [f"text {row}" for row in range(n)],
-        "token_lengths": np.arange(1, 10),
+        "lengths": np.arange(1, 10),
         "max_length": 6,
         "history": {"loss": [2.0, 1.0], "val_loss": [2.0, 1.5], "accuracy": [0.1, 0.5], "val_accuracy": [0.1, 0.4]},
         "best_epoch": 2,
@@ -230,7 +230,7 @@ def test_most_confused_pair_leads_the_ranking():
 
 
 def test_a_report_with_the_least_there_is():
-    data = report_data(token_lengths=None, max_length=None, history=None, best_epoch=None, how_to_load="", facts={})
+    data = report_data(lengths=None, max_length=None, history=None, best_epoch=None, how_to_load="", facts={})
     headings = re.findall("<h2>(.*?)</h2>", report_html(data))
     assert headings == ["Confusion matrix", "Calibration", "Classes, worst first", "Most confident errors"]
 
@@ -454,7 +454,7 @@ def test_a_single_epoch_has_a_visible_point():
 
 @pytest.mark.parametrize(("lengths", "cut"), [([0], 5), ([1, 2, 3], None), ([3] * 500 + [100_000], 200), ([9, 9], 2)])
 def test_length_histogram_is_drawn_for_odd_lengths(lengths, cut):
-    svg = plots.token_length_histogram(np.array(lengths), cut)
+    svg = plots.length_histogram(np.array(lengths), cut)
     assert svg.startswith("<svg viewBox=")
     assert (f"cut at {cut}" in svg) == (cut is not None and max(lengths) > cut)
 

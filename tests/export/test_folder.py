@@ -1,10 +1,14 @@
+import dataclasses
 import json
+import sys
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
+from kerasnlp_kit import registry
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import BASELINE, ModelFolder, sha256
+from kerasnlp_kit.export.folder import BASELINE, ModelFolder, build_network, sha256
 
 
 @pytest.fixture
@@ -197,3 +201,31 @@ def test_objects_in_a_linear_model_are_never_unpickled(tmp_path):
     np.savez(path, rules=np.array([print], object))
     with pytest.raises(UserError, match=r"ngram_linear\.npz cannot be read"):
         ModelFolder(tmp_path).linear(path)
+
+
+@pytest.mark.parametrize("cell", ["lstm", "gru"])
+def test_a_network_to_export_has_no_operation_that_only_a_gpu_knows(monkeypatch, cell):
+    """Keras takes cuDNN where it sees a GPU; here it is made to believe in one."""
+    module = sys.modules["keras.src.backend.tensorflow.rnn"]  # Keras has a function of this name, too
+    monkeypatch.setattr(module, "_is_gpu_available", lambda: True)
+    options = {"cell": cell, "units": 3, "embedding_dim": 2, "bidirectional": True}
+    architecture = dataclasses.asdict(registry.find("lstm_classifier").architecture(**options))
+    sizes = {"vocabulary": 9, "classes": 2, "max_length": 5}
+    part = {"model": "lstm_classifier", "architecture": architecture, "sizes": sizes}
+    kinds = {}
+    for portable in (False, True):
+        network = build_network(part, portable=portable)
+        graph = tf.function(lambda ids, network=network: network(ids, training=False)).get_concrete_function(
+            tf.TensorSpec([None, 5], tf.int32)
+        )
+        functions = graph.graph.as_graph_def().library.function
+        kinds[portable] = {node.op for function in functions for node in function.node_def}
+        kinds[portable] |= {operation.type for operation in graph.graph.get_operations()}
+    assert any("Cudnn" in kind for kind in kinds[False]), "the test is of what it says"
+    assert not [kind for kind in kinds[True] if "Cudnn" in kind]
+
+
+def test_no_number_is_written_as_json_knows_it(tmp_path):
+    folder = ModelFolder(tmp_path)
+    folder.write_json("run.json", {"loss": [1.5, float("nan"), float("inf")]})
+    assert json.loads((tmp_path / "run.json").read_text(), parse_constant=pytest.fail) == {"loss": [1.5, None, None]}

@@ -283,3 +283,11 @@ def test_what_is_selected_is_what_the_thresholds_say(thresholds, selected):
         wrong["selected"][row, label] ^= True
         with pytest.raises(ExportMismatch, match="`selected` is not"):
             verify._compare_selected(Path("saved"), wrong, decision)
+
+
+@pytest.mark.parametrize("count", [3, 300])
+def test_few_texts_are_asked_several_times_but_long_ones_once(count):
+    texts = [b"long " * 1000, *(b"%d" % number for number in range(count))]
+    rows = verify.rows_to_ask(texts)
+    assert len(rows) == max(258, len(texts)) == sum(verify.batch_sizes(len(rows)))
+    assert rows[: len(texts)].tolist() == list(range(len(texts))) and (rows == 0).sum() == 1

@@ -123,8 +123,8 @@ def test_another_text_is_noticed_with_its_number(model, found):
         ExportMismatch, match=r"writes another text than the model in memory for source 3. The model was"
     ):
         model.prove(Remembered(found, **changed_texts("target", found, [3])))
-    # The last one asked, number 257 of 13 sources in turn.
-    assert 257 % len(TEXTS) == 10
+    # The last one asked: behind the 13 sources come these again in turn.
+    assert (257 - len(TEXTS)) % len(TEXTS) == 10
     with pytest.raises(ExportMismatch, match="for source 10"):
         model.prove(Remembered(found, **changed_texts("target", found, [257])))
 
@@ -155,8 +155,18 @@ def test_scores_of_beams_and_of_numbers_that_are_wrong_are_noticed(model, found)
         model.prove(Remembered(found, beam_scores=found["beam_scores"] - 0.1))
     with pytest.raises(ExportMismatch, match="signature ids does not write"):
         model.prove(Remembered(found, ids_score=found["ids_score"] * 1.1))
-    with pytest.raises(ExportMismatch, match="signature score gives no number"):
-        model.prove(Remembered(found, score_log_probability=np.full(len(TEXTS), np.nan, "float32")))
+    for wrong in (np.full(len(TEXTS), np.nan, "float32"), found["score_log_probability"] - 0.1):
+        with pytest.raises(ExportMismatch, match="signature score differs from the model in memory by"):
+            model.prove(Remembered(found, score_log_probability=wrong))
+
+
+def test_a_text_is_as_probable_if_its_tokens_are_near_the_best_ones(model, monkeypatch):
+    """Whatever the model writes for the row alone: of two texts as probable as each other, a batch may have either."""
+    (written,), _ = model.memory.greedy(np.array([0]))
+    other = written[:-1] + next(piece for piece in "0123456789-" if piece != written[-1:])
+    assert model.memory.as_probable(0, written) and not model.memory.as_probable(0, other)
+    monkeypatch.setattr("kerasnlp_kit.api.memory_writer.NEAR", 1e9)
+    assert model.memory.as_probable(0, other)
 
 
 def test_compiled_signatures_must_write_what_the_plain_ones_write(model, found):

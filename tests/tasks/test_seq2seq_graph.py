@@ -30,21 +30,26 @@ def characters():
 def graph(characters):
     """A recurrent network with attention and random weights, to be exported."""
     source, target = characters
+    return made(source, target, 31)  # that of which some outputs hold unknown tokens, and most do not
+
+
+def made(source, target, seed, max_source=8):
     sizes = PairSizes(source.vocabulary_size, target.vocabulary_size, joint=False)
     architecture = registry.find("lstm_seq2seq").architecture(
         units=6, embedding_dim=5, bidirectional=False, input_feeding=False, tied=False
     )
     network = architecture.build(sizes)
-    random = np.random.default_rng(31)  # that of which some outputs hold unknown tokens, and most do not
+    random = np.random.default_rng(seed)
     network.set_weights([random.normal(scale=1.5, size=weight.shape) for weight in network.get_weights()])
     return Seq2SeqGraph(
         network,
         source.graph(),
         target.graph(),
         limits=LIMITS,
-        max_source=8,
+        max_source=max_source,
         copy_unknown=True,
         beam=3,
+        coverage_penalty=0.0,
         xla=True,
     )
 
@@ -238,6 +243,44 @@ def test_a_few_padded_shapes_serve_all_numbers_and_lengths_of_texts(graph):
             shapes.add(tuple(ids.shape))
     # The model reads 8 characters: one width. Rows: 1, 8, 32, 128, and above multiples of 128, here 256 and 384.
     assert shapes == {(rows, 8) for rows in (1, 8, 32, 128, 256, 384)}
+
+
+def test_of_longer_sources_the_widths_are_few_too(characters):
+    graph = made(*characters, 31, max_source=100)
+    widths = {}
+    for length in (0, 1, 16, 17, 31, 33, 64, 65, 99, 100, 101, 300):
+        ids, _ = graph._read_fixed(constant("source", ["a" * length]))
+        assert ids.shape[1] >= min(length, 100) and (ids.numpy()[0] != PAD).sum() == min(length, 100)
+        widths.setdefault(int(ids.shape[1]), []).append(length)
+    assert widths == {16: [0, 1, 16], 32: [17, 31], 64: [33, 64], 100: [65, 99, 100, 101, 300]}
+    # Wider than the ids are: what fills them up changes nothing.
+    sources = constant("source", ["abc", "hgfedcba", "a" * 20])
+    fixed, plain = graph.greedy_xla(sources), graph.greedy(sources)
+    assert fixed["target"].numpy().tolist() == plain["target"].numpy().tolist()
+    np.testing.assert_allclose(fixed["score"], plain["score"], atol=1e-4)
+
+
+def test_of_words_too_an_unknown_one_is_copied_whole_a_prefix_kept_and_a_text_scored():
+    source, target = PieceTokenizer.fit(["a b c d e f g h"], "words"), PieceTokenizer.fit(["x y z"], "words")
+    graph = made(source, target, 2)
+    sources = constant("source", ["a strange b", "strange", "c d e", "h 好 g a"])
+    written, looked = graph.greedy(sources), graph.attention(sources)
+    copied = 0
+    for row, text in enumerate(sources.numpy()):
+        pieces = []
+        for step, name in enumerate(looked["target_tokens"].numpy()[row]):
+            if name == b"[UNK]":
+                pieces.append(text.split()[int(looked["weights"].numpy()[row][step].argmax())])
+                copied += 1
+            elif name not in (b"", b"[EOS]"):
+                pieces.append(name.decode().strip("\u2581").encode())
+        assert written["target"].numpy()[row] == b" ".join(pieces)
+    assert copied, "some token is unknown"
+    begun = graph.continue_prefix(sources, constant("target", ["x y", "y", "", "z strange"]))["target"].numpy()
+    assert begun[0].startswith(b"x y") and begun[1].startswith(b"y") and begun[3].startswith(b"z strange")
+    assert begun[2] == written["target"].numpy()[2]
+    found = graph.score(sources, constant("target", ["x y", "", "z z z", "x"]))
+    assert found["tokens"].numpy().tolist() == [3, 1, 4, 2] and (found["log_probability"].numpy() < 0).all()
 
 
 def test_no_sources_give_no_texts(ask):

@@ -71,11 +71,7 @@ def test_two_devices_train_as_one_and_jax_trains_as_tensorflow_does():
     some = ("cnn_classifier",)
     for name in [*NAMES, "several"]:
         assert_close(histories("jax")[name], histories("tensorflow")[name], 1e-5)
-    rates = histories("tensorflow")["timed"]["learning_rate"]
-    assert len(rates) < 50 and rates == sorted(rates, reverse=True), "the time is over before the epochs"
-    assert rates[-1] < 0.1 * rates[0], "and the learning rate has taken its course by then"
-    assert_close(histories("jax")["timed"], histories("tensorflow")["timed"], 1e-5)
-    for name in (*some, "several", "timed"):  # how a batch is shared does not depend on the network
+    for name in (*some, "several"):  # how a batch is shared does not depend on the network
         for backend in ("tensorflow", "jax"):
             assert_close(histories(backend, 2, some)[name], histories("tensorflow")[name], 1e-5)
     assert histories("jax")["resumed"] == histories("jax")["cnn_classifier"]

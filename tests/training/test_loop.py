@@ -270,3 +270,32 @@ def test_a_training_that_diverges_keeps_the_best_epoch_before_and_one_that_never
     assert again.best_epoch == 2 and not seen
     with pytest.raises(TrainingDiverged):
         trained("early", [None])
+
+
+def test_an_epoch_whose_weights_are_no_numbers_is_never_the_best(tmp_path, monkeypatch):
+    scores = iter([(0.5, 1.0), (1.0, math.nan), (0.4, 1.1)])
+
+    def measured(self, epoch, logs=None):
+        accuracy, loss = next(scores)
+        return ended(self, epoch, {**logs, "val_accuracy": accuracy, "val_loss": loss})
+
+    ended = loop._Keeper.on_epoch_end
+    monkeypatch.setattr(loop._Keeper, "on_epoch_end", measured)
+    outcome, _ = train(tmp_path)
+    assert outcome.best_epoch == 1 and math.isnan(outcome.history["val_loss"][1])
+
+
+@pytest.mark.parametrize("jit", [True, False])
+def test_the_step_is_compiled_by_xla_if_asked_and_deterministic_if_not(tmp_path, monkeypatch, jit):
+    from tensorflow.python.framework.config import is_op_determinism_enabled
+
+    devices.seed_everything(0)  # of a training before this one in the process
+    compiled = []
+    monkeypatch.setattr(loop._Keeper, "on_epoch_begin", lambda self, *_: compiled.append(self.model.jit_compile))
+    devices.seed_everything(0, jit=jit)
+    architecture = registry.find("cnn_classifier").architecture
+    model = architecture(4, (1,), 5).build(SIZES)
+    model.compile("adam", SmoothedCrossEntropy())
+    loop.compile_model(model, keras.optimizers.Adam(), SmoothedCrossEntropy(), None, TrainingOptions(jit=jit))
+    assert model.jit_compile == jit and is_op_determinism_enabled() != jit
+    assert np.isfinite(model.train_on_batch(np.array([[2, 3, 4, 5]]), np.array([1])))

@@ -36,19 +36,6 @@ def test_the_learning_rate_by_hand():
     assert [float(schedule(step)) for step in (0, 1, 2, 6, 10, 11)] == [0.5, 1.0, 1.0, 0.5, 0.0, 0.0]
 
 
-@pytest.mark.parametrize("course", ["constant", "linear", "cosine"])
-def test_the_learning_rate_is_as_far_on_its_course_as_the_time(course):
-    spent = keras.Variable(0.0)
-    schedule = WarmupDecay(0.01, 40, 0.25, course, spent)
-    for share in (0.0, 0.1, 0.5, 1.0):
-        spent.assign(share)
-        for step in (0, 3, 12, 39):
-            expected = rate(max(step, 40 * share), 0.01, 40, 0.25, course)
-            if step < 10:  # the rise takes its steps, whatever the time
-                expected = min(expected, 0.01 * (step + 1) / 10)
-            assert float(schedule(step)) == pytest.approx(expected, abs=1e-8), (share, step)
-
-
 def test_without_weight_decay_the_optimizer_is_adam():
     optimizer = make_optimizer(TrainingOptions(clip_norm=0.0), 9)
     assert isinstance(optimizer, keras.optimizers.Adam)

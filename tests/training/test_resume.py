@@ -1,4 +1,4 @@
-"""Kills the real train.py at several moments; what it finishes to in the end must be what it had been without."""
+"""Kills train.py at several moments; what it finishes to in the end must be what it had been without."""
 
 import csv
 import json
@@ -89,9 +89,9 @@ def beyond(unfinished, epoch, step, training="cnn_classifier"):
     return reached
 
 
-def places(run):
+def places(output):
     """Epoch and batch after which each training was resumed."""
-    found = re.findall(r"Resuming after epoch (\d+), batch (\d+)", run.output.read_text())
+    found = re.findall(r"Resuming after epoch (\d+), batch (\d+)", output)
     return [tuple(map(int, place)) for place in found]
 
 
@@ -109,14 +109,38 @@ def assert_same_models(one, other):
 
 
 @pytest.fixture
+def at(monkeypatch):
+    """Has something done after a checkpoint of a training, at or after this batch of this epoch, in this process."""
+
+    def at(training, epoch, step, action):
+        save = loop.save_checkpoint
+
+        def saved(folder, progress, *state):
+            save(folder, progress, *state)
+            if folder.name == training and (progress.epoch, progress.step) >= (epoch, step):
+                monkeypatch.setattr(loop, "save_checkpoint", save)
+                action()
+
+        monkeypatch.setattr(loop, "save_checkpoint", saved)
+
+    return at
+
+
+class Killed(BaseException):
+    """Ends a run at once, in this process."""
+
+
+def killed():
+    raise Killed
+
+
+@pytest.fixture
 def topics(write_topics, tmp_path):
     write_topics(tmp_path / "topics.csv", 300)
     return tmp_path
 
 
-def test_a_run_killed_at_its_start_in_two_epochs_in_the_refit_and_in_the_export_ends_as_if_never_stopped(
-    topics, run_in
-):
+def test_a_run_killed_at_its_start_in_an_epoch_in_the_refit_and_in_the_export_ends_as_if_never_stopped(topics, run_in):
     # With word vectors, which a run that is killed before its first checkpoint must begin with again.
     words = sorted(set((topics / "topics.csv").read_text().replace(",", " ").split()))
     lines = [f"{word} {number % 7 / 7} {number % 5 / 5} {number % 3 / 3} 0.5" for number, word in enumerate(words)]
@@ -133,33 +157,35 @@ def test_a_run_killed_at_its_start_in_two_epochs_in_the_refit_and_in_the_export_
     assert not checkpoints(unfinished / "checkpoints" / "cnn_classifier")
     run = Run(topics, "--resume", "models/broken")
     # 270 rows in batches of 4 are 68 steps an epoch; with the dev rows 75.
-    assert run.send(signal.SIGKILL, beyond(unfinished, 0, 5)) == -signal.SIGKILL
-    refit = beyond(unfinished, 0, 20, "cnn_classifier-refit")
-    for moment in (beyond(unfinished, 1, 20), refit, (unfinished / "saved_model").exists):
+    assert run.send(signal.SIGKILL, beyond(unfinished, 1, 20)) == -signal.SIGKILL
+    for moment in (beyond(unfinished, 0, 20, "cnn_classifier-refit"), (unfinished / "saved_model").exists):
         assert sorted(path.name for path in models.iterdir()) == ["broken.unfinished", "whole"]
         run = Run(topics, "--resume", "models/broken")
         assert run.send(signal.SIGKILL, moment) == -signal.SIGKILL
-        assert places(run)[-1][1] > 0, "a checkpoint within an epoch was resumed"
-    assert places(run)[0] == (3, 0), "in the refit the training before is not repeated"
+        assert places(run.output.read_text())[-1][1] > 0, "a checkpoint within an epoch was resumed"
+    assert places(run.output.read_text())[0] == (3, 0), "in the refit the training before is not repeated"
     run = Run(topics, "--resume", "models/broken")
     assert run.wait() == 0, run.output.read_text()
-    assert places(run) == [(3, 0), (best, 0)]
+    assert places(run.output.read_text()) == [(3, 0), (best, 0)]
     assert sorted(path.name for path in models.iterdir()) == ["broken", "whole"]
     assert_same_models(models / "whole", models / "broken")
 
 
-def test_a_mixture_killed_in_the_refit_ends_as_if_never_stopped(topics, run_in):
+@pytest.mark.usefixtures("proven_here")
+def test_a_mixture_that_ends_in_the_refit_is_resumed_as_if_never_stopped(topics, run_in, at):
     options = ["--model", "wide_deep_classifier", *OPTIONS, "--epochs", "2"]
     assert run_in(topics, "train", "topics.csv", "--name", "whole", *options).code == 0
     models, unfinished = topics / "models", topics / "models" / "broken.unfinished"
-    run = Run(topics, "topics.csv", "--name", "broken", *options)
-    assert run.send(signal.SIGKILL, beyond(unfinished, 0, 5, "cnn_classifier-refit")) == -signal.SIGKILL
+    at("cnn_classifier-refit", 0, 5, killed)
+    with pytest.raises(Killed):
+        run_in(topics, "train", "topics.csv", "--name", "broken", *options)
     # By now the linear part is that of all rows; the mixture is chosen with that of the training rows.
     linear, baseline = ((unfinished / "weights" / f"{name}.npz").read_bytes() for name in ("ngram_linear", "baseline"))
     assert linear != baseline
-    run = Run(topics, "--resume", "models/broken")
-    assert run.wait() == 0, run.output.read_text()
-    assert places(run)[0] == (2, 0) and places(run)[1][1] > 0
+    ran = run_in(topics, "train", "--resume", "models/broken")
+    assert ran.code == 0, ran.err
+    (first, (epoch, step)) = places(ran.out)
+    assert first == (2, 0) and epoch == 0 and step >= 5
     assert_same_models(models / "whole", models / "broken")
     scales = [[part["scale"] for part in ModelFolder(models / name).run()["parts"]] for name in ("whole", "broken")]
     assert scales[0] == scales[1]
@@ -187,10 +213,11 @@ def test_ctrl_c_keeps_the_best_weights_so_far_and_exports_them(topics):
     assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
 
 
-def test_ctrl_c_in_the_refit_keeps_the_weights_of_the_training_rows(topics):
-    refit = beyond(topics / "models" / "topics.unfinished", 0, 5, "cnn_classifier-refit")
-    run = Run(topics, "topics.csv", *CNN, "--epochs", "2", "--refit")
-    assert run.send(signal.SIGINT, refit) == 0, run.output.read_text()
+@pytest.mark.usefixtures("proven_here")
+def test_ctrl_c_in_the_refit_keeps_the_weights_of_the_training_rows(topics, run_in, at):
+    at("cnn_classifier-refit", 0, 5, lambda: signal.raise_signal(signal.SIGINT))
+    ran = run_in(topics, "train", "topics.csv", *CNN, "--epochs", "2", "--refit")
+    assert ran.code == 0 and "Stopping: the best weights so far are kept and exported" in ran.out, ran.err
     folder = topics / "models" / "topics"
     ModelFolder(folder).verify()
     run_json = ModelFolder(folder).run()
@@ -200,9 +227,10 @@ def test_ctrl_c_in_the_refit_keeps_the_weights_of_the_training_rows(topics):
     assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6), "the SavedModel's own"
 
 
-def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics, run_in):
-    run = Run(topics, "topics.csv", *CNN, "--epochs", "500")
-    run.send(signal.SIGKILL, beyond(topics / "models" / "topics.unfinished", 0, 1))
+def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics, run_in, at):
+    at("cnn_classifier", 0, 1, killed)
+    with pytest.raises(Killed):
+        run_in(topics, "train", "topics.csv", *CNN, "--epochs", "500")
     write_topics(topics / "topics.csv", 299)
     ran = run_in(topics, "train", "--resume", "models/topics")
     assert ran.code == 2
@@ -223,19 +251,9 @@ def assert_same_writers(one, other):
 
 
 def test_a_writer_that_breaks_off_between_two_added_up_steps_is_resumed_to_the_same_weights_and_history(
-    trained_writer, run_in, tmp_path, without_export, monkeypatch
+    trained_writer, run_in, tmp_path, without_export, monkeypatch, at
 ):
-    class Killed(Exception):
-        pass
-
-    save = loop.save_checkpoint
-
-    def killed_in_the_third_epoch(folder, progress, *state):
-        if progress.epoch == 2 and progress.step == 3:  # of the two steps that are added up one is done
-            save(folder, progress, *state)
-            raise Killed
-
-    monkeypatch.setattr(loop, "save_checkpoint", killed_in_the_third_epoch)
+    at("transformer_seq2seq", 2, 3, killed)  # of the two steps that are added up one is done
     with pytest.raises(Killed):
         run_in(tmp_path, "train", "--config", trained_writer / "run.json", "--checkpoint-seconds", "1e-9")
     monkeypatch.setattr(loop, "save_checkpoint", lambda *_: None)  # there is one after each step
@@ -246,19 +264,6 @@ def test_a_writer_that_breaks_off_between_two_added_up_steps_is_resumed_to_the_s
     options = ModelFolder(trained_writer).run()["options"]
     assert (options["accumulate"], options["average_epochs"], options["epochs"]) == (2, 1.0, 8)
     # So much also for run.json: as a config file it repeats the run.
-    assert_same_writers(trained_writer, tmp_path / "models" / "dates")
-
-
-def test_a_writer_that_is_killed_is_resumed_to_the_same_weights_and_history(
-    trained_writer, run_in, tmp_path, without_export
-):
-    unfinished = tmp_path / "models" / "dates.unfinished"
-    run = Run(tmp_path, "--config", trained_writer / "run.json", "--checkpoint-seconds", "0.5")
-    moment = beyond(unfinished, 1, 1, "transformer_seq2seq")
-    assert run.send(signal.SIGKILL, moment) == -signal.SIGKILL
-    ran = run_in(tmp_path, "train", "--resume", "models/dates")
-    assert ran.code == 0, ran.err
-    assert re.search(r"Resuming after epoch \d+, batch \d+", ran.out)
     assert_same_writers(trained_writer, tmp_path / "models" / "dates")
 
 

@@ -5,12 +5,9 @@ start from NumPy's random numbers, so that every backend starts from the same.
 """
 
 import dataclasses
-import functools
-import itertools
 import json
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import numpy as np
 
@@ -48,12 +45,8 @@ def main(backend: str, count: int, folder: Path, names: list[str]) -> None:
             except Killed:
                 loop.save_checkpoint = real
             histories["resumed"] = train(spec, folder / "broken", count).history
-    cnn = registry.find("cnn_classifier")
-    several = train(cnn, folder / "several", count, multi_label=True)
-    loop.time = SimpleNamespace(monotonic=functools.partial(next, itertools.count()))  # a second whenever it is asked
-    timed = train(cnn, folder / "timed", count, seconds=100.0, epochs=50, schedule="linear")
-    histories |= {"several": several.history, "timed": timed.history}
-    print(json.dumps({"ngrams": numbers_of_ngrams(), **histories}))
+    several = train(registry.find("cnn_classifier"), folder / "several", count, multi_label=True)
+    print(json.dumps({"ngrams": numbers_of_ngrams(), "several": several.history, **histories}))
 
 
 def numbers_of_ngrams():
@@ -63,12 +56,12 @@ def numbers_of_ngrams():
     return np.asarray(HashedNgrams(3, 977)(ids)).tolist()
 
 
-def train(spec, folder, count, multi_label=False, seconds=None, **further):
+def train(spec, folder, count, multi_label=False):
     import keras
 
     from kerasnlp_kit.tasks.classification import BinaryCrossEntropy, MicroF1, SmoothedCrossEntropy
     from kerasnlp_kit.training.batches import Batches
-    from kerasnlp_kit.training.loop import Extras, train
+    from kerasnlp_kit.training.loop import train
 
     random = np.random.default_rng(0)
     lengths = random.integers(1, 5, size=16)
@@ -84,7 +77,7 @@ def train(spec, folder, count, multi_label=False, seconds=None, **further):
         if isinstance(field.default, float) or (type(field.default) is int and field.default > 4)
     }
     folder.mkdir(parents=True, exist_ok=True)
-    options = TrainingOptions(**{"epochs": 2, "learning_rate": 0.02, "checkpoint_seconds": 1e-9} | further)
+    options = TrainingOptions(epochs=2, learning_rate=0.02, checkpoint_seconds=1e-9)
     with scope:
         network = spec.architecture(**small).build(Sizes(9, 2, 4))
         network.set_weights([random.normal(scale=0.3, size=weight.shape) for weight in network.get_weights()])
@@ -93,7 +86,7 @@ def train(spec, folder, count, multi_label=False, seconds=None, **further):
         loss, metric = SmoothedCrossEntropy(), keras.metrics.SparseCategoricalAccuracy(name="accuracy")
         if multi_label:
             loss, metric = BinaryCrossEntropy(), MicroF1(name="f1")
-        return train(network, batches, dev, loss, metric, options, folder, extras=Extras(seconds=seconds))
+        return train(network, batches, dev, loss, metric, options, folder)
 
 
 if __name__ == "__main__":
