@@ -16,7 +16,7 @@ from kerasnlp_kit.constants import LINEAR, NETWORK
 from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
-from kerasnlp_kit.data.table import read_table
+from kerasnlp_kit.data.table import open_table
 from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder
@@ -83,7 +83,7 @@ class Evaluation:
             data_name=self.examples.source,
             gold=report_gold(self.examples),
             texts=self.examples.texts if texts else None,
-            warnings=self.examples.notes,
+            warnings=self.notes,
             thresholds=self.model.thresholds,
             measured="These texts",
             **self._lengths(),
@@ -197,8 +197,10 @@ def label_file(
     require_table_name(output, data)
     model = LoadedModel(folder, files=(data,))
     trained = _columns(model.run).text
-    table = read_table(data, wanted=text_columns or trained)
-    known = all(name in table.columns for name in trained)
+    with open_table(data, text_columns or trained) as file:
+        known = all(name in file.columns for name in trained)
+        # Other columns are copied, whatever they hold; where the text must be found among them, they must be plain.
+        table = file.read(plain=(text_columns or trained) if text_columns or known else None)
     text = find_columns(table, text_columns or (trained if known else ()), need_label=False).text
     if not text_columns and not known:
         say(other_columns_note(table.source, trained, text, "--text-column"))

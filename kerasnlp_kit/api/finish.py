@@ -69,8 +69,8 @@ def refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: Any
     for part in mixture.parts:
         if part.record["kind"] == NETWORK:
             if part.name in repeat and not interrupted:
-                interrupted = not refit_network(run, prepared, tokens(), part)
-                refitted |= not interrupted
+                ended = refit_network(run, prepared, tokens(), part)
+                interrupted, refitted = ended == "interrupted", refitted or ended == "repeated"
         else:
             values = part.record["architecture"]
             architecture = registry.find(part.record["model"]).architecture(**values)

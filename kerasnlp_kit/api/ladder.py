@@ -27,6 +27,7 @@ LEAST_SECONDS = 10.0  # to begin another rung
 TIMED_TEXTS = 20
 LEAST_SHARE = 0.25  # of a network's epochs: with fewer it is not worth trying
 PATIENCE = 0.3  # share of the epochs: the time of those that would be for nothing is better spent on the next rung
+OF_ALL_NETWORKS = {"embedding", "logits"}  # names of layers
 # Options that a rung takes from its own preset, because they belong together.
 OWN = tuple(
     field.name
@@ -56,7 +57,7 @@ def climb(
     end = begin + 60 * run.config.architecture.minutes - EXPORT_SECONDS
     tried: list[tuple[Mixture, Rung]] = []
     fitted: list[Fitted] = []
-    diverged = False
+    diverged = stopped = False
     # In run.json, so that a resumed run does the same.
     plan: dict[str, Any] = run.record.setdefault("ladder", {"epochs": {}})
     for spec in specs:
@@ -81,8 +82,10 @@ def climb(
                 raise
             run.say("\nStopping: the best so far is exported (Ctrl-C again: give up)")
             # A resumed run must not climb on.
-            plan["epochs"] = {one.name: 0 for one in specs if one.kind != "rules"} | plan["epochs"]
+            done = {part.name for part in fitted}
+            plan["epochs"] |= {one.name: 0 for one in specs if one.kind != "rules" and one.name not in done}
             run.write_record()
+            stopped = True
             break
         if part.interrupted:
             break
@@ -96,7 +99,7 @@ def climb(
     best = min(with_linear or [mixture for mixture, _ in tried], key=lambda mixture: mixture.misfit)
     table = [dataclasses.replace(rung, chosen=mixture is best) for mixture, rung in tried]
     if "repeat" not in plan:
-        again = run.config.training.refit and not any(part.interrupted for part in fitted)
+        again = run.config.training.refit and not stopped and not any(part.interrupted for part in fitted)
         plan["repeat"] = _repeated(prepared, best, end - time.perf_counter()) if again else []
         run.write_record()
     return best, table, plan["repeat"]
@@ -162,8 +165,11 @@ def rungs(run: Run[RunConfig]) -> list[registry.ModelSpec]:
     Raises:
         UserError: a rung that is no model, no rung at all, options that the rungs set for themselves.
     """
-    if run.config.start.freeze:
-        raise UserError("--freeze names layers of one network: leave out --model auto, or name that network.")
+    if strange := sorted(set(run.config.start.freeze) - OF_ALL_NETWORKS):
+        raise UserError(
+            f"--freeze {' '.join(strange)} names layers that only some networks have: name a --model, or freeze "
+            f"{' or '.join(sorted(OF_ALL_NETWORKS))}."
+        )
     if run.earlier:
         raise UserError("--from fills the layers of one network: leave out --model auto, or name that network.")
     standard, training = TrainingOptions(), run.config.training

@@ -128,7 +128,8 @@ class MemoryWriter:
             found[:, [PAD, BOS] if self.copies else [PAD, BOS, UNK]] = -np.inf
             steps = np.arange(min(len(written[0]) + 1, len(tokens)))
             # The last one may be an end that the limit forced.
-            steps = steps[:-1] if len(written[0]) + 1 >= len(tokens) else steps
+            limit = self.search.limits.of_length(int((source != PAD).sum()))
+            steps = steps[:-1] if len(written[0]) + 1 >= limit else steps
             return bool((found[steps].max(axis=1) - found[steps, tokens[steps]] <= NEAR).all())
 
         return check

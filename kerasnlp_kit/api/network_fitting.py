@@ -5,7 +5,7 @@ import os
 import time
 from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 EVALUATION_BATCH = 256
 EVALUATION_COST = 1.3  # what dev rows, checkpoints and slower steps than the fastest add to an epoch
+Repeated = Literal["repeated", "interrupted", "diverged"]
 REFIT = "refit"  # end of the name of the checkpoints' folder
 
 
@@ -39,6 +40,7 @@ def fit_network(
 ) -> Fitted:
     """Trains a network, with early stopping on dev, and writes its weights; or continues from its checkpoint."""
     from kerasnlp_kit.training.batches import Batches
+    from kerasnlp_kit.training.loop import giving_up_if
 
     work = run.places.work
     states = work.path / CHECKPOINTS / model
@@ -71,13 +73,15 @@ def fit_network(
         run.say("")
         history = work.path / ("history.csv" if model == run.spec.name else f"history-{model}.csv")
         outcome = _train(run, prepared, network, train_batches, dev_batches, options, states, history)
-        save_weights(network, work.weights(record))
-        values = network.get_weights()
-    # By a copy as it is exported: several devices would each answer every batch, and 16 bits round.
-    with devices.exact():
-        exported = build_network(record, portable=True)
-        exported.set_weights(values)
-    dev_scores = predict(exported, tokens.dev, tokens.widths)
+        with giving_up_if(outcome.interrupted):
+            save_weights(network, work.weights(record))
+            values = network.get_weights()
+    with giving_up_if(outcome.interrupted):
+        # By a copy as it is exported: several devices would each answer every batch, and 16 bits round.
+        with devices.exact():
+            exported = build_network(record, portable=True)
+            exported.set_weights(values)
+        dev_scores = predict(exported, tokens.dev, tokens.widths)
     record["training"] = {
         "history": dict(outcome.history),
         "best_epoch": outcome.best_epoch,
@@ -123,11 +127,11 @@ def seconds_an_epoch(
     return total * EVALUATION_COST
 
 
-def refit_network(run: Run[RunConfig], prepared: Prepared, tokens: Tokens, fitted: Fitted) -> bool:
+def refit_network(run: Run[RunConfig], prepared: Prepared, tokens: Tokens, fitted: Fitted) -> Repeated:
     """Trains it once more from the start, on training and dev rows, up to the epoch that was best on dev.
 
     Returns:
-        Whether it came to its end; after Ctrl-C the weights from the training rows stay.
+        How it ended; the weights from the training rows stay after Ctrl-C, and if the new ones are no numbers.
     """
     assert fitted.options is not None
     options, record = fitted.options, fitted.record
@@ -145,13 +149,13 @@ def refit_network(run: Run[RunConfig], prepared: Prepared, tokens: Tokens, fitte
         network, _ = _network(run, prepared, record, options, tokens)
         outcome = _train(run, prepared, network, batches, None, options, states, until=epochs)
         if outcome.interrupted:
-            return False
+            return "interrupted"
         if not all(np.isfinite(value).all() for value in network.get_weights()):
             run.say(f"{fitted.name}: diverged; the weights from the training rows stay")
-            return False
+            return "diverged"
         save_weights(network, run.places.work.weights(record))
     record["training"]["refit_seconds"] = round(outcome.seconds, 1)
-    return True
+    return "repeated"
 
 
 def predict(network: Any, ids: TokenIds, widths: tuple[int, ...]) -> np.ndarray:
@@ -198,7 +202,8 @@ def _network(
     """A network as it is before the first step, and the names of its frozen layers."""
     devices.seed_everything(options.seed, jit=options.jit)
     with devices.precision(options.mixed_precision):
-        network = build_network(record)
+        # XLA compiles none of cuDNN's operations.
+        network = build_network(record, portable=options.jit)
     if run.earlier:
         start.put_earlier_weights(network, prepared.label_names, run.earlier, run.say)
     if tokens.vectors:

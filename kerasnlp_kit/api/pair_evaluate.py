@@ -16,7 +16,7 @@ from kerasnlp_kit.data.columns import other_columns_note
 from kerasnlp_kit.data.examples import texts_of
 from kerasnlp_kit.data.pair_columns import PairColumns, find_source_column
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
-from kerasnlp_kit.data.table import read_table
+from kerasnlp_kit.data.table import open_table
 from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
 from kerasnlp_kit.evaluation.generation import GenerationMetrics
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
@@ -35,6 +35,7 @@ class PairEvaluation:
         outputs: one for each source.
         totals: their scores, float32 (sources,).
         model: the loaded model.
+        notes: what the user should hear.
     """
 
     scores: GenerationScores
@@ -43,6 +44,7 @@ class PairEvaluation:
     outputs: list[str]
     totals: np.ndarray
     model: LoadedWriter
+    notes: tuple[str, ...]
 
     @property
     def metrics(self) -> GenerationMetrics:
@@ -53,13 +55,6 @@ class PairEvaluation:
     def data(self) -> str:
         """What was evaluated on."""
         return self.pairs.source
-
-    @property
-    def notes(self) -> tuple[str, ...]:
-        """What the user should hear."""
-        notes = [*self.pairs.notes, *filter(None, [self.rows.note()])]
-        beyond = self.model.beyond(self.rows.sources, [target for some in self.rows.references for target in some])
-        return (*notes, *beyond)
 
     def how_to_load(self) -> str:
         """Python that loads the model."""
@@ -143,7 +138,9 @@ def evaluate_writer(
     rows = grouped(pairs)
     outputs, totals = model.write(rows.sources, beam=beam)
     scores = score_outputs(rows, outputs, nearest=neighbours, rouge=rouge)
-    return PairEvaluation(scores, pairs, rows, outputs, totals, model)
+    beyond = model.beyond(rows.sources, [target for some in rows.references for target in some])
+    notes = (*pairs.notes, *filter(None, [rows.note()]), *beyond)
+    return PairEvaluation(scores, pairs, rows, outputs, totals, model, notes)
 
 
 def write_file(
@@ -175,8 +172,10 @@ def write_file(
     require_table_name(output, data)
     model = LoadedWriter(folder, files=(data,))
     trained = _columns(model.run).source
-    table = read_table(data, wanted=[source_column or trained])
-    known = trained in table.columns
+    with open_table(data, [source_column or trained]) as file:
+        known = trained in file.columns
+        # Other columns are copied, whatever they hold; where the source must be found among them, they must be plain.
+        table = file.read(plain=[source_column or trained] if source_column or known else None)
     column = find_source_column(table, source_column or (trained if known else None))
     if source_column is None and not known:
         say(other_columns_note(table.source, [trained], [column], "--source-column"))

@@ -1,6 +1,6 @@
 """Scores the texts that a SavedModel wrote, beside the obvious."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -56,26 +56,25 @@ def grouped(pairs: Pairs) -> GroupedPairs:
 
 
 def beyond_model(
-    source: Any, target: Any, max_source: int, sources: Sequence[str], targets: Sequence[str] = ()
+    source: Any, target: Any, part: Mapping[str, Any], sources: Sequence[str], targets: Sequence[str] = ()
 ) -> list[str]:
     """What a model cannot read of sources, and cannot write of targets, in words.
 
     Args:
         source: tokenizer of the sources.
         target: tokenizer of the targets.
-        max_source: tokens of a source that the model reads.
+        part: of run.json.
         sources: of a file.
         targets: likewise, if it has any.
     """
     notes = []
-    if cut := int((source.encode(sources).lengths > max_source).sum()):
+    if cut := int((source.encode(sources).lengths > part["max_source"]).sum()):
         longer = "1 source is" if cut == 1 else f"{cut:,} sources are"
-        notes.append(f"{longer} longer than the {max_source} tokens that the model reads: cut there.")
+        notes.append(f"{longer} longer than the {part['max_source']} tokens that the model reads: cut there.")
     tokens = target.encode(targets).values
     if len(tokens) and (unknown := float((tokens == UNK).mean())) >= MANY_UNKNOWN:
-        notes.append(
-            f"{unknown:.1%} of the tokens of the targets are unknown: the model can write them by copying only."
-        )
+        can = "write them by copying only" if part["copy_unknown"] else "write none of them"
+        notes.append(f"{unknown:.1%} of the tokens of the targets are unknown: the model can {can}.")
     return notes
 
 

@@ -69,12 +69,12 @@ def run_pair_training(config: PairConfig, *, resume: bool = False, say: Say = pr
 
 def _all_steps(run: Run[PairConfig], data: PairData, begin: float) -> TrainedModel:
     tokens = _begin(run, data)
+    (part,) = run.record["parts"]
     for name, pairs in {data.dev_name: data.dev, data.test_name: data.test}.items():
         if pairs is not None:
-            for note in beyond_model(tokens.source, tokens.target, tokens.max_source, pairs.sources, pairs.targets):
+            for note in beyond_model(tokens.source, tokens.target, part, pairs.sources, pairs.targets):
                 run.say(printable(f"note: {name}: {note}"))
     facts = _fit(run, data, tokens)
-    (part,) = run.record["parts"]
     parts = {data.dev_name: data.dev} | ({data.test_name: data.test} if data.test and data.test_name else {})
     rows = {name: grouped(pairs) for name, pairs in parts.items()}
     outputs, totals, picture = _export(run, tokens, rows)

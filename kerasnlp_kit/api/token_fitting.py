@@ -61,7 +61,7 @@ def fit_network(
     work, (part,) = run.places.work, run.record["parts"]
     devices.seed_everything(options.seed, jit=options.jit)
     with devices.precision(options.mixed_precision):
-        network = build_network(part)
+        network = build_network(part, portable=options.jit)  # XLA compiles none of cuDNN's operations
     parameters = network.count_params()
     device = devices.describe_device(1) + f", {run.config.device.backend}"
     run.say("")

@@ -107,7 +107,7 @@ class LoadedWriter(LoadedFolder):
     def beyond(self, sources: Sequence[str], targets: Sequence[str] = ()) -> list[str]:
         """What the model cannot read of sources, and cannot write of targets, in words."""
         (part,) = self.run["parts"]
-        return beyond_model(*self.files.pair_tokenizers(part), part["max_source"], sources, targets)
+        return beyond_model(*self.files.pair_tokenizers(part), part, sources, targets)
 
     def score(self, sources: Sequence[str | bytes], targets: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
         """Log-probabilities of given targets, float32 (texts,), and how many tokens they have, int32 (texts,).

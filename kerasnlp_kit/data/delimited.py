@@ -72,8 +72,12 @@ class DelimitedFile:
             parts.append("quotes taken literally")
         return ", ".join(parts)
 
-    def read(self, columns: Sequence[str] | None = None, limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
+    def read(
+        self, columns: Sequence[str] | None = None, limit: int | None = None, *, plain: Collection[str] | None = None
+    ) -> tuple[pa.Table, np.ndarray]:
         """Reads all rows, or the first `limit`, keeping only `columns`; a cell is null where a row is too short.
+
+        ``plain`` means something where values can be nested; here all are plain.
 
         Returns:
             A table of strings, and the line each row begins at: int64 (rows,).

@@ -79,7 +79,9 @@ def _try(lines: Sequence[str], delimiter: str, complete: bool, wanted: Collectio
         # Tab-separated files are often written without any quoting: a stray quote must not hide the columns.
         literal, agreeing_literally = _split(lines, delimiter, complete, csv.QUOTE_NONE)
         if agreeing_literally > agreeing:
-            rows, agreeing = literal, agreeing_literally
+            # What names the columns may be quoted all the same.
+            quoted = bool(rows) and len(rows[0]) == len(literal[0])
+            rows, agreeing = [*(rows if quoted else literal)[:1], *literal[1:]], agreeing_literally
     first = [cell.strip() for cell in rows[0]] if rows else []
     named = _is_surely_header(first, rows, wanted) or (
         all(map(looks_like_name, first))

@@ -15,6 +15,8 @@ from kerasnlp_kit.errors import UserError
 
 # Numbers keep their spelling: "1.0" and "007"-like labels must not change on their way in.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+# Python reads no longer ones.
+_WITH_NUMBERS = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) <= 4000 else digits)
 
 
 class JsonLinesFile:
@@ -27,7 +29,6 @@ class JsonLinesFile:
 
     def __init__(self, source: Source, wanted: Collection[str] = ()):
         self._source = source
-        self._wanted = frozenset(wanted)
         with source.open() as stream:
             lines = Lines(stream, source.name)
             sample, _ = lines.sample()
@@ -42,18 +43,22 @@ class JsonLinesFile:
         self.columns = tuple(keys)
         self.description = f"JSON lines, {lines.encoding.description}"
 
-    def read(self, columns: Sequence[str] | None = None, limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
+    def read(
+        self, columns: Sequence[str] | None = None, limit: int | None = None, *, plain: Collection[str] | None = None
+    ) -> tuple[pa.Table, np.ndarray]:
         """Reads all rows; a cell is null where a line lacks the key or has null.
 
         Args:
-            columns: The keys to keep, or None for all that occur anywhere: then objects, and lists that are not of
-                plain values, stay JSON, but for keys that were wanted.
+            columns: The keys to keep, or None for all that occur anywhere.
             limit: Reads no more than so many lines.
+            plain: The keys that must hold plain values or lists of them; what others hold may be nested, and is then
+                kept as JSON in all rows. By default all must.
 
         Returns:
             A table of strings, or of lists of them, and the line number of each row: int64 (rows,).
         """
         known = dict.fromkeys(self.columns if columns is None else columns)
+        nested = set() if plain is None else self._nested_keys(limit) - set(plain)
         builder = ChunkBuilder(tuple(known))
         waiting: list[dict[str, Cell]] = []
         numbers: list[int] = []
@@ -68,10 +73,9 @@ class JsonLinesFile:
                         if key not in known:
                             builder.add_column(key)
                             known[key] = None  # in the same order: cells go to columns by their place
-                if columns is None:
-                    nested = [key for key, value in row.items() if _is_nested(value) and key not in self._wanted]
-                    spelled = json.loads(line) if nested else {}  # with its numbers as numbers
-                    row |= {key: _as_json(spelled[key]) for key in nested}
+                if here := [key for key in nested if isinstance(row.get(key), (dict, list))]:
+                    spelled = _WITH_NUMBERS.decode(line)
+                    row |= {key: json.dumps(spelled[key], ensure_ascii=False) for key in here}
                 waiting.append({key: self._cell(row[key], key, number) for key in known if key in row})
                 numbers.append(number)
                 if builder.is_due(len(waiting), lines.characters):
@@ -79,6 +83,15 @@ class JsonLinesFile:
                     waiting, numbers = [], []
         builder.add(([row.get(key) for row in waiting] for key in known), numbers)
         return builder.finish()
+
+    def _nested_keys(self, limit: int | None) -> set[str]:
+        """Keys that hold an object, or a list of more than plain values, in some row."""
+        found: set[str] = set()
+        with self._source.open() as stream:
+            for number, line in enumerate(islice(Lines(stream, self._source.name), limit), start=1):
+                if line.count("{") > 1 or line.count("[") > 1:  # else it cannot
+                    found |= {key for key, value in self._object(line, number).items() if _is_nested(value)}
+        return found
 
     def _object(self, line: str, number: int) -> dict[str, Any]:
         try:
@@ -127,10 +140,6 @@ class JsonLinesFile:
 def _is_nested(value: Any) -> bool:
     inner = value if isinstance(value, list) else [value]
     return isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in inner)
-
-
-def _as_json(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False)
 
 
 def _kind(value: Any) -> str:

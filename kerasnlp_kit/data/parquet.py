@@ -31,23 +31,25 @@ class ParquetFile:
 
     def __init__(self, source: Source, wanted: Collection[str] = ()):
         self._source = source
-        self._wanted = frozenset(wanted)
         with self._opened() as file:
             self.columns = tuple(file.schema_arrow.names)
 
-    def read(self, columns: Sequence[str] | None = None, limit: int | None = None) -> tuple[pa.Table, np.ndarray]:
+    def read(
+        self, columns: Sequence[str] | None = None, limit: int | None = None, *, plain: Collection[str] | None = None
+    ) -> tuple[pa.Table, np.ndarray]:
         """Reads all rows of `columns`, or the first `limit`.
 
         Args:
-            columns: The columns to keep, or None for all: then values of other types are written as JSON, bytes in
-                Base64, but for columns that were wanted.
+            columns: The columns to keep, or None for all.
             limit: Reads no more than so many rows.
+            plain: The columns that must hold text, numbers or truth values, or lists of these; values of others are
+                written as JSON, bytes in Base64. By default all must.
 
         Returns:
             A table of strings, or of lists of them, and the row numbers, counted from 1: int64 (rows,).
         """
-        plain = self._wanted if columns is None else columns
-        data = self._table(self.columns if columns is None else columns, limit, plain)
+        columns = self.columns if columns is None else columns
+        data = self._table(columns, limit, columns if plain is None else plain)
         for column in data.column_names:
             self._refuse_nul(data[column], column)
         return data, np.arange(1, data.num_rows + 1, dtype=np.int64)

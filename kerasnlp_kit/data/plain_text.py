@@ -45,7 +45,7 @@ def read_texts(
     lines joined by a blank. Blank texts are dropped and noted.
 
     Args:
-        source: A path, a URL or "-"; see `read_table`; what ends in .txt is a plain text.
+        source: A path, a URL or "-"; see `read_table`; for what is a plain text see `is_plain_text`.
         text_columns: The columns to join; found if not given.
         text_separator: What stands between joined columns.
         preferred: The columns of the training run, if there was one.
@@ -80,7 +80,8 @@ def _has_columns(source: str | os.PathLike[str]) -> bool:
     except UserError:
         return False  # the reader proper says why
     whole = lines if complete else lines[:-1]
-    tabs = {line.count("\t") for line in whole if line.strip()}
+    # An indented line of prose begins with one.
+    tabs = {line.lstrip().rstrip("\r\n").count("\t") for line in whole if line.strip()}
     return len(whole) > 1 and len(tabs) == 1 and tabs != {0}
 
 

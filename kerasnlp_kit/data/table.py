@@ -77,19 +77,19 @@ class TableFile:
                 cells[column] = self._file.read((column,), rows)[0][column]
         return pa.table(cells)
 
-    def read(self, columns: Sequence[str] | None = None) -> Table:
-        """Reads all rows, of `columns` only if they are given."""
+    def read(self, columns: Sequence[str] | None = None, *, plain: Collection[str] | None = None) -> Table:
+        """Reads all rows, of `columns` only if they are given; `plain`: see `read_table`."""
         name = self._source.name
         if columns is not None and not isinstance(self._file, JsonLinesFile):
             for column in columns:
                 require_column(column, self.columns, name)
         if isinstance(self._file, JsonLinesFile):
-            data, rows = self._file.read(None if columns is None else tuple(dict.fromkeys(columns)))
+            data, rows = self._file.read(None if columns is None else tuple(dict.fromkeys(columns)), plain=plain)
             for column in columns or ():
                 if data.column(column).null_count == data.num_rows:
                     require_column(column, self.columns, name)
         else:
-            data, rows = self._file.read(None if columns is None else tuple(dict.fromkeys(columns)))
+            data, rows = self._file.read(None if columns is None else tuple(dict.fromkeys(columns)), plain=plain)
         if not data.num_rows:
             raise UserError(
                 f"{name}: has a header ({', '.join(self.columns)}) but no rows. Expected one row for each text."
@@ -113,7 +113,11 @@ def open_table(source: str | os.PathLike[str], wanted: Collection[str] = ()) -> 
 
 
 def read_table(
-    source: str | os.PathLike[str], columns: Sequence[str] | None = None, wanted: Collection[str] = ()
+    source: str | os.PathLike[str],
+    columns: Sequence[str] | None = None,
+    wanted: Collection[str] = (),
+    *,
+    plain: Collection[str] | None = None,
 ) -> Table:
     """Reads a table of strings.
 
@@ -123,15 +127,16 @@ def read_table(
 
     Args:
         source: A path, an http, https or file URL, or "-" for standard input.
-        columns: The columns to keep; all if None: then what is neither plain nor a list of plain values stays JSON,
-            but in columns that are wanted. Fewer columns take less memory.
+        columns: The columns to keep; all if None. Fewer columns take less memory.
         wanted: Column names that are looked for; a first row that holds one is a header.
+        plain: The columns that must hold plain values, or lists of them; what is nested in others is then kept as JSON.
+            By default all must.
 
     Raises:
         UserError: the source cannot be read or is not a table; the message says where and what to do.
     """
     with open_table(source, (*(columns or ()), *wanted)) as table:
-        return table.read(columns)
+        return table.read(columns, plain=plain)
 
 
 def require_column(column: str, columns: Sequence[str], name: str) -> None:

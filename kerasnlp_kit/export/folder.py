@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING, Any
 from kerasnlp_kit import registry
 from kerasnlp_kit.constants import LINEAR, MANIFEST, NETWORK
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.plain import to_plain
 from kerasnlp_kit.registry import SIZES
 
 if TYPE_CHECKING:
@@ -43,8 +42,7 @@ class ModelFolder:
 
     def write_json(self, name: str, content: Any) -> None:
         """Writes a JSON file, complete or not at all."""
-        # An epoch's loss may be no number, for which JSON has no word.
-        self.write_text(name, json.dumps(to_plain(content), ensure_ascii=False, indent=2, allow_nan=False) + "\n")
+        self.write_text(name, json.dumps(content, ensure_ascii=False, indent=2) + "\n")
 
     def write_text(self, name: str, content: str) -> None:
         """Writes a text file, complete or not at all."""

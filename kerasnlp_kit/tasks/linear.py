@@ -88,9 +88,10 @@ class LinearModel:
         return margins if margins.shape[1] == self.classes else np.hstack([-margins / 2, margins / 2])
 
     def save(self, path: Path) -> None:
-        """Writes an npz file."""
+        """Writes an npz file, whole or not at all."""
         rules = self.features.rules
-        with path.open("wb") as file:
+        temporary = path.with_name(f".partial-{path.name}-")
+        with temporary.open("wb") as file:
             np.savez(
                 file,
                 keys=self.features.keys,
@@ -100,6 +101,7 @@ class LinearModel:
                 classes=self.classes,
                 rules=np.array([rules.words, *rules.characters, rules.lower, rules.start], "int32"),
             )
+        temporary.replace(path)
 
     @classmethod
     def load(cls, path: Path) -> "LinearModel":

@@ -17,6 +17,7 @@ import numpy as np
 
 from kerasnlp_kit.config import OptimizationOptions
 from kerasnlp_kit.errors import GivenUp, TrainingDiverged
+from kerasnlp_kit.plain import to_plain
 from kerasnlp_kit.training.batches import EpochDataset
 from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from kerasnlp_kit.training.optimization import make_optimizer, weights_to_keep
@@ -26,9 +27,12 @@ Measures = Callable[[Sequence[np.ndarray]], Mapping[str, float]]
 
 @dataclass(frozen=True)
 class Outcome:
-    """What a training run came to; the model holds the weights of the best epoch."""
+    """What a training run came to; the model holds the weights of the best epoch.
 
-    history: Mapping[str, list[float]]
+    In the history None stands for what is no number, for which JSON has no word.
+    """
+
+    history: Mapping[str, list[float | None]]
     best_epoch: int
     seconds: float
     interrupted: bool
@@ -112,7 +116,7 @@ def train(
         _fit(model, train_set, dev_set, callbacks, keeper, until, verbose)
     keeper.finish()
     progress = keeper.progress
-    return Outcome(progress.history, progress.best_epoch, progress.seconds, progress.interrupted)
+    return Outcome(to_plain(dict(progress.history)), progress.best_epoch, progress.seconds, progress.interrupted)
 
 
 def compile_model(
@@ -245,10 +249,12 @@ class _Keeper(keras.callbacks.Callback):
         progress.epoch, progress.step = epoch + 1, 0
         limits = self.limits
         score, loss = (logs[limits.measure], logs["val_loss"]) if limits.measure else (0.0, 0.0)
+        # Weights that are no numbers have an accuracy, too; `measures` has refused them already.
+        sound = self.measures is not None or math.isfinite(loss)
         better = score > progress.best_score or (score == progress.best_score and loss < progress.best_loss)
-        better = better and math.isfinite(loss)  # weights that are no numbers have an accuracy, too
-        if better or self.best is None or not limits.measure:
-            progress.best_epoch, progress.best_score, progress.best_loss = epoch + 1, score, loss
+        if (better and sound) or self.best is None or not limits.measure:
+            # Of a first epoch that is not sound any other is better.
+            progress.best_epoch, progress.best_score, progress.best_loss = epoch + 1, score if sound else -1.0, loss
             progress.waited = 0
             self.best = values
         else:
@@ -304,6 +310,17 @@ class _Keeper(keras.callbacks.Callback):
             writer.writerow(["epoch", *history])
             writer.writerows([number, *row] for number, row in enumerate(zip(*history.values(), strict=True), 1))
         temporary.replace(self.history_file)
+
+
+@contextlib.contextmanager
+def giving_up_if(interrupted: bool) -> Iterator[None]:
+    """Within it, Ctrl-C is the second one, where the first has ended a training."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        if interrupted:
+            raise GivenUp from None
+        raise
 
 
 @contextlib.contextmanager

@@ -309,3 +309,15 @@ def test_a_label_that_holds_the_usual_separator_is_joined_by_another_on_both_sid
 def test_what_is_compared_with_the_baseline_is_named(joined, place, command):
     ran = command("evaluate", joined, place / "joined_test.csv")
     assert re.search(r"than the linear baseline .*points exact match, p", ran.out), ran.out
+
+
+def test_the_ladder_climbs_with_several_labels_too(place, run_in, monkeypatch):
+    monkeypatch.setattr("kerasnlp_kit.api.ladder._affordable", lambda *_: 2)  # epochs, whatever the time
+    rungs = ("ngram_linear", "cnn_classifier")
+    ran = run_in(place, "train", "joined_train.csv", "--label-separator", "|", "--rungs", *rungs, "--name", "climbed")
+    assert ran.code == 0, ran.err
+    run = json.loads((place / "models" / "climbed" / "run.json").read_text())
+    assert [one["model"] for one in run["tried"]] == [*rungs, " + ".join(rungs)]
+    (chosen,) = [one["model"] for one in run["tried"] if one["chosen"]]
+    assert chosen.startswith("ngram_linear") and [part["name"] for part in run["parts"]] == chosen.split(" + ")
+    assert kit.load(place / "models" / "climbed").predict(["f0 the s1", "of m2"]) == [["food", "sport"], ["music"]]

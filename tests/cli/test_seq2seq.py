@@ -412,6 +412,8 @@ def test_a_target_alphabet_unseen_in_training_and_a_long_source_are_told_of_test
         "note: test.csv: 60.0% of the tokens of the targets are unknown: the model can write them by copying only"
         in ran.out
     )
+    ran = command("train", "pairs.csv", "--test", "test.csv", *small, "--no-copy-unknown", "--overwrite")
+    assert "are unknown: the model can write none of them." in ran.out
 
 
 def test_the_penalty_for_coverage_is_that_of_the_training(command, here, dates, without_export, monkeypatch):

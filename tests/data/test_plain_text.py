@@ -68,3 +68,4 @@ def test_lines_with_as_many_tabs_each_are_a_table(tmp_path):
     assert not is_plain_text(table) and is_plain_text(write(tmp_path / "b.txt", "one\ttwo\nthree\n"))
     found = read_texts(table)
     assert list(found.texts) == ["good film", "bad film"]
+    assert is_plain_text(write(tmp_path / "c.txt", "\tIt rained.\n\tThen it stopped.\n")), "indented paragraphs"

@@ -223,9 +223,3 @@ def test_a_network_to_export_has_no_operation_that_only_a_gpu_knows(monkeypatch,
         kinds[portable] |= {operation.type for operation in graph.graph.get_operations()}
     assert any("Cudnn" in kind for kind in kinds[False]), "the test is of what it says"
     assert not [kind for kind in kinds[True] if "Cudnn" in kind]
-
-
-def test_no_number_is_written_as_json_knows_it(tmp_path):
-    folder = ModelFolder(tmp_path)
-    folder.write_json("run.json", {"loss": [1.5, float("nan"), float("inf")]})
-    assert json.loads((tmp_path / "run.json").read_text(), parse_constant=pytest.fail) == {"loss": [1.5, None, None]}

@@ -49,7 +49,8 @@ def once(function):
 
 def memory_of(writer, part, saved_model):
     ids = shortened(writer.source.encode(TEXTS), part["max_source"])
-    memory = writer.memory(ids, TEXTS, len(TEXTS), saved_model, size=2, **OPTIONS)
+    penalty = part["coverage_penalty"]
+    memory = writer.memory(ids, TEXTS, len(TEXTS), saved_model, size=2, coverage_penalty=penalty, **OPTIONS)
     others = {name: once(getattr(memory, name)) for name in ("beam", "sample", "prefix")}
     return dataclasses.replace(memory, **others)
 
@@ -164,7 +165,9 @@ def test_a_text_is_as_probable_if_its_tokens_are_near_the_best_ones(model, monke
     """Whatever the model writes for the row alone: of two texts as probable as each other, a batch may have either."""
     (written,), _ = model.memory.greedy(np.array([0]))
     other = written[:-1] + next(piece for piece in "0123456789-" if piece != written[-1:])
-    assert model.memory.as_probable(0, written) and not model.memory.as_probable(0, other)
+    assert model.memory.as_probable(0, written)
+    for wrong in (other, written[:-1], ""):
+        assert not model.memory.as_probable(0, wrong), wrong
     monkeypatch.setattr("kerasnlp_kit.api.memory_writer.NEAR", 1e9)
     assert model.memory.as_probable(0, other)
 

@@ -1,5 +1,6 @@
 import dataclasses
 import itertools
+import json
 import math
 
 import h5py
@@ -10,7 +11,7 @@ from sklearn.metrics import f1_score
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.config import TrainingOptions
-from kerasnlp_kit.errors import TrainingDiverged
+from kerasnlp_kit.errors import GivenUp, TrainingDiverged
 from kerasnlp_kit.registry import Sizes
 from kerasnlp_kit.tasks.classification import BinaryCrossEntropy, MicroF1, SmoothedCrossEntropy
 from kerasnlp_kit.text.token_ids import TokenIds
@@ -281,21 +282,28 @@ def test_an_epoch_whose_weights_are_no_numbers_is_never_the_best(tmp_path, monke
 
     ended = loop._Keeper.on_epoch_end
     monkeypatch.setattr(loop._Keeper, "on_epoch_end", measured)
-    outcome, _ = train(tmp_path)
-    assert outcome.best_epoch == 1 and math.isnan(outcome.history["val_loss"][1])
+    outcome, _ = train(tmp_path / "second")
+    assert outcome.best_epoch == 1
+    json.dumps(outcome.history, allow_nan=False)
+    scores = iter([(1.0, math.nan), (0.5, 1.0), (0.4, 1.1)])
+    assert train(tmp_path / "first")[0].best_epoch == 2
 
 
 @pytest.mark.parametrize("jit", [True, False])
-def test_the_step_is_compiled_by_xla_if_asked_and_deterministic_if_not(tmp_path, monkeypatch, jit):
+def test_the_step_is_compiled_by_xla_if_asked_and_deterministic_if_not(jit):
     from tensorflow.python.framework.config import is_op_determinism_enabled
 
     devices.seed_everything(0)  # of a training before this one in the process
-    compiled = []
-    monkeypatch.setattr(loop._Keeper, "on_epoch_begin", lambda self, *_: compiled.append(self.model.jit_compile))
     devices.seed_everything(0, jit=jit)
-    architecture = registry.find("cnn_classifier").architecture
-    model = architecture(4, (1,), 5).build(SIZES)
-    model.compile("adam", SmoothedCrossEntropy())
-    loop.compile_model(model, keras.optimizers.Adam(), SmoothedCrossEntropy(), None, TrainingOptions(jit=jit))
+    model = registry.find("cnn_classifier").architecture(4, (1,), 5).build(SIZES)
+    options = TrainingOptions(jit=jit)
+    loop.compile_model(model, keras.optimizers.Adam(), SmoothedCrossEntropy(), None, options)
     assert model.jit_compile == jit and is_op_determinism_enabled() != jit
     assert np.isfinite(model.train_on_batch(np.array([[2, 3, 4, 5]]), np.array([1])))
+
+
+@pytest.mark.parametrize("interrupted", [True, False])
+def test_ctrl_c_after_a_training_that_it_ended_gives_up(interrupted):
+    with pytest.raises(GivenUp if interrupted else KeyboardInterrupt) as caught, loop.giving_up_if(interrupted):
+        raise KeyboardInterrupt
+    assert isinstance(caught.value, GivenUp) == interrupted

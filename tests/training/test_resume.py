@@ -171,7 +171,6 @@ def test_a_run_killed_at_its_start_in_an_epoch_in_the_refit_and_in_the_export_en
     assert_same_models(models / "whole", models / "broken")
 
 
-@pytest.mark.usefixtures("proven_here")
 def test_a_mixture_that_ends_in_the_refit_is_resumed_as_if_never_stopped(topics, run_in, at):
     options = ["--model", "wide_deep_classifier", *OPTIONS, "--epochs", "2"]
     assert run_in(topics, "train", "topics.csv", "--name", "whole", *options).code == 0
@@ -213,7 +212,6 @@ def test_ctrl_c_keeps_the_best_weights_so_far_and_exports_them(topics):
     assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6)
 
 
-@pytest.mark.usefixtures("proven_here")
 def test_ctrl_c_in_the_refit_keeps_the_weights_of_the_training_rows(topics, run_in, at):
     at("cnn_classifier-refit", 0, 5, lambda: signal.raise_signal(signal.SIGINT))
     ran = run_in(topics, "train", "topics.csv", *CNN, "--epochs", "2", "--refit")
