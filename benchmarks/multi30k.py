@@ -6,8 +6,8 @@ python benchmarks/multi30k.py [--minutes 55] [--epochs 42] [--peer-minutes 20] [
 Ours is trained by train.py with the flags below, and its SavedModel scored on the test file of 2016. The peer has the
 settings of shared/peers/opennmt_tf; it is trained for as many steps as take the time. BLEU is that of sacreBLEU on
 lower-cased text, as the published figure is (41.02, LividWo/Revisit-MMT), and on the text as it stands. With
---lower-case ours learns from lower-cased text, too, as the published model did. The penalty for length was chosen on the
-dev file, by BLEU: of 0.2, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0 and 2.5, 1.5 was the best.
+--lower-case ours learns from lower-cased text, too, as the published model did. The penalty for length was chosen on
+the dev file, by BLEU: of 0.2, 0.6, 0.8, 1.0, 1.2, 1.5, 2.0 and 2.5, 1.5 was the best.
 """
 
 import argparse
