@@ -16,7 +16,7 @@ from kerasnlp_kit.constants import LINEAR, NETWORK
 from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
-from kerasnlp_kit.data.table import open_table
+from kerasnlp_kit.data.table import read_to_copy
 from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder
@@ -60,13 +60,15 @@ class Evaluation:
 
     def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes text, label, predicted_label and probability of each row, and whether the model abstains if it may."""
-        examples, separator, gold = self.examples, label_separator_of(self.model), None
-        if examples.targets is not None:  # joined as the predicted ones are
-            gold = joined_names(examples.targets, examples.label_names, separator)
+        examples = self.examples
+        if examples.targets is None:
+            gold = examples.gold()
+        else:  # joined as the predicted ones are
+            gold = joined_names(examples.targets, examples.label_names, label_separator_of(self.model))
         cells = predicted_cells(self.model, self.probabilities)
         rows = {
             "text": examples.texts.array,
-            "label": examples.gold() if gold is None else gold,
+            "label": gold,
             **dict(zip(predicted_names(self.model), cells, strict=True)),
         }
         write_table(path, rows, spreadsheet_safe=spreadsheet_safe)
@@ -197,12 +199,9 @@ def label_file(
     require_table_name(output, data)
     model = LoadedModel(folder, files=(data,))
     trained = _columns(model.run).text
-    with open_table(data, text_columns or trained) as file:
-        known = all(name in file.columns for name in trained)
-        # Other columns are copied, whatever they hold; where the text must be found among them, they must be plain.
-        table = file.read(plain=(text_columns or trained) if text_columns or known else None)
-    text = find_columns(table, text_columns or (trained if known else ()), need_label=False).text
-    if not text_columns and not known:
+    table, columns_of_text = read_to_copy(data, text_columns, trained)
+    text = find_columns(table, tuple(columns_of_text), need_label=False).text
+    if not columns_of_text:
         say(other_columns_note(table.source, trained, text, "--text-column"))
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
     columns = {name: table.data.column(name) for name in table.columns}

@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 from scipy.special import expit
 
-from kerasnlp_kit import registry
 from kerasnlp_kit.api.fitted import Fitted
 from kerasnlp_kit.api.linear_fitting import refit_linear
 from kerasnlp_kit.api.mixture import Mixture
@@ -17,7 +16,7 @@ from kerasnlp_kit.api.preparation import Part, Prepared
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.api.scoring import Scores, score
 from kerasnlp_kit.config import RunConfig
-from kerasnlp_kit.constants import LINEAR, NETWORK
+from kerasnlp_kit.constants import LINEAR
 from kerasnlp_kit.errors import ExportMismatch, TrainingDiverged
 from kerasnlp_kit.evaluation.calibration import answers_calibration_error
 from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds, f1_thresholds
@@ -67,14 +66,12 @@ def refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: Any
         return False
     refitted = interrupted = False
     for part in mixture.parts:
-        if part.record["kind"] == NETWORK:
+        if part.is_network:
             if part.name in repeat and not interrupted:
                 ended = refit_network(run, prepared, tokens(), part)
                 interrupted, refitted = ended == "interrupted", refitted or ended == "repeated"
         else:
-            values = part.record["architecture"]
-            architecture = registry.find(part.record["model"]).architecture(**values)
-            refit_linear(run, prepared, part, architecture, run.places.work.weights(part.record))
+            refit_linear(run, prepared, part, run.places.work.weights(part.record))
             refitted = True
     if refitted and not mixture.is_linear:
         _refit_baseline(run, prepared, mixture)
@@ -89,8 +86,7 @@ def _refit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -
         shutil.copyfile(work.weights(linear[0].record), work.path / BASELINE)
         return
     fitted = Fitted(run.record["baseline"], np.zeros((0, len(prepared.label_names))))
-    architecture = registry.find(fitted.record["model"]).architecture(**fitted.record["architecture"])
-    refit_linear(run, prepared, fitted, architecture, work.path / BASELINE)
+    refit_linear(run, prepared, fitted, work.path / BASELINE)
 
 
 def export(

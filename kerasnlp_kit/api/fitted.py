@@ -9,6 +9,7 @@ import numpy as np
 from kerasnlp_kit.api.preparation import Prepared
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import RunConfig, TrainingOptions
+from kerasnlp_kit.constants import NETWORK
 from kerasnlp_kit.evaluation.scales import fit_scales, fit_scales_binary
 
 
@@ -32,6 +33,11 @@ class Fitted:
     def name(self) -> str:
         """Of the part, its weights and its checkpoints."""
         return self.record["name"]
+
+    @property
+    def is_network(self) -> bool:
+        """Whether it is a network, and no linear model."""
+        return self.record["kind"] == NETWORK
 
     @property
     def sound(self) -> bool:

@@ -15,7 +15,6 @@ from kerasnlp_kit.api.network_fitting import fit_network, seconds_an_epoch
 from kerasnlp_kit.api.preparation import Prepared, Tokens
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import RunConfig, TrainingOptions
-from kerasnlp_kit.constants import LINEAR, NETWORK
 from kerasnlp_kit.errors import GivenUp, TrainingDiverged, UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval
 from kerasnlp_kit.evaluation.ladder import Rung
@@ -145,7 +144,7 @@ def _try_mixtures(
 
 def _together(fitted: list[Fitted]) -> list[list[Fitted]]:
     """What to try with the last one: it alone, with the linear model, with all before it."""
-    linear = [part for part in fitted[:-1] if part.record["kind"] == LINEAR]
+    linear = [part for part in fitted[:-1] if not part.is_network]
     tried = [fitted[-1:], [*linear, fitted[-1]], fitted]
     return list({tuple(part.name for part in parts): parts for parts in tried}.values())
 
@@ -222,9 +221,7 @@ def _affordable(
 def _repeated(prepared: Prepared, mixture: Mixture, left: float) -> list[str]:
     """Networks of the mixture that there is time to train once more, on all rows up to their best epoch."""
     names = []
-    for part in mixture.parts:
-        if part.record["kind"] != NETWORK:
-            continue
+    for part in mixture.networks:
         training = part.record["training"]
         of_all_epochs = training["best_epoch"] / len(training["history"]["loss"])
         seconds = training["seconds"] * of_all_epochs * (1 + len(prepared.dev.labels) / len(prepared.train.labels))
@@ -264,13 +261,12 @@ def _latency(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> float
 
     decision = {"multi_label": prepared.multi_label, "thresholds": None}
     record = {"parts": [part.record for part in mixture.parts], "decision": decision}
-    with devices.exact():
+    times = []
+    with devices.exact():  # and not by a GPU, for which TensorFlow has no deterministic product of sparse matrices
         # Kept: its function does not keep it alive.
         graph = classifier_graph(run.places.work, record, prepared.label_names)
         classify = graph.classify.get_concrete_function()
-    texts = [tf.constant([text]) for text in prepared.dev.examples.texts[:TIMED_TEXTS]]
-    times = []
-    with devices.exact():  # and not by a GPU, for which TensorFlow has no deterministic product of sparse matrices
+        texts = [tf.constant([text]) for text in prepared.dev.examples.texts[:TIMED_TEXTS]]
         for text in [texts[0], *texts]:  # the first one also prepares the graph
             begin = time.perf_counter()
             classify(text)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasnlp_kit import registry
 from kerasnlp_kit.api.documents import linear_line
 from kerasnlp_kit.api.fitted import Fitted, row_weights, stack
 from kerasnlp_kit.api.preparation import Prepared
@@ -205,7 +206,7 @@ def weights_effect(prepared: Prepared, without: np.ndarray, weighted: np.ndarray
     )
 
 
-def refit_linear(run: Run[RunConfig], prepared: Prepared, fitted: Fitted, architecture: Any, path: Path) -> None:
+def refit_linear(run: Run[RunConfig], prepared: Prepared, fitted: Fitted, path: Path) -> None:
     """Solves it once more, on training and dev rows, with the strength that was best on dev."""
     from kerasnlp_kit.tasks.linear import LinearModel, sum_of
     from kerasnlp_kit.text.ngrams import count_ngrams
@@ -213,6 +214,7 @@ def refit_linear(run: Run[RunConfig], prepared: Prepared, fitted: Fitted, archit
 
     begin = time.perf_counter()
     run.say(f"{fitted.name}: once more, on training and dev rows")
+    architecture: Any = registry.find(fitted.record["model"]).architecture(**fitted.record["architecture"])
     rules, classes = architecture.rules(fitted.record["lower"]), len(prepared.label_names)
     texts = [*prepared.train.examples.texts, *prepared.dev.examples.texts]
     labels = np.concatenate([prepared.train.labels, prepared.dev.labels])

@@ -8,7 +8,6 @@ import numpy as np
 
 from kerasnlp_kit.api.fitted import Fitted, dev_measure, stack
 from kerasnlp_kit.api.preparation import Prepared
-from kerasnlp_kit.constants import LINEAR, NETWORK
 from kerasnlp_kit.errors import TrainingDiverged
 
 
@@ -41,12 +40,12 @@ class Mixture:
     @property
     def networks(self) -> list[Fitted]:
         """The parts that are networks."""
-        return [part for part in self.parts if part.record["kind"] == NETWORK]
+        return [part for part in self.parts if part.is_network]
 
     @property
     def linear(self) -> list[Fitted]:
         """The part that is a linear model, if there is one."""
-        return [part for part in self.parts if part.record["kind"] == LINEAR]
+        return [part for part in self.parts if not part.is_network]
 
     @property
     def is_linear(self) -> bool:

@@ -16,7 +16,7 @@ from kerasnlp_kit.data.columns import other_columns_note
 from kerasnlp_kit.data.examples import texts_of
 from kerasnlp_kit.data.pair_columns import PairColumns, find_source_column
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
-from kerasnlp_kit.data.table import open_table
+from kerasnlp_kit.data.table import read_to_copy
 from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
 from kerasnlp_kit.evaluation.generation import GenerationMetrics
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
@@ -172,12 +172,9 @@ def write_file(
     require_table_name(output, data)
     model = LoadedWriter(folder, files=(data,))
     trained = _columns(model.run).source
-    with open_table(data, [source_column or trained]) as file:
-        known = trained in file.columns
-        # Other columns are copied, whatever they hold; where the source must be found among them, they must be plain.
-        table = file.read(plain=[source_column or trained] if source_column or known else None)
-    column = find_source_column(table, source_column or (trained if known else None))
-    if source_column is None and not known:
+    table, columns_of_sources = read_to_copy(data, [source_column] if source_column else [], [trained])
+    column = find_source_column(table, columns_of_sources[0] if columns_of_sources else None)
+    if not columns_of_sources:
         say(other_columns_note(table.source, [trained], [column], "--source-column"))
     sources = texts_of(table, [column])
     for note in model.beyond(sources):

@@ -139,7 +139,7 @@ class JsonLinesFile:
 
 def _is_nested(value: Any) -> bool:
     inner = value if isinstance(value, list) else [value]
-    return isinstance(value, dict) or any(isinstance(item, (dict, list)) for item in inner)
+    return any(isinstance(item, (dict, list)) for item in inner)
 
 
 def _kind(value: Any) -> str:

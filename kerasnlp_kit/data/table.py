@@ -139,6 +139,25 @@ def read_table(
         return table.read(columns, plain=plain)
 
 
+def read_to_copy(
+    source: str | os.PathLike[str], asked: Sequence[str], trained: Sequence[str]
+) -> tuple[Table, Sequence[str]]:
+    """Reads a file whose rows are written out again: all its columns, whatever they hold.
+
+    Args:
+        source: See `read_table`.
+        asked: The columns with texts that the user named, if any.
+        trained: Those of the training.
+
+    Returns:
+        The table, and the columns with texts: those asked for, else those of the training. None of them if they must
+        be found among all columns, which then must be plain.
+    """
+    with open_table(source, asked or trained) as file:
+        columns = asked or (trained if all(name in file.columns for name in trained) else ())
+        return file.read(plain=columns or None), columns
+
+
 def require_column(column: str, columns: Sequence[str], name: str) -> None:
     """Raises a `UserError` that lists the columns and names the nearest, if `column` is none of them."""
     if column in columns:

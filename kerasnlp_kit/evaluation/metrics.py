@@ -1,6 +1,5 @@
 """Scores of a classifier, from gold labels and the probabilities the model gave."""
 
-import math
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
@@ -12,6 +11,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval, bootstrap_interval
 from kerasnlp_kit.evaluation.calibration import ReliabilityBins, reliability_bins
 from kerasnlp_kit.evaluation.terminal import metrics_table
+from kerasnlp_kit.plain import to_plain
 
 # More foreign labels than this are not labels: a wrong column, whose confusion matrix would not fit into memory.
 _MOST_UNSEEN_LABELS = 1_000
@@ -73,7 +73,7 @@ class ClassificationMetrics:
         plain["confusion"] = np.stack([gold, predicted, self.confusion[gold, predicted]], axis=1).tolist()
         plain["classes"] = [asdict(one) for one in self.classes]
         plain["reliability"] = asdict(self.reliability)
-        return _plain(plain)
+        return to_plain(plain)
 
     def first_line(self) -> str:
         """Returns the one line to read: `accuracy 0.9123 [0.9021, 0.9220] n=3080`."""
@@ -241,13 +241,3 @@ def _macro_f1_interval(confusion: np.ndarray, seed: int) -> tuple[float, float] 
         return f1.sum(axis=1) / np.maximum((totals > 0).sum(axis=1), 1)
 
     return bootstrap_interval(confusion[gold, predicted], macro_f1, seed=seed)
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
-    if isinstance(value, tuple | list):
-        return [_plain(item) for item in value]
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
