@@ -197,6 +197,8 @@ class PairTextOptions:
     """One vocabulary for both sides; auto: where both are of one kind and share most characters."""
     vocabulary: OptionalInt = None
     """Number of token ids, of each vocabulary; default: subwords by the size of the data, else all that occur."""
+    subword_sampling: OptionalFloat = None
+    """Draw subwords for training anew in each epoch, by probability to this power (Kudo 2018): 0.3; default: no."""
     max_length: OptionalInt = None
     """Source tokens that the model sees, from the start; default: the longest training source, at most 256."""
 

@@ -336,6 +336,8 @@ def _text_rules(config: TextConfig) -> Rules:
 def _pair_rules(config: PairConfig) -> Rules:
     longest = config.text.max_length
     yield "max_length", longest is None or longest >= 1, "1 or more"
+    power = config.text.subword_sampling
+    yield "subword_sampling", power is None or power > 0, "above 0"
     yield "dev_rows", config.training.dev_rows >= 1, "1 or more"
     yield "beam", 1 <= config.writing.beam <= 64, "from 1 to 64"
     yield "length_penalty", config.writing.length_penalty >= 0, "0 or more"

@@ -148,7 +148,7 @@ def trained_subword_writer(sentences, once, run_in) -> Path:
     """Likewise, of a model whose tokens are subwords, with one vocabulary for both sides."""
 
     def make(folder: Path) -> None:
-        further = {"epochs": 3, "vocabulary": 60, "coverage_penalty": 0.3}
+        further = {"epochs": 3, "vocabulary": 60, "subword_sampling": 0.3, "coverage_penalty": 0.3}
         ran = run_in(folder, "train", sentences, *small_writer("lstm_seq2seq", **further))
         assert ran.code == 0, ran.out + ran.err
 

@@ -1,6 +1,6 @@
 """From files to pairs, tokenizers, token ids and sizes."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,6 +124,32 @@ def tokenize_pairs(config: PairConfig, data: PairData, tokenizers: tuple[Any, An
     )
 
 
+def drawn_anew(
+    config: PairConfig, data: PairData, tokens: PairTokens
+) -> Callable[[int], tuple[TokenIds, TokenIds]] | None:
+    """Subwords of the training pairs by the number of the epoch; None where they are the same in all epochs."""
+    from kerasnlp_kit.text.segmentations import SegmentationSampler
+
+    if (power := config.text.subword_sampling) is None:
+        return None
+    sides = list(
+        zip((tokens.source, tokens.target), (data.train.sources, data.train.targets), tokens.train, strict=True)
+    )
+    samplers = [
+        SegmentationSampler(tokenizer, texts, power) if tokenizer.kind == "subwords" else None
+        for tokenizer, texts, _ in sides
+    ]
+
+    def draw(epoch: int) -> tuple[TokenIds, TokenIds]:
+        random = np.random.default_rng((config.training.seed, epoch))
+        source, target = (
+            sampler.draw(random) if sampler else always for sampler, (_, _, always) in zip(samplers, sides, strict=True)
+        )
+        return shortened(source, tokens.max_source), target
+
+    return draw
+
+
 def choose_tokenizers(
     config: PairConfig, sources: Sequence[str], targets: Sequence[str]
 ) -> tuple[tuple[str, str], bool, str]:
@@ -144,6 +170,11 @@ def choose_tokenizers(
         raise UserError(
             f"--joint yes needs the same tokens on both sides: name --source-tokenizer and --target-tokenizer. "
             f"Received: {kinds[0]} and {kinds[1]}"
+        )
+    if config.text.subword_sampling and "subwords" not in kinds:
+        raise UserError(
+            "--subword-sampling draws subwords, and neither side has them; with --source-tokenizer subwords and "
+            f"--target-tokenizer subwords both have. Tokens now: {', '.join(reasons)}"
         )
     joint = config.text.joint == "yes" or (config.text.joint == "auto" and same and share_characters(*sides))
     return (kinds[0], kinds[1]), joint, ", ".join(reasons) + (", one vocabulary" if joint else "")

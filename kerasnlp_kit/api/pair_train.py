@@ -14,6 +14,7 @@ from kerasnlp_kit.api.pair_documents import how_to_load_writer, pair_plan, pair_
 from kerasnlp_kit.api.pair_preparation import (
     PairData,
     PairTokens,
+    drawn_anew,
     read_pair_data,
     tokenize_pairs,
 )
@@ -146,7 +147,15 @@ def _fit(run: Run[PairConfig], data: PairData, tokens: PairTokens) -> dict[str, 
     options = run.config.training
     compiled = options.jit or run.config.device.backend == "jax"
     same = same_pieces(tokens.source, tokens.target) if run.record["parts"][0]["copy_unknown"] else None
-    batches = PairBatches(*tokens.train, options.batch_tokens, options.seed, 16 if compiled else 1, tokens.rows, same)
+    batches = PairBatches(
+        *tokens.train,
+        options.batch_tokens,
+        options.seed,
+        multiple=16 if compiled else 1,
+        rows=tokens.rows,
+        same=same,
+        drawn=drawn_anew(run.config, data, tokens),
+    )
     facts = fit_network(
         run,
         batches,

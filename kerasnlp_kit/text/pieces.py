@@ -117,7 +117,7 @@ class ReversibleTokenizer:
     def encode(self, texts: Iterable[str | bytes]) -> TokenIds:
         """Ids of all texts, without begin and end; some thousand texts at a time."""
         lengths, values = [np.zeros(1, np.int64)], [np.zeros(0, np.int32)]
-        for rows in _portions(texts):
+        for rows in portions(texts):
             ids = self._encode(tf.constant(rows))
             values.append(ids.values.numpy())
             lengths.append(np.diff(ids.row_splits.numpy()))
@@ -164,7 +164,7 @@ class PieceTokenizer(ReversibleTokenizer):
             fewest: times that a piece must occur.
         """
         counts: dict[bytes, int] = {}
-        for rows in _portions(texts):
+        for rows in portions(texts):
             found, numbers = np.unique(split(tf.constant(rows), kind).values.numpy().astype(object), return_counts=True)
             for piece, number in zip(found.tolist(), numbers.tolist(), strict=True):
                 counts[piece] = counts.get(piece, 0) + number
@@ -272,7 +272,8 @@ def without_ends(ids: np.ndarray) -> list[np.ndarray]:
     return [row[:length] for row, length in zip(ids, lengths, strict=True)]
 
 
-def _portions(texts: Iterable[str | bytes]) -> Iterator[list[bytes]]:
+def portions(texts: Iterable[str | bytes]) -> Iterator[list[bytes]]:
+    """Some thousand texts at a time, in UTF-8."""
     waiting = iter(texts)
     while portion := [to_bytes(text) for text in itertools.islice(waiting, _TEXTS_AT_ONCE)]:
         yield portion

@@ -4,6 +4,7 @@ import hashlib
 import io
 from collections.abc import Iterable, Sequence
 
+import numpy as np
 import tensorflow as tf
 
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
@@ -12,6 +13,7 @@ from kerasnlp_kit.text.operations import load_subword_operations
 from kerasnlp_kit.text.pieces import UNKNOWN, ReversibleTokenizer, clean
 
 LONGEST_FITTED = 10_000  # characters of a text that the model is trained on: a megabyte without a blank takes minutes
+LONGEST_DRAWN = 1000  # bytes of a word that is put together in other ways than the most probable one
 LONGEST_SENTENCE = 4 * LONGEST_FITTED + 1  # bytes; what is longer would not be counted
 
 
@@ -41,6 +43,7 @@ class SubwordTokenizer(ReversibleTokenizer):
         if ids != (PAD, UNK, BOS, EOS):
             raise UserError(f"The SentencePiece model must have pad, unk, bos, eos as 0, 1, 2, 3. Received: {ids}")
         self.model = model
+        self._processor = processor
         self.vocabulary_size = processor.vocab_size()
         self.pieces = tuple(processor.id_to_piece(number) for number in range(self.vocabulary_size))
 
@@ -85,6 +88,18 @@ class SubwordTokenizer(ReversibleTokenizer):
                 "take characters (--source-tokenizer and --target-tokenizer; of texts alone --tokenizer)."
             ) from None
         return cls(written.getvalue())
+
+    def segmentations(self, word: bytes, most: int) -> tuple[list[list[int]], np.ndarray]:
+        """The most probable ways to put a word together, the best one first, and their log-probabilities.
+
+        Args:
+            word: UTF-8, without blanks; of a longer one than `LONGEST_DRAWN` bytes only the best way is given.
+            most: ways to give.
+        """
+        ways = self._processor.nbest_encode(word, nbest_size=most if len(word) <= LONGEST_DRAWN else 1, out_type=int)
+        # An unknown character has no probability, but all ways have the same of them.
+        scores = [sum(self._processor.get_score(piece) for piece in way if piece != UNK) for way in ways]
+        return ways, np.array(scores)
 
     def _make_graph(self) -> "SubwordGraph":
         return SubwordGraph(self.model, self.pieces)

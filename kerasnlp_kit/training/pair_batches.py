@@ -1,7 +1,8 @@
 """Batches of pairs of like lengths, filled up to a number of tokens, shuffled by seed and epoch."""
 
+import dataclasses
 import functools
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -28,6 +29,8 @@ class PairBatches:
         rows: the pairs that take part; None for all.
         same: int32 (source vocabulary,), the target's id of the same piece, 0 where it has none. With it an epoch has
             unknown pieces, so that copying them is learnt: a vocabulary of all training rows leaves none there.
+        drawn: the tokens of both sides in an epoch, by its number, where they are others each time; batches are cut by
+            ``source`` and ``target``.
     """
 
     source: TokenIds
@@ -37,6 +40,7 @@ class PairBatches:
     multiple: int = 1
     rows: np.ndarray | None = None
     same: np.ndarray | None = None
+    drawn: Callable[[int], tuple[TokenIds, TokenIds]] | None = None
 
     def __len__(self) -> int:
         """Batches in an epoch; the same for each, as they are cut by lengths alone."""
@@ -72,8 +76,10 @@ class PairBatches:
             epoch: number of the epoch.
             start: batches to leave out.
         """
+        source, target = self.drawn(epoch) if self.drawn else (self.source, self.target)
+        tokens = dataclasses.replace(self, source=source, target=target)
         for number, rows in enumerate(self.plan(epoch)[start:], start):
-            inputs, after = self.batch(rows)
+            inputs, after = tokens.batch(rows)
             if self.same is not None:
                 random = np.random.default_rng((self.seed or 0, epoch, number))
                 _hide(inputs["source"], inputs["target"], after, self.same, random)

@@ -1,5 +1,6 @@
 """What tokens are found to be, how sources are cut, and how several targets of a source are put together."""
 
+import dataclasses
 import math
 from types import SimpleNamespace
 
@@ -8,8 +9,11 @@ import pytest
 
 from kerasnlp_kit.api.pair_preparation import (
     choose_tokenizers,
+    drawn_anew,
+    read_pair_data,
     share_characters,
     shortened,
+    tokenize_pairs,
 )
 from kerasnlp_kit.api.pair_scoring import COPY, NEAREST, GroupedPairs, grouped, score_outputs
 from kerasnlp_kit.api.tokenization import kind_of, subword_vocabulary
@@ -56,6 +60,28 @@ def test_symbols_that_are_rare_or_long_are_no_closed_set():
 
 def config(**text):
     return PairConfig("pairs.csv", "transformer_seq2seq", None, text=PairTextOptions(**text))
+
+
+def test_drawn_subwords_are_others_in_each_epoch_on_the_sides_that_have_subwords_and_no_longer_than_is_read(sentences):
+    options = config(target_tokenizer="characters", subword_sampling=0.2, max_length=6, vocabulary=60)
+    options = dataclasses.replace(options, train=str(sentences))
+    data = read_pair_data(options, lambda _: None)
+    tokens = tokenize_pairs(options, data, None)
+    draw = drawn_anew(options, data, tokens)
+    seen = [draw(epoch) for epoch in (0, 1, 0)]
+    assert all(target is tokens.train[1] for _, target in seen)
+    first, second, again = (source.values.tolist() for source, _ in seen)
+    assert first == again != second
+    for source, _ in seen:
+        assert source.lengths.max() == 6 and len(source) == len(data.train)
+        texts = tokens.source.decode([source.row(row) for row in range(len(source))])
+        assert all(whole.startswith(text) for whole, text in zip(data.train.sources, texts, strict=True))
+    assert drawn_anew(dataclasses.replace(options, text=PairTextOptions()), data, tokens) is None
+
+
+def test_subwords_cannot_be_drawn_where_there_are_none():
+    with pytest.raises(UserError, match=r"--subword-sampling draws subwords, and neither side has them; .*short texts"):
+        choose_tokenizers(config(subword_sampling=0.2), SHORT, SHORT)
 
 
 def test_what_is_asked_for_wins_and_is_told():

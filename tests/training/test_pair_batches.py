@@ -164,3 +164,23 @@ def test_a_batch_has_as_many_rows_as_fit_which_trying_each_number_finds(seed):
         assert batch.tolist() == list(range(begin, begin + max(fits, default=1)))
         begin += len(batch)
     assert begin == 200
+
+
+def test_tokens_that_are_drawn_anew_take_the_place_of_the_others_in_the_same_batches():
+    def drawn(epoch):
+        return tuple(
+            ids_of([[token + 100 * epoch] * 2 + row for token, row in enumerate(side, 4)])
+            for side in (SOURCES, TARGETS)
+        )
+
+    plain, anew = batches(seed=1), batches(seed=1, drawn=drawn)
+    assert len(anew) == len(plain)
+    for epoch in (0, 1):
+        source, target = drawn(epoch)
+        made = list(anew.epoch(epoch))
+        for (inputs, after), rows in zip(made, plain.plan(epoch), strict=True):
+            for row, read, written in zip(rows, inputs["source"], after, strict=True):
+                assert read[read != PAD].tolist() == source.row(row).tolist()
+                assert written[written != PAD].tolist() == [*target.row(row).tolist(), EOS]
+        resumed = list(anew.epoch(epoch, 3))
+        assert all(np.array_equal(one[1], other[1]) for one, other in zip(made[3:], resumed, strict=True))
