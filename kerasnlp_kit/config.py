@@ -1,6 +1,7 @@
 """Every option of a training run, as frozen dataclasses; the command line, the help and run.json follow from them."""
 
 import dataclasses
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -123,7 +124,7 @@ class DecisionOptions:
     """When to answer."""
 
     calibrate: bool = True
-    """Scale the scores on the dev rows so that probabilities are honest (temperature scaling)."""
+    """Scale the scores on the dev rows so that probabilities are honest (temperature scaling); mixtures always are."""
     min_precision: OptionalFloat = None
     """Abstain from answers that would be right less often than this, class by class, as measured on the dev rows."""
     out_of_scope: OptionalFile = None
@@ -313,13 +314,18 @@ class BaseConfig:
         return {field.name: field.default_factory for field in dataclasses.fields(cls) if field.name not in _NO_GROUPS}  # type: ignore[misc]
 
     def flat(self) -> dict[str, Any]:
-        """All options by name, as --config takes them; JSON types only."""
+        """All options by name, as --config takes them; what JSON can say only, and that has no word for infinity."""
         values: dict[str, Any] = {"train": self.train, "model": self.model, "preset": self.preset}
         for group in dataclasses.fields(self):
             part = getattr(self, group.name)
             if dataclasses.is_dataclass(part):
                 values.update(dataclasses.asdict(part))  # type: ignore[arg-type]
-        return {name: list(value) if isinstance(value, tuple) else value for name, value in values.items()}
+        for name, value in values.items():
+            if isinstance(value, tuple):
+                values[name] = list(value)
+            elif isinstance(value, float) and math.isinf(value):
+                values[name] = str(value)
+        return values
 
 
 _NO_GROUPS = ("train", "model", "preset", "architecture")

@@ -2,6 +2,7 @@
 
 import dataclasses
 import json
+import math
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -36,6 +37,8 @@ GENERAL_HELP = {
     "config": "YAML or JSON file of options, such as an earlier run.json; flags win.",
     "resume": "Continue this unfinished run, to the same weights: models/NAME.",
 }
+_NAMES = {"train", "model", "preset", "task", "from_model"}  # options that are needed before all are parsed
+_OF_ONE_RUN = {"overwrite", "new_version"}
 UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 
 
@@ -45,7 +48,8 @@ def parse_run(
     """Reads the flags of a training run.
 
     What is named later wins: defaults of the classes, those of the model, the earlier model of ``--from``,
-    ``--preset``, ``--config``, flags. ``--resume`` takes all of them from the unfinished run.
+    the preset that ``--config`` names, ``--config``, ``--preset``, flags. ``--resume`` takes all of them from the
+    unfinished run.
 
     Args:
         arguments: command line without the program's name.
@@ -67,7 +71,7 @@ def parse_run(
     settings = read_config(path) if path else {}
     earlier = _earlier(value_of("--from", arguments) or settings.get("from_model"))
     named = value_of("--model", arguments) or settings.get("model") or earlier.get("model")
-    task = value_of("--task", arguments)
+    task = value_of("--task", arguments) or settings.pop("task", None)
     if task is not None and task not in TASK_MODELS:
         raise UserError(f"--task must be one of {', '.join(TASK_MODELS)}. Received: {task}")
     data = _data_file(arguments) or settings.get("train")
@@ -80,7 +84,8 @@ def parse_run(
     if task not in (None, spec.task):
         others = ", ".join(other.name for other in registry.available(task))
         raise UserError(f"{spec.name} is for --task {spec.task}, not for {task}; for that there are: {others}.")
-    preset = value_of("--preset", arguments) or settings.get("preset")
+    asked = value_of("--preset", arguments)
+    preset = asked or settings.get("preset")
     if preset is not None and preset not in spec.presets:
         known = ", ".join(spec.presets) or "none"
         raise UserError(f"{spec.name} has no preset {preset!r}; its presets: {known}.")
@@ -94,7 +99,9 @@ def parse_run(
             settings[name] = "yes" if settings[name] else "no"
     train = settings.pop("train", None)
     own = spec.presets[preset] if preset else {}
-    layers = (spec.defaults, earlier if earlier.get("model") == model else {}, own, settings)
+    # Of a model of another name what both have is shared: how texts become tokens, and sizes.
+    shared = {name: value for name, value in earlier.items() if name in names}
+    layers = (spec.defaults, shared, *((settings, own) if asked else (own, settings)))
     tokens = [token for layer in layers for token in to_arguments({**layer, "model": None})]
     options = _parser_class(spec)
     # Parsed apart from the flags: a list at the end would swallow the name of the data file.
@@ -149,11 +156,13 @@ def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
         raise UserError(f"There is no unfinished run {path} to resume.")
     config, _ = parse_run(["--config", str(path / "run.json")], prog)
     assert isinstance(config, (RunConfig, PairConfig, TextConfig))
+    new_version = bool(json.loads((path / "run.json").read_text(encoding="utf-8"))["options"].get("new_version"))
     output = dataclasses.replace(
         config.output,
         name=path.name.removesuffix(UNFINISHED),
         models=str(path.parent),
-        overwrite=not config.output.new_version,
+        overwrite=not new_version,
+        new_version=new_version,
     )
     return dataclasses.replace(config, output=output)
 
@@ -197,19 +206,30 @@ def to_arguments(settings: Mapping[str, Any]) -> list[str]:
         if isinstance(value, bool):
             arguments.append(flag if value else flag.replace("--", "--no-", 1))
         elif isinstance(value, (list, tuple)):
+            if not all(_is_plain(one) for one in value):
+                raise UserError(f"Option {name!r} must be a list of texts or numbers. Received: {value!r:.200}")
             arguments.extend([flag, *map(str, value)])
-        elif isinstance(value, (str, int, float, os.PathLike)):
-            arguments.extend([flag, str(value)])
+        elif _is_plain(value):
+            word = str(value)  # that begins with a hyphen would be taken for a flag
+            arguments.extend([f"{flag}={word}"] if word.startswith("-") else [flag, word])
         else:
-            raise UserError(f"Option {name!r} must be text, a number, true or false, or a list. Received: {value!r}")
+            raise UserError(
+                f"Option {name!r} must be text, a number, true or false, or a list. Received: {value!r:.200}"
+            )
     return arguments
+
+
+def _is_plain(value: Any) -> bool:
+    return isinstance(value, (str, int, float, os.PathLike)) and not isinstance(value, bool)
 
 
 def read_config(path: str) -> dict[str, Any]:
     """Option values of a YAML or JSON file, the run.json of an earlier run included.
 
+    That an earlier run was to replace a model is not taken over.
+
     Raises:
-        UserError: no such file, not YAML or JSON, not a mapping.
+        UserError: no such file, not YAML or JSON, not a mapping, no names where names are expected.
     """
     import yaml  # only a run with --config pays for it
 
@@ -221,12 +241,19 @@ def read_config(path: str) -> dict[str, Any]:
     except (ValueError, yaml.YAMLError) as error:
         raise UserError(f"The config file {path} must be YAML or JSON: {error}") from error
     if isinstance(content, dict) and isinstance(content.get("options"), dict):
-        content = content["options"]  # a run.json
+        # A run.json. Who repeats a run has not asked yet to replace what it made.
+        content = {name: value for name, value in content["options"].items() if name not in _OF_ONE_RUN}
     if not isinstance(content, dict):
         raise UserError(f"The config file {path} must map option names to values, such as `epochs: 5`.")
     fields = {flag: name for name, flag in FLAG_NAMES.items()}
     names = (str(name).lstrip("-").replace("-", "_") for name in content)
-    return {fields.get(name, name): value for name, value in zip(names, content.values(), strict=True)}
+    settings = {fields.get(name, name): value for name, value in zip(names, content.values(), strict=True)}
+    for name in _NAMES & settings.keys():
+        if settings[name] is not None and not isinstance(settings[name], str):
+            raise UserError(
+                f"{path}: {FLAG_NAMES.get(name, name)} must be a name, in quotes. Received: {settings[name]!r:.200}"
+            )
+    return settings
 
 
 def _of_other_models(spec: registry.ModelSpec) -> dict[str, str]:
@@ -337,11 +364,31 @@ def _pair_rules(config: PairConfig) -> Rules:
     longest = config.text.max_length
     yield "max_length", longest is None or longest >= 1, "1 or more"
     power = config.text.subword_sampling
-    yield "subword_sampling", power is None or power > 0, "above 0"
+    yield "subword_sampling", power is None or 0 < power < math.inf, "above 0 and finite"
+    attends = getattr(config.architecture, "attention", "") != "none"
+    penalty = config.writing.coverage_penalty
+    yield "coverage_penalty", attends or not penalty, "0 with --attention none, which looks at no place of the source"
     yield "dev_rows", config.training.dev_rows >= 1, "1 or more"
     yield "beam", 1 <= config.writing.beam <= 64, "from 1 to 64"
     yield "length_penalty", config.writing.length_penalty >= 0, "0 or more"
     yield "coverage_penalty", config.writing.coverage_penalty >= 0, "0 or more"
+
+
+def unread(config: BaseConfig) -> Iterator[tuple[bool, Sequence[str], str]]:
+    """Options that others make idle: whether they do, the names, and why."""
+    assert isinstance(config, (RunConfig, PairConfig, TextConfig))
+    yield bool(config.data.dev), ("dev_fraction",), "--dev names the rows to choose on"
+    yield config.output.new_version, ("overwrite",), "--new-version keeps what there is"
+    architecture = config.architecture
+    if isinstance(config, RunConfig):
+        yield registry.find(config.model).kind == "parts", ("calibrate",), "a mixture is scaled in any case"
+    if (blocks := getattr(architecture, "blocks", "transformer")) != "transformer":
+        names = ("heads", "feed_forward", "activation", "attention_dropout")
+        yield True, names, f"--blocks {blocks} has no attention"
+    if not getattr(architecture, "kl_weight", 1.0):
+        yield True, ("free_bits", "anneal_steps"), "with --kl-weight 0 there is no divergence"
+    if getattr(architecture, "ngrams", 2) == 1:
+        yield True, ("ngram_buckets",), "--ngrams 1 has none"
 
 
 def _architecture_rules(architecture: Any) -> Rules:
@@ -357,5 +404,11 @@ def _architecture_rules(architecture: Any) -> Rules:
                 yield field.name, number > 0, "above 0"
             elif isinstance(number, int) and not isinstance(number, bool):
                 yield field.name, number >= 1, "1 or more"
+        if field.name == "heads" and (size := getattr(architecture, "d_model", None)):
+            rotary = getattr(architecture, "positions", "rotary") == "rotary"
+            rotary = rotary and getattr(architecture, "blocks", "transformer") == "transformer"
+            yield field.name, not rotary or value < size, "below --d-model, as rotary positions need two numbers a head"
+        if field.name == "kernels":
+            yield field.name, len(set(value)) == len(value), "different numbers"
         if value == ():
             yield field.name, False, "one name or several" if field.name == "rungs" else "one number or several"

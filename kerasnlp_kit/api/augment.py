@@ -16,6 +16,7 @@ from kerasnlp_kit.api.dispatch import run_training
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
 from kerasnlp_kit.data.writing import require_table_name, write_table
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation.terminal import fit
 from kerasnlp_kit.options import parse_run, to_arguments
 
 By = Literal["language_model", "text_vae"]
@@ -52,7 +53,7 @@ class Augmentation:
 
     def lines(self) -> list[str]:
         """For the terminal."""
-        counts = ", ".join(f"{label} {count:,}" for label, count in sorted(Counter(self.labels).items())[:10])
+        counts = ", ".join(f"{fit(label)} {count:,}" for label, count in sorted(Counter(self.labels).items())[:10])
         return [
             f"{len(self.texts):,} new texts of {self.drawn:,} that were drawn: {self.copies:,} were copies or broke "
             f"off, {self.doubtful:,} looked like another class",

@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasnlp_kit.api.generator import require_drawable
 from kerasnlp_kit.api.load import LoadedFolder
 from kerasnlp_kit.errors import UserError
 
@@ -52,7 +53,9 @@ class LoadedAutoencoder(LoadedFolder):
         return sample_prior(self.signatures, count, seed, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def interpolate(self, first: str | bytes, last: str | bytes, steps: int = 7) -> list[str]:
-        """Texts on the line between two, from the one to the other."""
+        """Texts on the line between two, from the one to the other: two or more."""
+        if steps < 2:
+            raise UserError(f"--steps must be 2 or more. Received: {steps}")
         begin, end = self.encode([first, last])[0]
         return self.decode(begin + np.linspace(0, 1, steps)[:, None] * (end - begin))
 
@@ -99,6 +102,7 @@ def sample_prior(
     """Draws new texts with the signature ``sample``; see `LoadedAutoencoder.sample`."""
     import tensorflow as tf
 
+    require_drawable(temperature, top_k, top_p)
     drawn = {"temperature": tf.constant(temperature, tf.float32), "top_k": tf.constant(top_k)}
     drawn |= {"top_p": tf.constant(top_p, tf.float32)}
     texts: list[str] = []

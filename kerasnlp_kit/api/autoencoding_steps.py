@@ -14,7 +14,7 @@ from kerasnlp_kit.api.text_documents import how_to_load_text_model
 from kerasnlp_kit.api.text_preparation import TextTokens
 from kerasnlp_kit.api.text_proof import ordered_texts
 from kerasnlp_kit.api.text_scoring import TextScorer
-from kerasnlp_kit.api.tokenization import shortened
+from kerasnlp_kit.api.tokenization import shortened, some_rows
 from kerasnlp_kit.config import TextConfig
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.errors import TrainingDiverged
@@ -66,7 +66,7 @@ class AutoencodingSteps:
         """What an epoch is measured by: the bound of the dev texts, with the weight of the divergence in training."""
         from kerasnlp_kit.api.memory_autoencoder import MemoryAutoencoder
 
-        (part,), dev = self._run.record["parts"], self._tokens.dev
+        (part,), dev = self._run.record["parts"], some_rows(self._tokens.dev, self._seed)
         with devices.exact():
             network = build_network(part, portable=True)
         memory = MemoryAutoencoder(network, self._tokens.tokenizer, self._longest)
@@ -179,7 +179,7 @@ class AutoencodingSteps:
         if not self._plain:
             some = some + np.exp(0.5 * found.log_variance[rows]) * random.standard_normal(some.shape).astype("float32")
         prior = random.standard_normal(some.shape).astype("float32")
-        of_prior, of_texts = (
-            np.asarray(keras.ops.convert_to_numpy(judge(keras.ops.convert_to_tensor(rows)))) for rows in (prior, some)
-        )
+        # As in training: what Keras makes of the spectral norm in a step does not stay in the weights on JAX.
+        both = keras.ops.convert_to_tensor(np.concatenate([prior, some]))
+        of_prior, of_texts = np.split(np.asarray(keras.ops.convert_to_numpy(judge(both, training=True))), 2)
         return float(((of_prior > 0).mean() + (of_texts <= 0).mean()) / 2)

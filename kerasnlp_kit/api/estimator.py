@@ -1,6 +1,7 @@
 """A scikit-learn estimator: text classification in a pipeline, a grid search, a cross-validation."""
 
 import contextlib
+import dataclasses
 import os
 import shutil
 import sys
@@ -24,6 +25,7 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.options import parse_run, to_arguments
 
 _NAME = "model"
+_FILES = "_files"  # in what is pickled
 # Options that are parameters of the estimator, or its own affair.
 _NOT_OPTIONS = {
     "model": "the parameter model",
@@ -93,8 +95,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             if not all(map(str.strip, names)):
                 raise UserError("A label must not be blank: give such rows a name, or leave them out.")
             cells = [names[code] for code in codes]
-        folder = Path(tempfile.mkdtemp(prefix="kerasnlp_kit-"))
-        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        folder = self._new_folder()
         path = folder / "data.parquet"
         pq.write_table(pa.table({"text": pa.array(map(_storable, texts), pa.string()), "label": cells}), path)
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
@@ -157,6 +158,39 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         shutil.copytree(self.model_.folder, unfinished)
         unfinished.rename(target)
         return target
+
+    def __getstate__(self) -> dict[str, Any]:
+        """With the files of the model, so that a copy, or what another process gets, answers as this one does."""
+        state = dict(super().__getstate__())
+        if "model_" in state:
+            folder = state.pop("model_").folder
+            files = [path for path in folder.rglob("*") if path.is_file()]
+            state[_FILES] = {path.relative_to(folder).as_posix(): path.read_bytes() for path in files}
+        return state
+
+    def __setstate__(self, state: dict[str, Any]) -> None:
+        """Unpacks them into a folder of its own."""
+        files = state.pop(_FILES, None)
+        super().__setstate__(state)
+        if files is None:
+            return
+        folder = self._new_folder() / _NAME
+        for name, content in files.items():
+            path = folder / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        self.model_ = LoadedModel(folder)
+        trained = self.trained_
+        places = {
+            name: folder / getattr(trained, name).relative_to(trained.folder) for name in ("saved_model", "report")
+        }
+        self.trained_ = dataclasses.replace(trained, folder=folder, **places)
+
+    def _new_folder(self) -> Path:
+        """That goes with this object."""
+        folder = Path(tempfile.mkdtemp(prefix="kerasnlp_kit-"))
+        weakref.finalize(self, shutil.rmtree, folder, ignore_errors=True)
+        return folder
 
     def __sklearn_tags__(self) -> Any:
         """Tells scikit-learn that X holds strings."""

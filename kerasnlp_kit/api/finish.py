@@ -114,7 +114,9 @@ def export(
         if not np.isfinite(expected).all():
             raise TrainingDiverged
         saved_model = export_saved_model(work, run.places.version)
-        found = prover.prove(saved_model, texts, short, numbers, expected, prepared.label_names, decision)
+        found = prover.prove(
+            saved_model, texts, short, numbers, expected, prepared.label_names, decision, work.longest()
+        )
     unscaled = dataclasses.replace(decision, scales=(1.0,) * len(expected_scores)).probabilities(expected_scores)
     run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")
     if not refitted:

@@ -12,6 +12,7 @@ from kerasnlp_kit.api.text_documents import how_to_load_text_model
 from kerasnlp_kit.api.text_preparation import TextTokens
 from kerasnlp_kit.api.text_proof import ordered_texts
 from kerasnlp_kit.api.text_scoring import TextScorer
+from kerasnlp_kit.api.tokenization import some_rows
 from kerasnlp_kit.config import TextConfig
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.errors import TrainingDiverged
@@ -56,11 +57,12 @@ class LanguageSteps:
             network = build_network(part, portable=True)
         tokens = self._tokens
         memory = MemoryLanguage(network, tokens.tokenizer, tokens.sizes.context)
-        count = int((tokens.dev.lengths + 1).sum())
+        dev = some_rows(tokens.dev, self._run.config.training.seed)
+        count = int((dev.lengths + 1).sum())
 
         def measures(values: Sequence[np.ndarray]) -> dict[str, float]:
             network.set_weights(values)
-            loss = -memory.score_ids(tokens.dev).sum() / max(1, count)
+            loss = -memory.score_ids(dev).sum() / max(1, count)
             if not np.isfinite(loss):
                 raise TrainingDiverged
             return {"val_loss": float(loss), "val_perplexity": float(np.exp(loss)), "val_score": float(np.exp(-loss))}

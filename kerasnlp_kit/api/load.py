@@ -94,6 +94,7 @@ class LoadedModel(LoadedFolder):
         decision = self.run["decision"]
         self.multi_label: bool = bool(decision["multi_label"])
         self.thresholds = None if decision["thresholds"] is None else np.asarray(decision["thresholds"], "float32")
+        self._longest = self.files.longest()
         self._classify: Any = self.signatures["serving_default"]
         shown = self._classify(text=tf.constant([""]))["labels"].numpy()[0]
         if tuple(label.decode() for label in shown) != self.labels:
@@ -120,6 +121,7 @@ class LoadedModel(LoadedFolder):
         """Probabilities of the classes, in the order of ``labels``: float32 (texts, classes)."""
         import tensorflow as tf
 
+        from kerasnlp_kit.text.padding import rows_at
         from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
         if isinstance(texts, (str, bytes)):
@@ -130,9 +132,13 @@ class LoadedModel(LoadedFolder):
             found = np.zeros((len(asked), len(self.labels)), "float32")
             # Rows of like length together leave less padding.
             order = np.argsort([len(text) for text in asked], kind="stable")
-            for begin in range(0, len(asked), BATCH):
+            begin = 0
+            while begin < len(asked):
                 rows = order[begin : begin + BATCH]
+                # A text has no more tokens than bytes.
+                rows = rows[: rows_at(min(self._longest, len(asked[rows[-1]])), BATCH)]
                 found[rows] = self._classify(text=tf.constant([asked[row] for row in rows]))["probabilities"].numpy()
+                begin += len(rows)
             pieces.append(found)
         return np.concatenate(pieces)
 

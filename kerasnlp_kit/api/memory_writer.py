@@ -19,6 +19,8 @@ from kerasnlp_kit.text.pieces import clean, continued, without_ends
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
 
+SCORED_TOKENS = 4096  # whose logits are in memory together
+
 
 class MemoryWriter:
     """Writes with a network in memory, exactly, on any backend.
@@ -57,15 +59,23 @@ class MemoryWriter:
         return self._texts(Writer(self.network, search), ids, texts, rows, "log_probabilities")
 
     def score(self, ids: TokenIds, rows: np.ndarray, targets: Sequence[str]) -> np.ndarray:
-        """Log-probabilities of targets for some rows, float (rows,), in one batch."""
+        """Log-probabilities of targets for some rows, float (rows,); some at a time, as their logits take memory."""
         given = self.target.encode(targets)
         read = self._padded(given, np.arange(len(rows)))
         ones = np.ones((len(rows), 1), "int32")
         before, after = np.hstack([ones * BOS, read]), np.hstack([read, ones * PAD])
         after[np.arange(len(rows)), given.lengths] = EOS
+        inputs = {"source": self._padded(ids, rows), "target": before, "after": after}
+        together, scorer = max(1, SCORED_TOKENS // before.shape[1]), TargetScorer(self.network)
         with devices.exact():
-            inputs = {"source": self._padded(ids, rows), "target": before, "after": after}
-            return np.asarray(TargetScorer(self.network).predict_on_batch(inputs), "float64")
+            found = [
+                np.asarray(
+                    scorer.predict_on_batch({name: part[begin : begin + together] for name, part in inputs.items()}),
+                    "float64",
+                )
+                for begin in range(0, len(rows), together)
+            ]
+        return np.concatenate(found)
 
     def prefix(self, ids: TokenIds, texts: Sequence[bytes], rows: np.ndarray, prefixes: Sequence[str]) -> list[str]:
         """Texts of some rows that begin with these prefixes."""

@@ -54,11 +54,14 @@ def fit_network(
     if tokens.vectors and "embedding_dim" in run.record["options"]:  # which auto has not
         # A model that starts from this one reads the options.
         run.record["options"]["embedding_dim"] = record["architecture"]["embedding_dim"]
+    scope, device_count = devices.distribution(run.config.device.devices)
+    _require_as_many_devices(run, device_count)
     if not run.resume:
         run.write_record()
-    scope, device_count = devices.distribution(run.config.device.devices)
     train_batches = _batches(run, tokens.train, prepared.train.labels, tokens, options, device_count)
-    dev_batches = Batches(tokens.dev, prepared.dev.labels, EVALUATION_BATCH, tokens.widths, multiple=device_count)
+    dev_batches = Batches(
+        tokens.dev, prepared.dev.labels, EVALUATION_BATCH, tokens.widths, multiple=device_count, fewer_of_long=True
+    )
     for part, batches in (("training", train_batches), ("dev", dev_batches)):
         if not len(batches):
             raise UserError(f"There are fewer {part} rows than the {device_count} devices that share a batch.")
@@ -103,6 +106,8 @@ def seconds_an_epoch(
     run: Run[RunConfig], prepared: Prepared, tokens: Tokens, model: str, architecture: Any, options: TrainingOptions
 ) -> float:
     """How long an epoch will take: a few steps of each width are timed, with a network that is thrown away."""
+    import keras
+
     from kerasnlp_kit.training.loop import compile_model
     from kerasnlp_kit.training.optimization import make_optimizer
 
@@ -118,6 +123,9 @@ def seconds_an_epoch(
         compile_model(network, make_optimizer(options, 1), loss, metric, options)
         for width in sorted(set(widths)):
             (batch,) = batches.batches([next(batch for batch in plan if batch[0] == width)])
+            if keras.backend.backend() == "tensorflow":
+                # Unlike `fit`, it gives each device the whole batch.
+                batch = tuple(part[: len(part) // device_count] for part in batch)
             times = []
             for _ in range(3):  # the first one also compiles
                 begin = time.perf_counter()
@@ -163,9 +171,19 @@ def predict(network: Any, ids: TokenIds, widths: tuple[int, ...]) -> np.ndarray:
     from kerasnlp_kit.tasks.classification import predict_logits
     from kerasnlp_kit.training.batches import Batches
 
-    plan = Batches(ids, np.zeros(len(ids), "int32"), EVALUATION_BATCH, widths).plan(0)
+    labels = np.zeros(len(ids), "int32")
+    plan = Batches(ids, labels, EVALUATION_BATCH, widths, fewer_of_long=True).plan(0)
     with devices.exact():
         return predict_logits(network, ids, plan)
+
+
+def _require_as_many_devices(run: Run[RunConfig], count: int) -> None:
+    """A run that is resumed has its place in batches that were cut for the devices of its start."""
+    before = run.record.setdefault("devices", count)
+    if before != count:
+        raise UserError(
+            f"The run began on {before} devices, and is on {count} now: resume it on {before}, or start it anew."
+        )
 
 
 def _layers(model: str, architecture: Any, tokens: Tokens) -> dict[str, Any]:

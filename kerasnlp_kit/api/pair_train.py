@@ -57,6 +57,7 @@ def run_pair_training(config: PairConfig, *, resume: bool = False, say: Say = pr
     begin = time.perf_counter()
     with claim(config, resume) as places:
         run = Run(config, registry.find(config.model), places, None, resume, say)
+        run.say_unread()
         data = read_pair_data(config, say)
         for line in pair_notes(data.train, data.dev, data.test):
             say(printable(f"doctor: {line}"))

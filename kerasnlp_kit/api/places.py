@@ -4,6 +4,7 @@ import contextlib
 import fcntl
 import hashlib
 import os
+import re
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasnlp_kit.config import PairConfig, RunConfig, TextConfig
+from kerasnlp_kit.constants import MANIFEST
 from kerasnlp_kit.data.source import require_source
 from kerasnlp_kit.errors import TrainingDiverged, UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
@@ -95,8 +97,9 @@ def claim(config: RunConfig | PairConfig | TextConfig, resume: bool) -> Iterator
 
 
 def default_name(source: str) -> str:
-    """Name of a model after its data file: ``data/reviews.csv.gz`` gives ``reviews``."""
-    name = Path(source.partition("?")[0].rstrip("/")).name.partition(".")[0]
+    """Name of a model after its data file: ``data/reviews_1.2.csv.gz`` gives ``reviews_1.2``."""
+    name = Path(source.partition("?")[0].rstrip("/")).name
+    name = re.sub(r"(\.[A-Za-z]+)?(\.(gz|bz2|xz))?$", "", name, flags=re.IGNORECASE).lstrip(".")
     return name if name and name != "-" else "model"
 
 
@@ -110,6 +113,11 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConf
         )
     if not final.path.exists():
         return 1
+    if not (final.path / MANIFEST).exists():
+        raise UserError(
+            f"{final.path} is no model folder ({MANIFEST} is missing), and is not replaced: give another --name, or "
+            "remove it by hand."
+        )
     if config.output.new_version:
         final.verify()  # its SavedModels go into the new folder, whose manifest vouches for them
         return max(final.versions(), default=0) + 1

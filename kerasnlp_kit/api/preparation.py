@@ -20,7 +20,6 @@ from kerasnlp_kit.text.token_ids import TokenIds
 if TYPE_CHECKING:
     from kerasnlp_kit.text.tokenizer import Tokenizer
 
-BLANKS = "\r\v\f\u00a0"  # the classic filters know only the tabulator and the line feed
 LONGEST = 256  # tokens; more cost time and rarely help a classifier
 
 Say = Callable[[str], None]
@@ -209,13 +208,13 @@ def fit_tokenizer(config: RunConfig, train: Examples) -> "Tokenizer":
     Raises:
         UserError: there is no token in any text.
     """
-    from kerasnlp_kit.text.splitting import DEFAULT_FILTERS
+    from kerasnlp_kit.text.splitting import ALL_FILTERS
     from kerasnlp_kit.text.tokenizer import Tokenizer
 
     text = config.text
     tokenizer = Tokenizer(
         num_words=text.vocabulary,
-        filters=DEFAULT_FILTERS + BLANKS,
+        filters=ALL_FILTERS,
         lower=text.lower,
         char_level=text.char_level,
         oov_token=UNK_TOKEN,

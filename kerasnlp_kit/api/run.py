@@ -9,10 +9,13 @@ from typing import Any, Generic, TypeVar
 from kerasnlp_kit import registry
 from kerasnlp_kit.api.places import Places
 from kerasnlp_kit.api.preparation import Say
-from kerasnlp_kit.config import BaseConfig
+from kerasnlp_kit.config import BaseConfig, option_fields
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.ladder import Rung
-from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.export.folder import ModelFolder, manifest_digest
+from kerasnlp_kit.flags import flag_of
+from kerasnlp_kit.options import unread
+from kerasnlp_kit.plain import to_plain
 
 CHOSEN_BY_DEV = "also chose the best epoch, and whatever else there was to choose; --test FILE gives figures apart"
 Config = TypeVar("Config", bound=BaseConfig)
@@ -65,14 +68,26 @@ class Run(Generic[Config]):
             now: fingerprint and rows of each part of the data, as they are.
 
         Raises:
-            UserError: they are not what they were when the run began.
+            UserError: they are not what they were when the run began; nor is the model it started from.
         """
         record = self.places.work.run()
         for part, found in now.items():
             before = record["data"][part]
             if (before["fingerprint"], before["rows"]) != found:
                 raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
+        if self.earlier and record["ancestry"][0]["manifest"] != manifest_digest(self.earlier):
+            raise UserError(f"{self.earlier.path} is not the model that the run began from; start it anew.")
         self.record.update(record)
+
+    def say_unread(self) -> None:
+        """Tells of options that were given and change nothing."""
+        given = self.config.flat()
+        defaults = {one.name: one.default for one in option_fields(self.spec.task, self.spec.architecture)}
+        defaults |= self.spec.defaults
+        for idle, names, why in unread(self.config):
+            flags = [flag_of(name) for name in names if idle and given[name] != to_plain(defaults[name])]
+            if flags:
+                self.say(f"note: nothing is changed by {', '.join(flags)}: {why}.")
 
     def begin_export(self) -> None:
         """Writes run.json, which the export reads; earlier SavedModels come along where a version is added."""

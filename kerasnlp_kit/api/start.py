@@ -9,7 +9,7 @@ import numpy as np
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import ModelFolder, sha256
+from kerasnlp_kit.export.folder import ModelFolder, manifest_digest
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.text.vectors import read_vectors
 
@@ -134,7 +134,7 @@ def ancestry(earlier: ModelFolder | None) -> list[dict[str, Any]]:
         )
     entry = {
         "model": str(earlier.path),
-        "manifest": f"sha256:{sha256(earlier.path / 'manifest.json')}",
+        "manifest": manifest_digest(earlier),
         "data": fingerprint,
         "finished": run["finished"],
     }

@@ -19,6 +19,7 @@ from kerasnlp_kit.config import TextConfig
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.evaluation.language import LanguageScores
 from kerasnlp_kit.evaluation.language_report import LanguageReportData, write_language_report
+from kerasnlp_kit.models.text_vae import MOST_ANNEALED
 from kerasnlp_kit.training import devices
 
 Steps = LanguageSteps | AutoencodingSteps
@@ -41,6 +42,7 @@ def run_text_training(config: TextConfig, *, resume: bool = False, say: Say = pr
     begin = time.perf_counter()
     with claim(config, resume) as places:
         run = Run(config, registry.find(config.model), places, None, resume, say)
+        run.say_unread()
         data = read_text_data(config, say)
         if config.training.tensorboard:
             devices.require_package("tensorboard", "--tensorboard")
@@ -101,9 +103,15 @@ def _fit(run: Run[TextConfig], data: TextData, tokens: TextTokens, steps: Steps)
 
     options = run.config.training
     compiled = options.jit or run.config.device.backend == "jax"
+    batches = TextBatches(steps.training_rows(), options.batch_tokens, options.seed, 16 if compiled else 1)
+    (part,) = run.record["parts"]
+    if part["architecture"].get("anneal_steps", 0) is None:
+        # In a short training the weight of the divergence would else not rise to the end.
+        part["architecture"]["anneal_steps"] = max(1, min(MOST_ANNEALED, len(batches) * options.epochs // 3))
+        run.write_record()
     facts = fit_network(
         run,
-        TextBatches(steps.training_rows(), options.batch_tokens, options.seed, 16 if compiled else 1),
+        batches,
         TokenCrossEntropy(options.label_smoothing),
         steps.measures(),
         lambda parameters, device: text_plan(data, tokens, steps.longer_texts, run.spec.name, parameters, device),

@@ -8,6 +8,7 @@ from kerasnlp_kit.api.network_fitting import save_weights
 from kerasnlp_kit.api.run import Run
 from kerasnlp_kit.config import PairConfig, TextConfig, TokenTrainingOptions
 from kerasnlp_kit.constants import NETWORK
+from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, build_network
 from kerasnlp_kit.training import devices
 
@@ -59,6 +60,11 @@ def fit_network(
 
     options: TokenTrainingOptions = run.config.training
     work, (part,) = run.places.work, run.record["parts"]
+    if options.accumulate > len(batches):
+        raise UserError(
+            f"--accumulate must be at most the number of steps in an epoch, {len(batches)}, or the weights would not "
+            f"change in it. Received: {options.accumulate}"
+        )
     devices.seed_everything(options.seed, jit=options.jit)
     with devices.precision(options.mixed_precision):
         network = build_network(part, portable=options.jit)  # XLA compiles none of cuDNN's operations

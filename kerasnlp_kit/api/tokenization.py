@@ -15,6 +15,7 @@ MOST_SYMBOLS = 200  # a side of so few different words, all of them short and fr
 LONGEST_SYMBOL = 4.0
 RARE_SYMBOL = 5  # occurrences; fewer have
 RARE_SYMBOLS = 0.1  # of the different ones, at most
+MOST_MEASURED = 500_000  # dev tokens that an epoch is measured by
 
 
 def kind_of(texts: Sequence[str]) -> tuple[str, str]:
@@ -69,6 +70,14 @@ def fit_tokenizer(kind: str, texts: Sequence[str], vocabulary: int | None, seed:
 def _width(text: str) -> float:
     """Characters of a text, those of Chinese and the like for several."""
     return sum(CJK_WIDTH if "\u3040" <= character <= "\u9fff" or character >= "\uac00" else 1 for character in text)
+
+
+def some_rows(ids: TokenIds, seed: int) -> TokenIds:
+    """Rows drawn from all, in their order, so many that they have `MOST_MEASURED` tokens together, or all."""
+    order = np.random.default_rng(seed).permutation(len(ids))
+    fits = np.cumsum(ids.lengths[order] + 1) <= MOST_MEASURED
+    fits[:1] = True
+    return ids if fits.all() else ids.take(np.sort(order[fits]))
 
 
 def shortened(ids: TokenIds, limit: int) -> TokenIds:

@@ -119,6 +119,7 @@ def _all_steps(run: Run[RunConfig], data: Data, begin: float) -> TrainedModel:
 
 def _require_sense(run: Run[RunConfig]) -> None:
     """Options that cannot be meant together are told before the data are read."""
+    run.say_unread()
     if run.spec.kind == "rungs":
         rungs(run)
     if run.spec.kind != "rules":

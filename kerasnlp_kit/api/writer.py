@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from kerasnlp_kit.api.generator import require_drawable
 from kerasnlp_kit.api.load import LoadedFolder
 from kerasnlp_kit.api.pair_scoring import beyond_model
 from kerasnlp_kit.errors import UserError
@@ -72,6 +73,7 @@ class LoadedWriter(LoadedFolder):
         penalty = self.run["parts"][0]["length_penalty"] if length_penalty is None else length_penalty
         penalties = {"length_penalty": tf.constant(penalty, tf.float32)}
         if seed is not None:
+            require_drawable(temperature, top_k, top_p)
             drawn = {"temperature": tf.constant(temperature, tf.float32), "top_k": tf.constant(top_k)}
             drawn |= {"top_p": tf.constant(top_p, tf.float32)}
 

@@ -6,6 +6,7 @@ from typing import Literal
 from kerasnlp_kit.cli.imports import keras_alone
 from kerasnlp_kit.cli.parsing import DataArgument, parse, require
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
+from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.training.devices import keep_memory
 
 
@@ -62,5 +63,5 @@ def main(arguments: list[str], prog: str) -> int:
             seed=options.seed,
             **{name: value for name, value in given.items() if value is not None},
         )
-    print("\n".join(["", *found.lines(), f"written to  {options.output}"]))
+    print("\n".join(["", *found.lines(), f"written to  {printable(options.output)}"]))
     return 0

@@ -1,12 +1,15 @@
 """``evaluate.py models/NAME DATA``: scores the exported SavedModel."""
 
 import json
+import os
+import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kerasnlp_kit.cli.imports import without_keras
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused, require
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
+from kerasnlp_kit.errors import UserError
 
 if TYPE_CHECKING:
     from kerasnlp_kit.api.evaluate import Evaluation
@@ -52,7 +55,7 @@ class Options:
     vectors: int = 1
     """Of an autoencoder: vectors drawn for each text; the perplexity that is "at most" gets closer with each."""
     json: bool = False
-    """Print all measures as JSON and nothing else."""
+    """Print all measures as JSON and nothing else; notes go to standard error."""
     predictions: OptionalFile = None
     """Write each row to this file: text, label and answer, source, target and output, or text and log-probability."""
     spreadsheet_safe: bool = False
@@ -80,21 +83,35 @@ def main(arguments: list[str], prog: str) -> int:
 
     if options.predictions:
         require_table_name(options.predictions, options.data)
-    if options.report:
-        require_free_place(options.report, options.data)
-    refuse_unused(options, [(not options.predictions, ("spreadsheet_safe",), "it is for --predictions")])
+    for written in filter(None, (options.predictions, options.report)):
+        for read in filter(None, (options.data, options.out_of_scope, options.nearest, options.trained_on)):
+            require_free_place(written, read)
+    if (
+        options.predictions
+        and options.report
+        and os.path.realpath(options.predictions) == os.path.realpath(options.report)
+    ):
+        raise UserError(f"--predictions and --report must be two files. Received: {options.report} twice")
+    refuse_unused(
+        options,
+        [
+            (not options.predictions, ("spreadsheet_safe",), "it is for --predictions"),
+            (not options.report, ("texts",), "it is for --report"),
+        ],
+    )
     with without_keras():
         result = _evaluate(options)
-    if options.json:
-        print(json.dumps(result.scores.to_json(), ensure_ascii=False, indent=2))
-    else:
-        print("\n".join([result.metrics.table(), "", *result.scores.lines()]))
-        for note in result.notes:
-            print(f"note: {printable(note)}")
+    # First, as whoever reads what is printed may stop after a line.
     if options.predictions:
         result.write_predictions(options.predictions, spreadsheet_safe=options.spreadsheet_safe)
     if options.report:
         result.write_report(options.report, texts=options.texts)
+    if options.json:
+        print(json.dumps(result.scores.to_json(), ensure_ascii=False, indent=2))
+    else:
+        print("\n".join([result.metrics.table(), "", *result.scores.lines()]))
+    for note in result.notes:
+        print(f"note: {printable(note)}", file=sys.stderr if options.json else sys.stdout)
     if not options.json:
         report = options.report or result.model.folder / "report.html"
         lines = closing_lines(result.data, result.model.saved_model, report, result.how_to_load())

@@ -1,13 +1,15 @@
 """``kerasnlp-kit COMMAND``: finds the command, and turns errors into one line and an exit code."""
 
+import contextlib
 import errno
 import gc
 import importlib
+import io
 import os
 import sys
 import traceback
 from collections.abc import Callable, Sequence
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from kerasnlp_kit import __version__
 from kerasnlp_kit.cli.quiet import silence_notices
@@ -32,15 +34,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     """Runs a command and exits: 0 for success, 1 for a failed export, 2 for the user's mistake, 130 for Ctrl-C."""
     arguments = list(sys.argv[1:] if arguments is None else arguments)
     if not arguments or arguments[0] in ("-h", "--help"):
-        print(_overview())
-        sys.exit(0 if arguments else 2)
+        _end(lambda: _told(_overview(), 0 if arguments else 2))
     if arguments[0] == "--version":
-        print(__version__)
-        sys.exit(0)
+        _end(lambda: _told(__version__, 0))
     name = arguments[0]
     if name not in COMMANDS:
         _fail(f"unknown command {name!r}; the commands: {', '.join(COMMANDS)}.")
     run_command(name, arguments[1:], f"kerasnlp-kit {name}")
+
+
+def _told(text: str, code: int) -> int:
+    print(text)
+    return code
 
 
 def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | None = None) -> None:
@@ -56,13 +61,30 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
     arguments = [argument for argument in arguments if argument != TRACEBACK]
     silence_notices()
     collect_rarely()
+
+    def command() -> int:
+        found: Callable[[list[str], str], int] = importlib.import_module(f"kerasnlp_kit.cli.{name}").main
+        return found(arguments, prog or f"{name}.py")
+
+    _end(command, with_traceback)
+
+
+def _end(command: Callable[[], int], with_traceback: bool = False) -> NoReturn:
+    """Runs it and exits; what it wrote is out by then, or its failure told."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character does not end a training
+    code: Any
     try:
-        command: Callable[[list[str], str], int] = importlib.import_module(f"kerasnlp_kit.cli.{name}").main
-        code = command(arguments, prog or f"{name}.py")
+        try:
+            code = command()
+        except SystemExit as end:  # after --help
+            code = end.code
+        sys.stdout.flush()
     except (UserError, ExportMismatch) as error:
         _fail(str(error), 2 if isinstance(error, UserError) else 1, with_traceback)
     except BrokenPipeError:
-        sys.stderr.close()  # the reader of our output went away: nobody to tell
+        _drop_output()  # the reader of our output went away: nobody to tell
         code = 141
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
@@ -71,8 +93,18 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
         refusal = _refusal(error)
         if refusal is None:
             raise
+        _drop_output()
         _fail(refusal, 2, with_traceback)
     sys.exit(code)
+
+
+def _drop_output() -> None:
+    """Has Python not try once more, when it ends, to write what nobody reads or no disk has room for."""
+    with contextlib.suppress(OSError, ValueError):  # a stream that is no file, or closed
+        sys.stdout.flush()
+        return
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def collect_rarely() -> None:

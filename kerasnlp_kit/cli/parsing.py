@@ -92,4 +92,5 @@ def refuse_unused(options: Any, unused: Iterable[tuple[bool, Sequence[str], str]
     for idle, names, why in unused:
         for name in names:
             if idle and getattr(options, name) != defaults[name]:
-                raise UserError(f"{flag_of(name)} would change nothing: {why}. Leave it out.")
+                flag = flag_of(name if defaults[name] is not True else f"no_{name}")
+                raise UserError(f"{flag} would change nothing: {why}. Leave it out.")

@@ -9,7 +9,15 @@ import pyarrow.compute as pc
 
 from kerasnlp_kit.data.chunks import LISTS
 from kerasnlp_kit.data.label_sets import separated
-from kerasnlp_kit.data.names import LABEL_NAMES, TEXT_NAMES, find_name, is_bookkeeping, is_number
+from kerasnlp_kit.data.names import (
+    LABEL_NAMES,
+    TEXT_NAMES,
+    find_name,
+    is_bookkeeping,
+    is_number,
+    is_plain_value,
+    is_year,
+)
 from kerasnlp_kit.data.table import Table, require_column
 from kerasnlp_kit.errors import UserError
 
@@ -158,11 +166,6 @@ def probe(column: pa.ChunkedArray) -> pa.ChunkedArray:
     return pa.chunked_array(chunks, column.type)
 
 
-def is_plain_value(cell: str) -> bool:
-    """Whether a cell is a number, a date or a time: digits and marks without a word."""
-    return is_number(cell) or (any(map(str.isdigit, cell)) and not any(map(str.isalpha, cell)))
-
-
 def other_columns_note(source: str, trained: Sequence[str], taken: Sequence[str], flag: str) -> str:
     """What to say where a file has not the columns of the training, and others were found."""
     expected, found = (" and ".join(f'"{name}"' for name in names) for names in (trained, taken))
@@ -193,16 +196,18 @@ def _guess_text(table: Table, labels: Sequence[str], need_label: bool) -> str:
 
 
 def _guess_label(table: Table, text: Sequence[str], separator: str | None) -> str:
-    """Returns the column with the fewest distinct short labels; the last one of equals."""
+    """Returns the column with the fewest distinct short labels that are no dates; the last one of equals."""
     rest = [column for column in table.columns if column not in text and not is_bookkeeping(column)]
-    best, fewest = None, 0
+    best, lowest = None, (False, 0)
     for column in rest:
         names, distinct = _label_values(table.data[column], separator)
         if not names or np.mean([len(name) for name in names]) > _LONGEST_MEAN_LABEL:
             continue
         fits = 2 <= distinct <= max(2, len(table) // 2) or (len(rest) == 1 and distinct < max(2, len(table)))
-        if fits and (best is None or distinct <= fewest):
-            best, fewest = column, distinct
+        # Dates only where there is nothing else.
+        rank = (sum(map(_is_date, names)) * 10 > len(names) * 9, distinct)
+        if fits and (best is None or rank <= lowest):
+            best, lowest = column, rank
     if best is None:
         raise UserError(
             f"{table.source}: found no label column beside the text: expected one with few distinct, short values. "
@@ -213,14 +218,26 @@ def _guess_label(table: Table, text: Sequence[str], separator: str | None) -> st
 
 
 def _label_values(cells: pa.ChunkedArray, separator: str | None) -> tuple[list[str], int]:
-    """Returns labels from all over a column, and how many distinct ones there are; none if the separator is not."""
+    """Returns labels from all over a column, and how many distinct ones there are.
+
+    None if the separator is not there, or most cells are blank: a mark of a few rows is no class.
+    """
     some = probe(cells)
     if separator is None and cells.type != LISTS:
-        return [cell for cell in some.to_pylist() if cell], int(pc.count_distinct(cells).as_py())
+        filled = pc.fill_null(pc.not_equal(pc.utf8_trim_whitespace(cells), ""), False)
+        if pc.sum(filled).as_py() * 2 < len(cells):
+            return [], 0
+        names = [cell for cell in some.to_pylist() if cell and cell.strip()]
+        return names, int(pc.count_distinct(cells.filter(filled)).as_py())
     if cells.type != LISTS and not pc.any(pc.match_substring(some, separator)).as_py():
         return [], 0
     names = [name for chunk in some.chunks for name in separated(chunk, separator)[1].to_pylist()]
     return names, len(set(names))
+
+
+def _is_date(cell: str) -> bool:
+    """Whether a cell reads as a date, a time or a year."""
+    return is_year(cell) or (is_plain_value(cell) and not is_number(cell))
 
 
 def _why(asked: bool, guessed: bool, content: str, alone: bool = False) -> str:

@@ -1,17 +1,19 @@
 """Finds out how a delimited text is written: its delimiter, and whether its first row is a header."""
 
 import csv
+import itertools
 import statistics
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from kerasnlp_kit.data.names import is_known_name, is_number, looks_like_name
+from kerasnlp_kit.data.names import is_known_name, is_number, is_plain_value, looks_like_name
 from kerasnlp_kit.data.pair_names import find_pair
 
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 # A file of one column is split at a character that cannot occur: lines with a NUL are refused before.
 NO_DELIMITER = "\0"
+_ENOUGH = 4  # rows that tell what a column holds
 
 
 @dataclass(frozen=True)
@@ -51,6 +53,14 @@ class _Trial:
     agreement: float  # share of the lines in rows as wide as the first
 
     @property
+    def parts(self) -> bool:
+        """Whether it is more than the comma of numbers such as 1,5, of which others are equals."""
+        joints = (pair for row in self.rows for pair in itertools.pairwise(row))
+        return self.delimiter != "," or any(
+            not left[-1:].isdigit() or not right[:1].isdigit() for left, right in joints
+        )
+
+    @property
     def width(self) -> int:
         return len(self.rows[0]) if self.rows else 0
 
@@ -65,7 +75,7 @@ def find_dialect(lines: Sequence[str], complete: bool, wanted: Collection[str] =
     """
     trials = [_try(lines, delimiter, complete, wanted) for delimiter in DELIMITERS]
     trials = [trial for trial in trials if trial.width >= 2]
-    best = max(trials, key=lambda trial: (trial.named, trial.agreement, trial.width), default=None)
+    best = max(trials, key=lambda trial: (trial.named, trial.agreement, trial.width, trial.parts), default=None)
     if best is not None and (best.named or (best.agreement >= 0.5 and not _is_prose(best.rows))):
         header = _has_header(best.rows, wanted)
         return Dialect(best.delimiter, header, skip_blank=header and _is_prose(best.rows[:1]))
@@ -117,14 +127,14 @@ def _split(
 def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
     """Judges the first row by the names in it or, failing that, by how it differs from those below."""
     first = [cell.strip() for cell in rows[0]]
-    if _is_surely_header(first, rows, wanted):
+    if _is_surely_header(first, rows, wanted) or _stands_above_values(first, rows):
         return True
     if not all(map(looks_like_name, first)) or not any(first):
         return False
     evidence = False
     for place, cell in enumerate(first):
         below = [row[place].strip() for row in rows[1:] if len(row) > place]
-        if len(below) >= 4 and len(set(below)) * 2 <= len(below):  # looks like a column of labels
+        if len(below) >= _ENOUGH and len(set(below)) * 2 <= len(below):  # looks like a column of labels
             if cell in below:
                 return False
             evidence = True
@@ -140,6 +150,16 @@ def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
 def _is_surely_header(first: Sequence[str], rows: Sequence[Sequence[str]], wanted: Collection[str]) -> bool:
     """Whether names in the first row decide, whatever else stands in it."""
     return _is_asked(first, wanted) or _is_pair(first, rows) or _names_several(first, rows)
+
+
+def _stands_above_values(first: Sequence[str], rows: Sequence[Sequence[str]]) -> bool:
+    """Whether a word stands above numbers, dates or times only: then the others may be questions, as in a form."""
+    for place, cell in enumerate(first):
+        below = [row[place].strip() for row in rows[1:] if len(row) > place]
+        words = any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell))
+        if words and len(below) >= _ENOUGH and all(map(is_plain_value, below)):
+            return True
+    return False
 
 
 def _recurs(cell: str, place: int, rows: Sequence[Sequence[str]]) -> bool:

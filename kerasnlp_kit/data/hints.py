@@ -9,10 +9,10 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kerasnlp_kit.data.chunks import LISTS
-from kerasnlp_kit.data.columns import is_plain_value, probe
+from kerasnlp_kit.data.columns import probe
 from kerasnlp_kit.data.label_sets import holds_indicators, separated
 from kerasnlp_kit.data.labels import shown
-from kerasnlp_kit.data.names import TEXT_NAMES, find_name, is_bookkeeping, is_number
+from kerasnlp_kit.data.names import TEXT_NAMES, find_name, is_bookkeeping, is_number, is_plain_value
 
 HEAD_ROWS = 1_000  # of columns that are not read otherwise: enough to see what they hold
 

@@ -14,7 +14,8 @@ from kerasnlp_kit.data.source import Source
 from kerasnlp_kit.errors import UserError
 
 # Numbers keep their spelling: "1.0" and "007"-like labels must not change on their way in.
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=str)
+# A bare NaN is what Python writes where pandas has no value; the text "NaN" stands in quotes.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None if name == "NaN" else name)
 # Python reads no longer ones.
 _WITH_NUMBERS = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) <= 4000 else digits)
 

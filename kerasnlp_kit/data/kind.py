@@ -11,6 +11,7 @@ from kerasnlp_kit.data.table import open_table
 from kerasnlp_kit.errors import UserError
 
 _FEWEST_ROWS = 10  # with fewer the name of a column decides alone
+_LABELS_IN_PART = ("label", "class", "sentiment", "intent", "emotion")  # also "safety_label"
 _NO_CLASSES = ("language", "lang")  # that of the texts, beside translations
 
 
@@ -66,4 +67,6 @@ def only_texts(path: str | os.PathLike[str]) -> bool:
 
 def _may_be_label(column: str, by_name: bool) -> bool:
     name = column.strip().casefold()
-    return name not in _NO_CLASSES and (name in LABEL_NAMES if by_name else not is_bookkeeping(column))
+    if name in _NO_CLASSES or not by_name:
+        return name not in _NO_CLASSES and not is_bookkeeping(column)
+    return name in LABEL_NAMES or find_name([column], _LABELS_IN_PART) is not None

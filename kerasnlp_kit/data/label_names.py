@@ -4,6 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from itertools import combinations
 
 from kerasnlp_kit.data.names import is_number
@@ -59,11 +60,12 @@ def similar_names(names: Sequence[str]) -> list[SimilarNames]:
 
 def _folded(name: str) -> str:
     """What all spellings of a name have in common."""
-    plain = unicodedata.normalize("NFKC", name).casefold().strip()
+    plain = unicodedata.normalize("NFKC", name).casefold()
+    plain = "".join(character for character in plain if unicodedata.category(character) != "Cf").strip()
     if is_number(plain):
         try:
-            return repr(float(plain))
-        except ValueError:  # a decimal comma, a percent sign
+            return str(Decimal(plain).normalize() + 0)  # no float: it would round long numbers; and no -0
+        except InvalidOperation:  # a decimal comma, a percent sign
             return plain
     if not any(map(str.isalpha, plain)):
         return plain  # signs alone may be the name: "+" and "-"

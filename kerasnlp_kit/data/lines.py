@@ -94,7 +94,8 @@ class Lines:
                 f"0x{error.object[error.start]:02x}. Save the file as UTF-8."
             ) from error
         finally:
-            wrapper.detach()  # whoever opened the stream closes it
+            if not self._stream.closed:
+                wrapper.detach()  # whoever opened the stream closes it
 
 
 def _likely_encoding(raw: bytes) -> str:

@@ -6,8 +6,8 @@ from dataclasses import dataclass
 import pyarrow as pa
 
 from kerasnlp_kit.data.chunks import LISTS
-from kerasnlp_kit.data.columns import is_plain_value, probe
-from kerasnlp_kit.data.names import TEXT_NAMES, find_name, is_bookkeeping
+from kerasnlp_kit.data.columns import probe
+from kerasnlp_kit.data.names import TEXT_NAMES, find_name, is_bookkeeping, is_plain_value
 from kerasnlp_kit.data.pair_names import find_pair, find_source, find_target
 from kerasnlp_kit.data.table import Table, TableFile, require_column
 from kerasnlp_kit.errors import UserError

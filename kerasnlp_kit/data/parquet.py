@@ -69,6 +69,11 @@ class ParquetFile:
 
     def _table(self, columns: Sequence[str], limit: int | None, plain: Collection[str]) -> pa.Table:
         with self._opened() as file:
+            names = file.schema_arrow.names
+            if twice := sorted({name for name in columns if names.count(name) > 1}):
+                raise UserError(
+                    f'{self._source.name}: {names.count(twice[0])} columns are called "{twice[0]}". Rename them.'
+                )
             fields = [file.schema_arrow.field(column) for column in columns]
             for field in fields:
                 if field.name in plain and not _is_plain(field.type):
@@ -139,5 +144,9 @@ def _as_strings(values: pa.Array) -> pa.Array:
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):
         # Arrow writes 1.0 as "1" in some versions; repr is what pandas puts into a CSV.
-        values = pa.array([None if value is None else repr(value) for value in values.to_pylist()], pa.string())
-    return values.cast(pa.string())
+        # And NaN is how pandas writes that there is no value.
+        numbers = (None if value is None or value != value else repr(value) for value in values.to_pylist())
+        values = pa.array(numbers, pa.string())
+    values = values.cast(pa.string())
+    values.validate(full=True)  # some writers put other encodings than UTF-8 into a column of texts
+    return values

@@ -12,7 +12,7 @@ from kerasnlp_kit.data.columns import Columns
 from kerasnlp_kit.data.examples import Examples, read_examples
 from kerasnlp_kit.data.labels import class_notes
 from kerasnlp_kit.data.lines import Lines
-from kerasnlp_kit.data.source import Source, is_local_file, open_source
+from kerasnlp_kit.data.source import Source, is_local_file, open_source, suffix_of
 from kerasnlp_kit.data.texts import Texts, is_blank
 from kerasnlp_kit.errors import UserError
 
@@ -28,8 +28,7 @@ def is_plain_text(source: str | os.PathLike[str], text_columns: Sequence[str] = 
 
     A local one whose lines all have as many tabs is none, but a table.
     """
-    name = os.fspath(source).lower().removesuffix(".gz").removesuffix(".bz2").removesuffix(".xz")
-    return not text_columns and any(name.endswith(suffix) for suffix in PLAIN_SUFFIXES) and not _has_columns(source)
+    return not text_columns and suffix_of(os.fspath(source)) in PLAIN_SUFFIXES and not _has_columns(source)
 
 
 def read_texts(

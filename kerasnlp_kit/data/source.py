@@ -8,6 +8,7 @@ import http.client
 import io
 import lzma
 import os
+import string
 import sys
 import tempfile
 import urllib.error
@@ -51,10 +52,8 @@ class Source:
 
     @property
     def suffix(self) -> str:
-        """The lower-case suffix that tells the format, without that of a compression."""
-        path = urllib.parse.urlsplit(self.name).path if _is_url(self.name) else self.name
-        suffixes = [suffix.lower() for suffix in Path(path).suffixes]
-        return next((suffix for suffix in reversed(suffixes) if suffix not in {".gz", ".bz2", ".xz"}), "")
+        """See `suffix_of`."""
+        return suffix_of(self.name)
 
     @contextmanager
     def open(self) -> Iterator[BinaryIO]:
@@ -174,7 +173,7 @@ def _downloaded(address: str, shown: str) -> Iterator[Path]:
         )
     with ExitStack() as stack:
         try:
-            response = stack.enter_context(urllib.request.urlopen(address, timeout=_TIMEOUT_SECONDS))
+            response = stack.enter_context(urllib.request.urlopen(_in_ascii(address), timeout=_TIMEOUT_SECONDS))
             path = stack.enter_context(spooled(response))
         except urllib.error.HTTPError as error:
             error.close()
@@ -193,6 +192,20 @@ def _downloaded(address: str, shown: str) -> Iterator[Path]:
                 f"{shown}: the download broke off: {announced} bytes announced, {path.stat().st_size} came. Try again."
             )
         yield path
+
+
+def _in_ascii(address: str) -> str:
+    """The address as it goes over the wire: what is not ASCII in it is written by percent signs, as browsers do."""
+    parts = urllib.parse.urlsplit(address)
+    path, query = (urllib.parse.quote(part, safe=string.punctuation) for part in (parts.path, parts.query))
+    return urllib.parse.urlunsplit(parts._replace(path=path, query=query, fragment=""))
+
+
+def suffix_of(name: str) -> str:
+    """The lower-case suffix of a file or an address that tells the format, without that of a compression."""
+    path = urllib.parse.urlsplit(name).path if _is_url(name) else name
+    suffixes = [suffix.lower() for suffix in Path(path).suffixes]
+    return next((suffix for suffix in reversed(suffixes) if suffix not in {".gz", ".bz2", ".xz"}), "")
 
 
 def require_source(source: str) -> None:

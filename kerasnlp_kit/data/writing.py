@@ -72,7 +72,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
 
     Args:
         path: Where to; the suffix tells the format: .csv, .tsv, .jsonl, .parquet, the first three also with .gz.
-            "-" is standard output, as CSV.
+            "-" is standard output, as CSV in UTF-8.
         columns: The cells of each column, as a sequence or an Arrow column: texts, numbers or truth values, or lists of
             these (in CSV and TSV written as JSON); None is a missing cell.
         spreadsheet_safe: Whether texts that a spreadsheet would take for a formula get an apostrophe in front.
@@ -85,6 +85,8 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
         raise ValueError(f"expected columns of one length, received {lengths}")
     name = os.fspath(path)
     if name == "-":
+        if isinstance(sys.stdout, io.TextIOWrapper):
+            sys.stdout.reconfigure(encoding="utf-8", errors="backslashreplace")  # whatever the terminal has
         _write_delimited(sys.stdout, columns, ",", spreadsheet_safe)
         sys.stdout.flush()
         return

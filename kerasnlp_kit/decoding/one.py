@@ -92,7 +92,7 @@ def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
     before = ops.cumsum(ordered, axis=-1) - ordered
     rank = ops.arange(ops.shape(scores)[-1], dtype="int32")[None, :]
     first = ops.equal(rank, 0)
-    few = ops.logical_or(ops.equal(top_k, 0), rank < top_k)
+    few = ops.logical_or(ops.less_equal(top_k, 0), rank < top_k)
     kept = ops.logical_and(few, before < ops.cast(top_p, "float32"))
     left = ops.where(ops.logical_or(first, kept), ordered, 0.0)
     up_to = ops.cumsum(left, axis=-1)

@@ -101,8 +101,13 @@ def printable(text: str) -> str:
     if text.isprintable():
         return text
     return "".join(
-        character if character.isprintable() else character.encode("unicode_escape").decode() for character in text
+        character if _is_harmless(character) else character.encode("unicode_escape").decode() for character in text
     )
+
+
+def _is_harmless(character: str) -> bool:
+    # Words of Persian and Hindi, and emoji, have joiners in them; Chinese and French have blanks of their own.
+    return character.isprintable() or character in "\u200c\u200d" or unicodedata.category(character) == "Zs"
 
 
 def fit(label: str, columns: int = _LABEL_COLUMNS) -> str:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import re
 import zipfile
+import zlib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -61,7 +62,7 @@ class ModelFolder:
             return json.loads((self.path / name).read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{self.path} is not a complete model folder: {name} is missing; train it again.") from None
-        except (OSError, ValueError) as error:
+        except (OSError, ValueError, RecursionError) as error:
             raise UserError(f"{self.path / name} cannot be read: {error}; train the model again.") from error
 
     def run(self) -> dict[str, Any]:
@@ -128,7 +129,7 @@ class ModelFolder:
 
         try:
             return LinearModel.load(path)
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile, zlib.error) as error:
             raise UserError(f"{path} cannot be read: {error}; train the model again.") from error
 
     def tokenizer(self) -> "Tokenizer":
@@ -175,10 +176,16 @@ class ModelFolder:
 
         return PieceTokenizer.load(saved)
 
+    def longest(self) -> int:
+        """Tokens that the networks of a classifier read, the most of them; 0 without a network."""
+        sizes = [part.get("sizes") for part in self.run()["parts"]]
+        lengths = [one.get("max_length") for one in sizes if isinstance(one, Mapping)]
+        return max((length for length in lengths if isinstance(length, int)), default=0)
+
     def versions(self) -> list[int]:
         """Numbers of the SavedModels, rising."""
         found = (self.path / "saved_model").glob("[0-9]*")
-        return sorted(int(path.name) for path in found if path.name.isdigit() and path.is_dir())
+        return sorted(int(path.name) for path in found if path.name.isdecimal() and (path / "saved_model.pb").is_file())
 
     def saved_model(self) -> Path:
         """Path of the newest SavedModel.
@@ -210,8 +217,12 @@ class ModelFolder:
             raise UserError(f"{self.path / 'manifest.json'} must list files; train the model again.")
         for name in files:
             # A manifest comes with the folder, from a stranger maybe: it must not make us read elsewhere.
-            if not (self.path / name).resolve().is_relative_to(self.path.resolve()):
-                raise UserError(f"{self.path / MANIFEST} names a file outside the folder: {name}")
+            try:
+                inside = (self.path / name).resolve().is_relative_to(self.path.resolve())
+            except (ValueError, OSError):  # a NUL, half of a surrogate pair, a name too long
+                inside = False
+            if not inside:
+                raise UserError(f"{self.path / MANIFEST} names a file outside the folder: {name!r:.200}")
         present = {path.relative_to(self.path).as_posix(): path for path in self._files()}
         for path in self.path.rglob("*"):
             # A link could lead anywhere, and a folder behind one is not among the files compared here.
@@ -259,6 +270,11 @@ def build_network(part: Mapping[str, Any], *, portable: bool = False) -> Any:
             if hasattr(layer, "use_cudnn"):
                 layer.use_cudnn = False
     return network
+
+
+def manifest_digest(folder: ModelFolder) -> str:
+    """What tells a finished model from every other: a digest of the digests of its files."""
+    return f"sha256:{sha256(folder.path / MANIFEST)}"
 
 
 def sha256(path: Path) -> str:

@@ -100,7 +100,6 @@ def _write(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     calls = {
         "beam": {"source": some, "beam_size": tf.constant(asked["beam_size"], tf.int32), "length_penalty": penalty},
         "sample": {"source": some, "seed": tf.constant(asked["seed"], tf.int32), **drawn},
-        "score": {"source": some, "target": given},
         "prefix": {"source": some, "prefix": tf.strings.substr(given, 0, 3, unit="UTF8_CHAR")},
         "attention": {"source": some},
         "ids": {"ids": tf.constant(asked["ids"], tf.int32)},
@@ -110,6 +109,14 @@ def _write(loaded: Any, asked: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
     for name, inputs in calls.items():
         if name in signatures:
             answers.update(_answers(name, signatures[name](**inputs)))
+    # Some at a time: the logits of a target take memory, and it has no more tokens than bytes.
+    together = max(1, 4096 // max(1, *map(len, targets[: len(some)])))
+    scored = [
+        signatures["score"](source=some[begin : begin + together], target=given[begin : begin + together])
+        for begin in range(0, len(some), together)
+    ]
+    for name in scored[0]:
+        answers[f"score_{name}"] = np.concatenate([one[name].numpy() for one in scored])
     return answers
 
 

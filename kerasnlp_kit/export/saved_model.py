@@ -32,8 +32,10 @@ def export_saved_model(folder: ModelFolder, version: int) -> Path:
     if keras.backend.backend() == "tensorflow":
         write_saved_model(folder, target)
         return target
-    command = [sys.executable, "-m", "kerasnlp_kit.export.saved_model", str(folder.path), str(target)]
-    environment = {**os.environ, **CPU_ONLY, "KERAS_BACKEND": "tensorflow"}
+    # Not what lies in the folder that the user is in, but this package, wherever it is.
+    command = [sys.executable, "-P", "-m", "kerasnlp_kit.export.saved_model", str(folder.path), str(target)]
+    paths = os.pathsep.join(filter(None, (str(Path(__file__).parents[2]), os.environ.get("PYTHONPATH"))))
+    environment = {**os.environ, **CPU_ONLY, "KERAS_BACKEND": "tensorflow", "PYTHONPATH": paths}
     done = subprocess.run(command, env=environment, capture_output=True, text=True)
     if done.returncode:
         raise RuntimeError(f"The process that writes the SavedModel failed:\n{done.stderr[-4000:]}")

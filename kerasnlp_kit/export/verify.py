@@ -15,6 +15,7 @@ import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.folder import CPU_ONLY
+from kerasnlp_kit.text.padding import FULL_WIDTH, rows_at
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.classification import Decision
@@ -101,6 +102,11 @@ class Prover:
 
     def _wait(self) -> None:
         _, errors = self._process.communicate()
+        if self._process.returncode < 0:
+            raise ExportMismatch(
+                f"The process that asked the SavedModel {self._saved_model} was ended by signal "
+                f"{-self._process.returncode}, as the system does where memory is short: lower --max-length."
+            )
         if self._process.returncode:
             raise ExportMismatch(f"The SavedModel {self._saved_model} cannot be used alone:\n{errors[-4000:]}")
 
@@ -113,6 +119,7 @@ class Prover:
         expected: np.ndarray,
         labels: Sequence[str],
         decision: "Decision",
+        longest: int = 0,
     ) -> np.ndarray:
         """Has the process load the SavedModel, and compares label and probabilities of every text.
 
@@ -128,6 +135,7 @@ class Prover:
             expected: float (texts, K), probabilities by the model in memory.
             labels: names of the classes.
             decision: how scores become answers.
+            longest: tokens of a text that are read; where these are many, fewer texts are asked at once.
 
         Returns:
             float32 (texts, K), the SavedModel's own probabilities.
@@ -135,11 +143,12 @@ class Prover:
         Raises:
             ExportMismatch: with the text's number and how far apart the two are.
         """
-        order = rows_to_ask(texts)
+        order = rows_to_ask(texts, enough_short=longest > FULL_WIDTH)
         # Rows of like length together: less padding. The order of the answers is undone below.
         order = order[np.argsort([len(texts[row]) for row in order.tolist()], kind="stable")]
         asked = [texts[index] for index in order.tolist()]
-        sizes = np.array(batch_sizes(len(asked)), "int64")
+        # A text has no more tokens than bytes.
+        sizes = np.array(batch_sizes(len(asked), [min(longest, len(text)) for text in asked]), "int64")
         self.ask(saved_model, {**packed("text", asked), "sizes": sizes, **numbers})
         found = self.answers()
         if json.loads(found["names"].tobytes()) != list(labels):
@@ -167,20 +176,28 @@ def unpacked(name: str, arrays: Mapping[str, np.ndarray]) -> list[bytes]:
     return [data[start:end] for start, end in itertools.pairwise(arrays[f"{name}_offsets"])]
 
 
-def rows_to_ask(texts: Sequence[bytes]) -> np.ndarray:
+def rows_to_ask(texts: Sequence[bytes], enough_short: bool = False) -> np.ndarray:
     """Which texts to ask for all of `batch_sizes`: int64 (rows,).
 
-    All of them in their order. If they are few, more behind: short ones, several times; long ones are asked once.
+    All of them in their order. If they are few, more behind: short ones, several times; long ones are asked once. With
+    ``enough_short`` there are at least so many short ones that the large batch needs no others.
     """
     short = np.array([row for row, text in enumerate(texts) if len(text) < SHORT])
-    return np.concatenate([np.arange(len(texts)), np.resize(short, max(0, 1 + 257 - len(texts)))])
+    there = len(short) if enough_short else len(texts)
+    return np.concatenate([np.arange(len(texts)), np.resize(short, max(0, 1 + 257 - there))])
 
 
-def batch_sizes(count: int) -> list[int]:
-    """Sizes of the batches in which texts are asked: none, one, an odd number, then 256 each."""
+def batch_sizes(count: int, widths: Sequence[int] = ()) -> list[int]:
+    """Sizes of the batches in which texts are asked: none, one, an odd number, then 256 each.
+
+    Args:
+        count: of the texts.
+        widths: of the texts, rising: of wide ones fewer go together. By default none is.
+    """
     sizes = [0, 1, 257]
     while (left := count - sum(sizes)) > 0:
-        sizes.append(min(256, left))
+        size = min(256, left)
+        sizes.append(min(size, rows_at(widths[sum(sizes) + size - 1], 256)) if widths else size)
     return sizes
 
 

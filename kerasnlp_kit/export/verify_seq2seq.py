@@ -8,7 +8,7 @@ import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.agreement import MOST_NEAR, SCORE_TOLERANCE, compare_texts, read_texts, require_near
-from kerasnlp_kit.export.verify import Prover, batch_sizes, packed, rows_to_ask
+from kerasnlp_kit.export.verify import HARD_TEXTS, Prover, batch_sizes, packed, rows_to_ask
 from kerasnlp_kit.text.operations import subword_operations
 
 NEAR = 1e-4  # how much less probable than the best token one may be that rounding puts before it
@@ -109,8 +109,9 @@ def prove_seq2seq(
         start += len(batch)
     # Not what is written without a prefix: a part of a text has other subwords than it has within the text.
     begun = memory.prefix(np.arange(some), [text[:PREFIX] for text in texts[:some]])
-    compare_texts(saved_model, "prefix", read_texts("prefix_target", found), None, begun, None)
-    compare_texts(saved_model, "sample", read_texts("sample_target", found), found["sample_score"], *drawn)
+    hard = len(HARD_TEXTS)
+    compare_texts(saved_model, "prefix", read_texts("prefix_target", found), None, begun, None, hard)
+    compare_texts(saved_model, "sample", read_texts("sample_target", found), found["sample_score"], *drawn, hard)
     _compare_scores(saved_model, found["score_log_probability"], memory.score(np.arange(some), texts[:some]))
     _compare_others(saved_model, found, texts[:some], beams)
     return texts[: len(sources)], scores[: len(sources)]
@@ -120,12 +121,12 @@ def _compare_others(
     saved_model: Path, found: dict[str, np.ndarray], wanted: list[str], beams: tuple[list[str], np.ndarray]
 ) -> None:
     """The signatures that must write what was written greedily, ``wanted``, or by beam search."""
-    wanted_scores = found["score"][: len(wanted)]
+    wanted_scores, hard = found["score"][: len(wanted)], len(HARD_TEXTS)
     compare_texts(saved_model, "beam", read_texts("beam_targets", found), found["beam_scores"], *beams)
-    compare_texts(saved_model, "attention", read_texts("attention_target", found), None, wanted, None)
+    compare_texts(saved_model, "attention", read_texts("attention_target", found), None, wanted, None, hard)
     if "greedy_xla_score" in found:
         texts = read_texts("greedy_xla_target", found)
-        compare_texts(saved_model, "greedy_xla", texts, found["greedy_xla_score"], wanted, wanted_scores)
+        compare_texts(saved_model, "greedy_xla", texts, found["greedy_xla_score"], wanted, wanted_scores, hard)
         compare_texts(saved_model, "beam_xla", read_texts("beam_xla_targets", found), found["beam_xla_scores"], *beams)
     same = np.isclose(found["ids_score"], wanted_scores, rtol=SCORE_TOLERANCE, atol=SCORE_TOLERANCE)
     if same.mean() < 1 - MOST_NEAR:

@@ -100,7 +100,7 @@ class PositionEmbedding(keras.layers.Layer):
     """Adds a learned vector for each position.
 
     Args:
-        length: number of positions; longer rows are an error of the caller, who cuts texts to the model's length.
+        length: number of positions; what is further behind must be padding, as texts are cut to the model's length.
 
     Call:
         hidden: float (batch, time, features)
@@ -118,6 +118,6 @@ class PositionEmbedding(keras.layers.Layer):
         )
 
     def call(self, hidden: Any) -> Any:
-        """Adds the first ``time`` vectors."""
-        indices = ops.arange(ops.shape(hidden)[1], dtype="int32")
+        """Adds the first ``time`` vectors; behind the last one there is padding only, and it does not matter which."""
+        indices = ops.minimum(ops.arange(ops.shape(hidden)[1], dtype="int32"), self.length - 1)
         return hidden + ops.take(self.positions, indices, axis=0)[None]

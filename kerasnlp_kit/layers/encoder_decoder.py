@@ -5,7 +5,7 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasnlp_kit.constants import PAD
+from kerasnlp_kit.constants import BOS, PAD
 
 
 class EncoderDecoder(keras.Model):
@@ -74,7 +74,11 @@ class EncoderDecoder(keras.Model):
         return self.decoder.step(tokens, position, memory, cache)
 
     def _with_own(self, target: Any, logits: Any) -> Any:
-        own = ops.cast(ops.argmax(ops.stop_gradient(logits), axis=-1), target.dtype)
+        # Neither padding nor begin, which can never be written.
+        possible = ops.arange(ops.shape(logits)[-1], dtype="int32")
+        possible = ops.logical_and(ops.not_equal(possible, PAD), ops.not_equal(possible, BOS))
+        logits = ops.where(possible, ops.stop_gradient(ops.cast(logits, "float32")), float("-inf"))
+        own = ops.cast(ops.argmax(logits, axis=-1), target.dtype)
         # What was written at a position is read at the next one; BOS stays, and so does padding.
         own = ops.concatenate([target[:, :1], own[:, :-1]], axis=1)
         drawn = keras.random.uniform(ops.shape(target), seed=self.seed_generator) < self.sampling

@@ -223,11 +223,17 @@ class FeedForwardLanguageDecoder(keras.layers.Layer):
     def call(self, ids: Any, training: bool = False) -> Any:
         """All positions; see `step`."""
         batch, time = ops.shape(ids)
-        begin = ops.full((batch, self.previous - 1), BOS, ids.dtype)
-        vectors = self.embedding(ops.concatenate([begin, ids], axis=1))
-        return self._logits(
-            ops.concatenate([vectors[:, place : place + time] for place in range(self.previous)], axis=-1), training
-        )
+        before = ops.full((batch, self.previous - 1), BOS, ids.dtype)
+        padded = ops.concatenate([before, ids], axis=1)
+        tokens = [ids]  # of each position the last one, then those before it
+        begun = ops.zeros_like(ids, "bool")
+        for back in range(1, self.previous):
+            # A row of a packed text may hold the begin of several: what is before that counts for nothing.
+            begun = ops.logical_or(begun, ops.equal(tokens[-1], BOS))
+            place = self.previous - 1 - back
+            tokens.append(ops.where(begun, ops.cast(BOS, ids.dtype), padded[:, place : place + time]))
+        vectors = self.embedding(ops.stack(tokens[::-1], axis=-1))
+        return self._logits(ops.reshape(vectors, (batch, time, self.previous * vectors.shape[-1])), training)
 
     def start(self, batch: Any, beam: Any, length: Any) -> Any:
         """The tokens before the first one: BOS."""

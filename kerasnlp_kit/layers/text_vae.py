@@ -79,7 +79,9 @@ class Discriminator(keras.layers.Layer):
         self.parts = []
         for number, (size, features) in enumerate(((units, latent), (units, units), (1, units)), 1):
             layer = keras.layers.SpectralNormalization(
-                keras.layers.Dense(size, None if size == 1 else "leaky_relu"), name=f"layer_{number}"
+                keras.layers.Dense(size, None if size == 1 else "leaky_relu", dtype="float32"),
+                name=f"layer_{number}",
+                dtype="float32",  # it writes the kernel anew in each step: 16 bits would round what was learnt away
             )
             layer.build((None, features))
             self.parts.append(layer)

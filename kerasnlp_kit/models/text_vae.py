@@ -3,7 +3,10 @@
 from dataclasses import dataclass
 from typing import Literal
 
+from kerasnlp_kit.config import OptionalInt
 from kerasnlp_kit.registry import TextSizes, register
+
+MOST_ANNEALED = 2000  # steps
 
 
 @register("text_vae", task="autoencoding", defaults={"learning_rate": 2e-3})
@@ -26,8 +29,8 @@ class TextVaeOptions:
     """Of the divergence from the prior; 0 makes it a plain autoencoder, which cannot make new texts."""
     free_bits: float = 0.15
     """Nats of divergence that each dimension has for nothing: without it the vector comes to carry nothing."""
-    anneal_steps: int = 2000
-    """Steps in which the weight of the divergence rises."""
+    anneal_steps: OptionalInt = None
+    """Steps in which the weight of the divergence rises; default: a third of those planned, at most 2,000."""
     word_dropout: float = 0.2
     """Share of the tokens that the decoder reads as unknown, in training, so that it needs the vector."""
     dropout: float = 0.4
@@ -58,7 +61,7 @@ class TextVaeOptions:
             latent=self.latent,
             kl_weight=self.kl_weight,
             free_bits=self.free_bits,
-            anneal_steps=self.anneal_steps,
+            anneal_steps=self.anneal_steps or MOST_ANNEALED,
             word_dropout=self.word_dropout,
             discriminator=discriminator,
             adversary_weight=adversary_weight,

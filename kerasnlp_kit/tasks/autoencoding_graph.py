@@ -10,7 +10,7 @@ from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.one import seeds_from
 from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.tasks.autoencoding import LatentSearch, bound
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, as_many, never_none, spec, traced
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, as_many, never_empty, never_none, spec, traced
 from kerasnlp_kit.text.pieces import cut_at_end
 
 TEXTS = spec("text", tf.string, None)
@@ -84,7 +84,9 @@ class AutoencodingGraph(tf.Module):
     def interpolate(self, from_text: tf.Tensor, to_text: tf.Tensor, steps: tf.Tensor) -> Outputs:
         """Texts on the line between two, both ends among them: string [n] each to text string [n, steps]."""
         from_text = as_many(from_text, to_text, "Each from_text needs one to_text")
-        rows, steps = tf.size(from_text), tf.maximum(steps, 2)
+        check = tf.debugging.Assert(steps >= 2, ["steps must be 2 or more. Received:", steps])
+        with tf.control_dependencies([check]):
+            rows, steps = tf.size(from_text), tf.identity(steps)
         begin, _ = self._hidden.network.encode(self._read(from_text)[0])
         end, _ = self._hidden.network.encode(self._read(to_text)[0])
         shares = tf.linspace(0.0, 1.0, steps)[None, :, None]
@@ -107,12 +109,11 @@ class AutoencodingGraph(tf.Module):
 
     def encode_ids(self, ids: tf.Tensor) -> Outputs:
         """Without strings: tokens int32 [n, t], begun with 2 and padded with 0, to mean, log_variance and logits."""
+        rows, width = tf.unstack(tf.shape(ids))
+        ids = never_empty(ids)
         mean, log_variance = self._hidden.network.encode(ids)
-        return {
-            "mean": mean,
-            "log_variance": log_variance,
-            "logits": self._hidden.network.decode(ids, mean),
-        }
+        logits = self._hidden.network.decode(ids, mean)
+        return {"mean": mean[:rows], "log_variance": log_variance[:rows], "logits": logits[:rows, :width]}
 
     def _read(self, text: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
         """What the network reads of texts, and what follows each position."""

@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from kerasnlp_kit.tasks.signatures import traced
+from kerasnlp_kit.tasks.signatures import never_empty, traced
 from kerasnlp_kit.text.padding import pad_ragged, pad_rows
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.text.tokenizer_graph import TokenizerGraph
@@ -188,8 +188,10 @@ class ClassifierGraph(tf.Module):
         }
 
     def _classify_numbers(self, ids: tf.Tensor | None, ngrams: tf.Tensor | None) -> dict[str, tf.Tensor]:
-        scores = [scorer.from_numbers(ids if isinstance(scorer, NetworkScorer) else ngrams) for scorer in self._scorers]
-        logits = self._total(scores)
+        given = [ids if isinstance(scorer, NetworkScorer) else ngrams for scorer in self._scorers]
+        pairs = zip(self._scorers, given, strict=True)
+        logits = self._total([scorer.from_numbers(never_empty(numbers)) for scorer, numbers in pairs])
+        logits = logits[: tf.shape(given[0])[0]]
         return {"logits": logits, "probabilities": self._probabilities(logits)}
 
     def signatures(self) -> dict[str, Any]:

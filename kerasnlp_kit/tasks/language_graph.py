@@ -9,7 +9,7 @@ import tensorflow as tf
 from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.tasks.language import Continuation, score_next
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_none, spec, traced
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_empty, never_none, spec, traced
 from kerasnlp_kit.text.padding import pad_ragged
 from kerasnlp_kit.text.pieces import clean, continued, cut_at_end
 
@@ -84,7 +84,8 @@ class LanguageGraph(tf.Module):
 
     def logits_of_ids(self, ids: tf.Tensor) -> Outputs:
         """Without strings: tokens int32 [n, t], begun with 2 and padded with 0, to logits float [n, t, V]."""
-        return {"logits": self._hidden.network(ids, training=False)}
+        rows, width = tf.unstack(tf.shape(ids))
+        return {"logits": self._hidden.network(never_empty(ids), training=False)[:rows, :width]}
 
     def _written(self, prompt: tf.Tensor, search: Callable[[tf.Tensor], Decoded]) -> Outputs:
         rows, given = tf.size(prompt), clean(never_none(prompt))
@@ -121,5 +122,8 @@ class LanguageGraph(tf.Module):
             rows = slice(number * together, (number + 1) * together)
             return number + 1, pieces.write(number, score_next(self._hidden.network, read[rows], after[rows]))
 
-        _, pieces = tf.while_loop(lambda number, _: number < steps, step, (tf.constant(0), pieces))
+        # One after the other: each of them takes memory for its logits.
+        _, pieces = tf.while_loop(
+            lambda number, _: number < steps, step, (tf.constant(0), pieces), parallel_iterations=1
+        )
         return pieces.concat()

@@ -11,7 +11,7 @@ from kerasnlp_kit.constants import BOS, EOS, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Limits
 from kerasnlp_kit.layers.cache import compiled
 from kerasnlp_kit.tasks.seq2seq import Search, score_targets
-from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, as_many, never_none, spec, traced
+from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, as_many, never_empty, never_none, spec, traced
 from kerasnlp_kit.text.padding import pad_ragged
 from kerasnlp_kit.text.pieces import UNKNOWN, clean, continued, cut_at_end
 
@@ -139,8 +139,9 @@ class Seq2SeqGraph(tf.Module):
 
         T follows from t alone, so that XLA compiles it.
         """
-        decoded = self._fixed.greedy(self._hidden.network, ids)
-        return {"tokens": decoded.tokens[:, 0], "score": decoded.log_probabilities[:, 0]}
+        rows = tf.shape(ids)[0]
+        decoded = self._fixed.greedy(self._hidden.network, never_empty(ids))
+        return {"tokens": decoded.tokens[:rows, 0], "score": decoded.log_probabilities[:rows, 0]}
 
     def greedy_xla(self, source: tf.Tensor) -> Outputs:
         """As serving_default, compiled for a few shapes."""

@@ -37,6 +37,12 @@ def never_none(texts: tf.Tensor) -> tf.Tensor:
     return tf.concat([texts, tf.fill([1 - tf.minimum(tf.size(texts), 1)], "")], axis=0)
 
 
+def never_empty(ids: tf.Tensor) -> tf.Tensor:
+    """Rows of ids, int32 (n, t); a row, and a column, of padding in the place of none: layers need one to run."""
+    missing = 1 - tf.minimum(tf.shape(ids), 1)
+    return tf.pad(ids, tf.stack([tf.zeros_like(missing), missing], axis=1))
+
+
 def as_many(texts: tf.Tensor, others: tf.Tensor, rule: str) -> tf.Tensor:
     """The texts; an error that tells the rule where the others are more or fewer."""
     sizes = tf.size(texts), tf.size(others)

@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.text.splitting import SplitRules
+from kerasnlp_kit.text.splitting import ALL_FILTERS, SplitRules
 from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
 NONE = 0  # in place of a key, where no n-gram begins
@@ -72,7 +72,7 @@ class NgramRules:
             rising; and int64 (positions, lengths), the keys of the n-grams that begin there, NONE where there is none.
             Keys of words are negative, of characters positive.
         """
-        split = SplitRules(lower=self.lower, keep_punctuation=True)
+        split = SplitRules(ALL_FILTERS, self.lower, keep_punctuation=True)
         found = []
         if self.words:
             found.append(_word_ngrams(split.tokenize(texts), self.words, self.start))

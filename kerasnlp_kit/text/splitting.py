@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import tensorflow as tf
 
 DEFAULT_FILTERS = '!"#$%&()*+,-./:;<=>?@[\\]^_`{|}~\t\n'
+# The classic ones know of no other blanks than the tabulator and the line feed.
+ALL_FILTERS = DEFAULT_FILTERS + "\r\v\f\x85\xa0\u2028\u2029"
 
 # Scripts written without blanks between words, and their prolonged sound marks, which Unicode leaves without a script.
 _OWN_TOKEN = r"\p{Han}\p{Hiragana}\p{Katakana}\p{Thai}\x{30FC}\x{FF70}"

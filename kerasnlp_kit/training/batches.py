@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.text.padding import pad_rows
+from kerasnlp_kit.text.padding import pad_rows, rows_at
 from kerasnlp_kit.text.tokenizer import TokenIds
 
 MAX_WIDTHS = 6  # each width is one more graph for XLA and JAX to compile
@@ -65,6 +65,7 @@ class Batches:
         multiple: the size of every batch is a multiple of this (number of devices); up to ``multiple - 1`` rows sit out
             an epoch, others in the next one.
         seed: of the order; None keeps the rows in order of width and position, for evaluation.
+        fewer_of_long: whether a batch of long rows has fewer of them; see `rows_at`.
     """
 
     ids: TokenIds
@@ -74,6 +75,7 @@ class Batches:
     weights: np.ndarray | None = None
     multiple: int = 1
     seed: int | None = None
+    fewer_of_long: bool = False
 
     def __len__(self) -> int:
         """Batches in an epoch; the same for each."""
@@ -92,17 +94,21 @@ class Batches:
         if random is not None:
             random.shuffle(rows)
         rows = rows[: len(rows) // self.multiple * self.multiple]
-        size = -(-self.batch_size // self.multiple) * self.multiple
         batches: list[tuple[int, np.ndarray]] = []
         left = rows[:0]
         for number, width in enumerate(self.widths):
             members = np.concatenate([left, rows[bucket[rows] == number]])
+            size = self._rows_at(width)
             full = len(members) // size * size
             batches.extend((width, members[start : start + size]) for start in range(0, full, size))
             left = members[full:]  # goes with the next wider rows: one odd batch in all, not one a width
         if len(left):
             batches.append((self.widths[-1], left))
         return batches if random is None else [batches[index] for index in random.permutation(len(batches))]
+
+    def _rows_at(self, width: int) -> int:
+        size = rows_at(width, self.batch_size) if self.fewer_of_long else self.batch_size
+        return -(-size // self.multiple) * self.multiple
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[np.ndarray, ...]]:
         """Yields ids (batch, width), labels int32 (batch,) or (batch, classes) and weights (batch,) if any.

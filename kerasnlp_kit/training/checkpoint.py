@@ -54,7 +54,8 @@ def save_checkpoint(
     """
     name = f"{progress.epoch:05d}-{progress.step:09d}"
     temporary, final = folder / f".{name}.partial", folder / name
-    shutil.rmtree(temporary, ignore_errors=True)
+    for left in folder.glob(".*.partial"):  # by a full disk, or a kill
+        shutil.rmtree(left, ignore_errors=True)
     temporary.mkdir(parents=True)
     _write_arrays(temporary / "state.npz", state)
     previous = checkpoints(folder)
@@ -96,7 +97,10 @@ def load_checkpoint(folder: Path) -> tuple[Progress, list[np.ndarray], list[np.n
         except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
             # Spoilt by the machine's crash: the one before is whole. Out of the way, so that the next one cannot take
             # its best weights over.
-            path.rename(path.with_name(f".{path.name}.spoilt"))
+            spoilt = path.with_name(f".{path.name}.spoilt")
+            shutil.rmtree(spoilt, ignore_errors=True)
+            path.rename(spoilt)
+            print(f"{path} cannot be read: an earlier state is taken, or the training begins anew.", flush=True)
     return None
 
 

@@ -180,13 +180,14 @@ def describe_device(count: int) -> str:
 
 @contextlib.contextmanager
 def precision(mixed: bool) -> Iterator[None]:
-    """Within it, layers compute in 16 bits if ``mixed``: float16 on GPUs, bfloat16 elsewhere."""
+    """Within it, layers compute in 16 bits if ``mixed``: float16 on a GPU, bfloat16 on several and elsewhere."""
     import keras
 
     before = keras.config.dtype_policy()
     if mixed:
         on_gpu = any(device.startswith(("gpu", "cuda")) for device in _accelerators())
-        keras.config.set_dtype_policy("mixed_float16" if on_gpu else "mixed_bfloat16")
+        # On several devices Keras looks for an overflow of float16 on the first one only.
+        keras.config.set_dtype_policy("mixed_float16" if on_gpu and _replicas() == 1 else "mixed_bfloat16")
     try:
         yield
     finally:
@@ -209,7 +210,25 @@ def exact() -> AbstractContextManager[Any]:
         import jax
 
         return jax.default_matmul_precision("highest")
-    return contextlib.nullcontext()  # PyTorch's own default is full float32
+    import torch
+
+    exactly = contextlib.ExitStack()
+    # PyTorch's products are exact unless somebody asked otherwise; those of cuDNN, for convolutions, are not.
+    exactly.enter_context(torch.backends.cudnn.flags(enabled=True, allow_tf32=False))
+    exactly.callback(torch.set_float32_matmul_precision, torch.get_float32_matmul_precision())
+    torch.set_float32_matmul_precision("highest")
+    return exactly
+
+
+def _replicas() -> int:
+    """Devices that share each batch within this scope, on TensorFlow."""
+    import keras
+
+    if keras.backend.backend() != "tensorflow":
+        return 1
+    import tensorflow as tf
+
+    return int(tf.distribute.get_strategy().num_replicas_in_sync)
 
 
 def _accelerators() -> list[str]:

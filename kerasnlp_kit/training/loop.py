@@ -103,7 +103,8 @@ def train(
     train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches) if dev_batches else None
     callbacks: list[Any] = [keeper]
     if options.tensorboard:
-        callbacks.append(keras.callbacks.TensorBoard(options.tensorboard))
+        # A folder for each of several trainings: the names of their curves are the same.
+        callbacks.append(keras.callbacks.TensorBoard(str(Path(options.tensorboard) / checkpoints.name)))
     verbose = 1 if sys.stdout.isatty() else 2
     if keeper.resumes:
         # Keras makes the variables of the metrics with the first batch only, and the state to put back holds them.
@@ -116,7 +117,8 @@ def train(
         _fit(model, train_set, dev_set, callbacks, keeper, until, verbose)
     keeper.finish()
     progress = keeper.progress
-    return Outcome(to_plain(dict(progress.history)), progress.best_epoch, progress.seconds, progress.interrupted)
+    interrupted = progress.interrupted or keeper.interrupted  # while the last state was being saved
+    return Outcome(to_plain(dict(progress.history)), progress.best_epoch, progress.seconds, interrupted)
 
 
 def compile_model(
@@ -227,8 +229,8 @@ class _Keeper(keras.callbacks.Callback):
             self.progress.step = self.train_set.start + batch + 1
             self._save()
 
-    def on_epoch_end(self, epoch: int, logs: Mapping[str, float] | None = None) -> None:
-        logs = dict(logs or {})
+    def on_epoch_end(self, epoch: int, logs: dict[str, float] | None = None) -> None:
+        logs = {} if logs is None else logs
         progress = self.progress
         values = weights_to_keep(self.model)
         if self.measures:
@@ -241,10 +243,9 @@ class _Keeper(keras.callbacks.Callback):
                 progress.ended = self.model.stop_training = True
                 self._save()
                 return
-            logs |= found
-            print(" - ".join(f"{name}: {value:.4f}" for name, value in found.items()), flush=True)
-        logs["learning_rate"] = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
-        for name, value in logs.items():
+            logs.update(found)  # in place: the line of the epoch and TensorBoard, which come after, show it
+        rate = float(keras.ops.convert_to_numpy(self.model.optimizer.learning_rate))
+        for name, value in {**logs, "learning_rate": rate}.items():
             progress.history.setdefault(name, []).append(float(value))
         progress.epoch, progress.step = epoch + 1, 0
         limits = self.limits

@@ -29,8 +29,8 @@ class PairBatches:
         rows: the pairs that take part; None for all.
         same: int32 (source vocabulary,), the target's id of the same piece, 0 where it has none. With it an epoch has
             unknown pieces, so that copying them is learnt: a vocabulary of all training rows leaves none there.
-        drawn: the tokens of both sides in an epoch, by its number, where they are others each time; batches are cut by
-            ``source`` and ``target``.
+        drawn: the tokens of both sides in an epoch, by its number, where they are others each time. All epochs have as
+            many batches as the first, so that their tokens are about ``batch_tokens``.
     """
 
     source: TokenIds
@@ -43,12 +43,19 @@ class PairBatches:
     drawn: Callable[[int], tuple[TokenIds, TokenIds]] | None = None
 
     def __len__(self) -> int:
-        """Batches in an epoch; the same for each, as they are cut by lengths alone."""
+        """Batches in an epoch; the same for each."""
         return self._count
 
     @functools.cached_property
     def _count(self) -> int:
-        return len(self.plan(0))
+        return len(self._of(0).plan(0))
+
+    def _of(self, epoch: int) -> "PairBatches":
+        """With the tokens of an epoch."""
+        if self.drawn is None:
+            return self
+        source, target = self.drawn(epoch)
+        return dataclasses.replace(self, source=source, target=target, drawn=None)
 
     @functools.cached_property
     def target_tokens(self) -> int:
@@ -56,8 +63,8 @@ class PairBatches:
         lengths = self.target.lengths if self.rows is None else self.target.lengths[self.rows]
         return int(lengths.sum()) + len(lengths)
 
-    def plan(self, epoch: int) -> list[np.ndarray]:
-        """The rows of each batch of an epoch; depends on nothing but seed and epoch."""
+    def plan(self, epoch: int, count: int | None = None) -> list[np.ndarray]:
+        """The rows of each batch of an epoch, so many if they are counted; depends on nothing but seed and epoch."""
         rows = np.arange(len(self.source)) if self.rows is None else self.rows
         random = None if self.seed is None else np.random.default_rng((self.seed, epoch))
         if random is not None:
@@ -67,7 +74,7 @@ class PairBatches:
         rows = rows[np.lexsort((source, target, np.maximum(source, target)))]
         widths = np.maximum(self.source.lengths[rows], self.target.lengths[rows] + 1)
         widths = -(-widths // self.multiple) * self.multiple
-        return filled_up(rows, widths, self.batch_tokens, random)
+        return filled_up(rows, widths, self.batch_tokens, random, count)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[tuple[dict[str, np.ndarray], np.ndarray]]:
         """Yields ``source`` (batch, source time) and ``target`` (batch, time), and what is to follow each position.
@@ -76,9 +83,9 @@ class PairBatches:
             epoch: number of the epoch.
             start: batches to leave out.
         """
-        source, target = self.drawn(epoch) if self.drawn else (self.source, self.target)
-        tokens = dataclasses.replace(self, source=source, target=target)
-        for number, rows in enumerate(self.plan(epoch)[start:], start):
+        tokens = self._of(epoch)
+        plan = tokens.plan(epoch, None if self.drawn is None else len(self))
+        for number, rows in enumerate(plan[start:], start):
             inputs, after = tokens.batch(rows)
             if self.same is not None:
                 random = np.random.default_rng((self.seed or 0, epoch, number))

@@ -36,10 +36,29 @@ LONG = [
         ("text_id,text,label_text,label", "text", "label"),
         ("headline,topic", "headline", "topic"),
         ("tweetText,className", "tweetText", "className"),
+        # A name says what it is about at its end.
+        ("user_review,user_intent", "user_review", "user_intent"),
+        ("review_id,title,year,user_review,user_suggestion", "user_review", None),
+        ("author_comment,date_category", "author_comment", "date_category"),
+        ("comment_author,created_at,number_of_words,user_name,body", "body", None),
+        # The number of a label may be all that there is.
+        ("text,label_id", "text", "label_id"),
+        ("Class Index,Title,Description", "Description", "Class Index"),
+        ("text,label_id,sentiment", "text", "sentiment"),
+        # Part of a sure name goes before the whole of one that is often something else.
+        ("id,text,lang,sentiment_label", "text", "sentiment_label"),
+        ("source,review_text,label", "review_text", "label"),
+        ("title,article_text,category", "article_text", "category"),
+        ("stars,review_body,review_title,language", "review_body", "stars"),
+        ("review_title,review_comment", "review_comment", None),
+        ("question_title,genre", "question_title", "genre"),
+        ("评论时间,评论人,评论详情,情感", "评论详情", "情感"),
+        ("问题编号,问题描述,分类", "问题描述", "分类"),
+        ("微博id,微博正文", "微博正文", None),
     ],
 )
 def test_usual_names_are_found_whatever_their_case(table, header, text, label):
-    row = ",".join("ab"[: header.count(",") + 1] + "cd"[: max(0, header.count(",") - 1)])
+    row = ",".join("abcdefg"[: header.count(",") + 1])
     found = find_columns(table(row, header=header), need_label=False)
     assert (found.text, found.label) == ((text,), label)
     assert "by name" in found.reason and not found.guessed
@@ -87,3 +106,19 @@ def test_what_cannot_be_found_is_named(table, header, row, text, label, words):
         find_columns(table(row, header=header), text, label)
     for word in words:
         assert word in str(caught.value)
+
+
+def test_a_mark_of_a_few_rows_is_no_class(table):
+    rows = [f"sentence number {row} of all,{'abc'[row % 3]},{'x' if row % 10 == 0 else ''}" for row in range(40)]
+    found = find_columns(table(*rows, header="Satz,Klasse,geprüft"))
+    assert (found.text, found.label) == (("Satz",), "Klasse")
+
+
+@pytest.mark.parametrize("date", ["2020-01-0{}", "{}:30", "202{}"])
+def test_dates_are_labels_only_where_there_is_nothing_else(table, date):
+    rows = [f"{date.format(row % 3)},the message number {row} of all,{'abcde'[row % 5]}" for row in range(40)]
+    assert find_columns(table(*rows, header="Datum,Nachricht,Kategorie")).label == "Kategorie"
+    rows = [row.rpartition(",")[0] for row in rows]
+    assert find_columns(table(*rows, header="Datum,Nachricht")).label == "Datum"
+    ages = [f"the message number {row} of all,{('18-24', '25-40')[row % 2]}" for row in range(40)]
+    assert find_columns(table(*ages, header="Nachricht,Alter")).label == "Alter"

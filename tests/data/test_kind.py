@@ -66,6 +66,9 @@ def test_long_answers_that_repeat_are_no_classes(write):
         ("premise_source,target,intent", lambda row: "ab"[row % 2], False),
         ("reviewText,summary,overall", lambda row: "12345"[row % 5], False),
         ("text,summary,overall", lambda row: "12345"[row % 5], True),
+        ("prompt,response,safety_label", lambda row: "ab"[row % 2], False),
+        ("text,summary,sentiment_score", lambda row: "123"[row % 3], False),
+        ("text,summary,safety_label", lambda row: f"remark {row}", True),
         ("question_text,answer_text,remark", lambda row: f"remark {row}", True),
         # Neither the score of an alignment nor the language is what to learn.
         ("source,target,score", lambda row: f"0.{row}7", True),
@@ -122,6 +125,7 @@ def test_the_samples_are_told_apart():
 
 
 @pytest.mark.skipif(not PUBLIC.is_dir(), reason="needs the public data sets beside the checkout")
+@pytest.mark.skipif(not any(PUBLIC.glob("*/train.csv")), reason="the public data sets are not here")
 def test_public_data_sets_are_told_apart():
     pairs = {"multi30k_en_de", "cmudict_g2p", "g2p_eng_us", "tatoeba_en_zh"}
     for path in PUBLIC.glob("*/*.csv"):

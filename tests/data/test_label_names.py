@@ -19,6 +19,8 @@ def pairs(*names):
         ("１", "1"),
         ("1", "1.0"),
         ("7", "007"),
+        ("pos", "pos\u200b"),
+        ("pos", "\ufeffpos"),
     ],
 )
 def test_two_spellings_of_a_name_are_found(first, second):
@@ -64,6 +66,7 @@ def test_names_that_differ_in_one_letter_are_found_but_not_for_sure(first, secon
         ("import", "export"),
         ("male", "female"),
         ("nan", "null", "inf"),
+        ("9007199254740992", "9007199254740993"),
         (),
     ],
 )

@@ -2,6 +2,7 @@
 
 import csv
 import errno
+import gc
 import gzip
 import http.server
 import io
@@ -142,6 +143,28 @@ def test_two_usual_headings_make_a_header_whatever_the_others_are(write, odd):
     assert table.columns == ("text", "label", odd) and len(table) == 10
 
 
+def test_a_heading_that_pandas_left_out_does_not_hide_the_others(write):
+    table = read_table(write("Unnamed: 0,text,airline_sentiment\n" + "7,I like it.,good\n8,Not for me,bad\n" * 5))
+    assert table.columns == ("Unnamed: 0", "text", "airline_sentiment") and len(table) == 10
+
+
+def test_what_stands_above_dates_is_a_heading_and_so_are_its_neighbours_also_questions(write):
+    header = ["Zeitstempel", "Wie zufrieden sind Sie mit uns?", "Kategorie"]
+    rows = "03.05.2024 10:12,Sehr,gut\n04.05.2024 11:30,Gar nicht,schlecht\n"
+    assert read_table(write(",".join(header) + "\n" + rows * 3)).columns == tuple(header)
+    assert len(read_table(write(rows * 3))) == 6, "and dates above dates are none"
+
+
+def test_a_sentence_is_no_heading(write):
+    table = read_table(write("Go.\tVe.\n" + "I am here now.\tEstoy aquí.\nWe go home now.\tVamos.\n" * 4, "a.tsv"))
+    assert table.columns == ("column_1", "column_2") and len(table) == 9
+    assert read_table(write("No.,Text,Klasse\n" + "1,I like it.,gut\n2,Not for me,schlecht\n" * 4)).columns[0] == "No."
+
+
+def test_a_comma_between_digits_alone_is_that_of_a_number(write):
+    assert cells(write("I like it;1,5\nNot for me;2,0\nWell;1,0\n"))["column_1"] == ["I like it", "Not for me", "Well"]
+
+
 def test_a_line_of_excel_names_the_delimiter_and_is_no_row(write):
     path = write('sep=;\r\ntext;label\r\n"a; b,\nc";x\r\nd, e;y\r\n')
     table = read_table(path)
@@ -223,6 +246,14 @@ def test_parquet_numbers_become_strings(tmp_path):
     packed = tmp_path / "b.parquet.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert cells(packed, columns=["count"]) == {"count": ["1", "2"]}
+
+
+def test_what_pandas_writes_for_no_value_is_none_and_the_word_is_a_word(write, tmp_path):
+    lines = '{"text": NaN, "label": "NaN", "n": -Infinity}\n{"text": "nan", "label": "b", "n": 1.50}\n'
+    expected = {"text": [None, "nan"], "label": ["NaN", "b"], "n": ["-Infinity", "1.50"]}
+    assert cells(write(lines, "a.jsonl")) == expected
+    pa.parquet.write_table(pa.table({"n": [float("nan"), 1.5, float("inf")]}), tmp_path / "a.parquet")
+    assert cells(tmp_path / "a.parquet") == {"n": [None, "1.5", "inf"]}
 
 
 def test_lists_stay_lists_in_json_lines_and_parquet(write, tmp_path):
@@ -326,7 +357,8 @@ def test_urls_are_read(tmp_path, write):
         ("https://me:secret@localhost:1/x.csv?key=secret", ["https://localhost:1/x.csv?...", "user name"]),
         ("http://localhost:1/x.csv?key=secret", ["http://localhost:1/x.csv?...", "cannot be reached"]),
         ("http://localhost:x/y.csv?key=secret", ["not a valid address"]),
-        ("http://localhost:1/x y.csv?key=secret", ["not a valid address"]),
+        ("http://localhost:1/x y.csv?key=secret", ["http://localhost:1/x y.csv?...", "cannot be reached"]),
+        ("http://localhost:1/数据.csv?key=secret", ["http://localhost:1/数据.csv?...", "refused"]),
         ("http://[secret", ["not valid"]),
         ("http://localhost:1/x.csv?...", ["was not kept", "whole address"]),
     ],
@@ -421,6 +453,15 @@ def test_a_column_that_is_missing_is_answered_with_the_nearest(write):
     assert '"Txet"' in message and "text, label" in message and 'mean "text"' in message
     message = refusal(write('{"text": "a"}\n', "a.jsonl"), columns=["txt"])
     assert 'mean "text"' in message
+
+
+def test_parquet_whose_texts_are_no_utf_8_or_whose_columns_share_a_name_is_refused(tmp_path):
+    path = tmp_path / "a.parquet"
+    broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\4\0\0\0"), pa.py_buffer(b"caf\xe9"))
+    pa.parquet.write_table(pa.table({"text": broken}), path)
+    assert "the Parquet file is broken" in refusal(path)
+    pa.parquet.write_table(pa.table([["a"], ["b"]], names=["text", "text"]), path)
+    assert '2 columns are called "text"' in refusal(path)
 
 
 def test_parquet_of_nested_lists_is_refused(tmp_path):
@@ -523,3 +564,15 @@ def test_where_columns_need_not_be_plain_what_is_nested_is_kept_as_json(write, t
     assert json.loads(found["meta"][0]) == {"stars": 5, "raw": "/w=="} and found["raw"] == ['"/w=="']
     for options in ({}, {"plain": ["meta"]}):
         assert 'column "meta" holds values of the type' in refusal(tmp_path / "a.parquet", **options)
+
+
+@pytest.mark.parametrize(("encoding", "end"), [("utf-16", "\n"), ("utf-8", "\r")])
+def test_a_file_of_which_only_the_head_is_read_is_closed_without_a_word(write, monkeypatch, encoding, end):
+    said = []
+    monkeypatch.setattr("sys.unraisablehook", said.append)
+    text = "text,reply,label" + end + f"how are you,fine today,a{end}" * 3000
+    with open_table(write(text.encode(encoding))) as file:
+        assert file.head(("text", "reply"), 1000).num_rows == 1000
+    del file
+    gc.collect()
+    assert not said

@@ -29,6 +29,7 @@ TEXTS = {
     "invalid UTF-8": b"broken \xff\xfe utf-8 \xc3\x28 \xe4\xbd",
     "NUL": b"nul \x00 in\x00side",
     "lone surrogate": "a \ud83d b",
+    "blanks of other systems": "good film\r\nbad\xa0end\u2028of \f it",
 }
 RULES = [
     NgramRules(),
@@ -59,7 +60,7 @@ def words_of(text):
     for character in text:
         without_blanks = unicodedata.name(character, "").startswith(("CJK", "HIRAGANA", "KATAKANA", "THAI"))
         punctuation = character in string.punctuation.replace("'", "") + "，。、“”"
-        if character in " \t\n\u3000":
+        if character in " \t\n\u3000\r\f\xa0\u2028":
             takes = ""
         elif takes == "marks" and unicodedata.category(character)[0] == "M":
             words[-1] += character

@@ -25,7 +25,7 @@ SOURCES, TARGETS = some_rows(60, 9), some_rows(60, 7)
 
 
 def batches(**options):
-    return PairBatches(ids_of(SOURCES), ids_of(TARGETS), **{"batch_tokens": 40, **options})
+    return PairBatches(**{"source": ids_of(SOURCES), "target": ids_of(TARGETS), "batch_tokens": 40, **options})
 
 
 @pytest.mark.parametrize("multiple", [1, 4])
@@ -166,21 +166,32 @@ def test_a_batch_has_as_many_rows_as_fit_which_trying_each_number_finds(seed):
     assert begin == 200
 
 
-def test_tokens_that_are_drawn_anew_take_the_place_of_the_others_in_the_same_batches():
+def test_tokens_that_are_drawn_anew_make_batches_of_their_own_and_as_many_in_each_epoch():
     def drawn(epoch):
-        return tuple(
-            ids_of([[token + 100 * epoch] * 2 + row for token, row in enumerate(side, 4)])
-            for side in (SOURCES, TARGETS)
-        )
+        random = np.random.default_rng(epoch)
+        return tuple(ids_of([[4 + epoch] * random.integers(0, 3) + row for row in side]) for side in (SOURCES, TARGETS))
 
-    plain, anew = batches(seed=1), batches(seed=1, drawn=drawn)
-    assert len(anew) == len(plain)
-    for epoch in (0, 1):
+    anew = batches(seed=1, drawn=drawn)
+    for epoch in range(5):
         source, target = drawn(epoch)
+        plan = batches(source=source, target=target, seed=1).plan(epoch, len(anew))
         made = list(anew.epoch(epoch))
-        for (inputs, after), rows in zip(made, plain.plan(epoch), strict=True):
+        assert sorted(np.concatenate(plan).tolist()) == list(range(60)) and len(made) == len(anew) == len(plan)
+        for (inputs, after), rows in zip(made, plan, strict=True):
+            assert max(inputs["source"].size, after.size) <= 50, "about the 40 that were asked for"
             for row, read, written in zip(rows, inputs["source"], after, strict=True):
                 assert read[read != PAD].tolist() == source.row(row).tolist()
                 assert written[written != PAD].tolist() == [*target.row(row).tolist(), EOS]
         resumed = list(anew.epoch(epoch, 3))
         assert all(np.array_equal(one[1], other[1]) for one, other in zip(made[3:], resumed, strict=True))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_of_a_number_of_batches_the_largest_is_as_small_as_it_can_be(seed):
+    random = np.random.default_rng(seed)
+    widths = np.sort(random.integers(1, 20, 30))
+    for count in (1, 2, 7, 29, 30):
+        made = filled_up(np.arange(30), widths, 0, None, count)
+        assert len(made) == count and np.concatenate(made).tolist() == list(range(30))
+        largest = max(len(rows) * widths[rows[-1]] for rows in made)
+        assert largest == widths[-1] or len(filled_up(np.arange(30), widths, largest - 1, None)) > count
