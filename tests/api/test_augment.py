@@ -5,7 +5,7 @@ import numpy as np
 import pytest
 
 from kerasnlp_kit.api import augment as module
-from kerasnlp_kit.api.augment import augment, augment_file
+from kerasnlp_kit.api.augment import Augmentation, augment, augment_file
 from kerasnlp_kit.data.examples import read_examples
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.text.pieces import PieceTokenizer
@@ -139,3 +139,8 @@ def test_a_text_that_breaks_off_is_none(data, tmp_path, monkeypatch):
     assert draw(1, 2, 0) == ["the box is late", ""]
     longest = max(len(tokenizer.encode([f"§0§ {text}"]).values) for text, _ in ROWS)
     assert asked == [longest + module.MARGIN]
+
+
+def test_labels_are_safe_to_print():
+    found = Augmentation(["a"], ["x\x1b[2J"], 1, 0, 0, ("text", "label"))
+    assert found.lines()[1] == r"classes     x\x1b[2J 1"

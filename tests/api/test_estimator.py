@@ -1,6 +1,9 @@
 """The estimator does what scikit-learn asks of one."""
 
+import copy
 import csv
+import gc
+import pickle
 
 import numpy as np
 import pandas as pd
@@ -173,3 +176,21 @@ def test_texts_that_no_file_could_hold_are_learnt_from_as_they_are_predicted(top
     odd = ["half \ud83d a pair", "nul \0 inside", *texts]
     model = TextClassifier("ngram_linear", options={"strengths": (1.0,)}).fit(odd, ["food", "food", *labels])
     assert len(model.predict(odd)) == len(odd)
+
+
+@pytest.mark.parametrize("through", [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy])
+def test_a_copy_answers_and_is_saved_when_the_first_one_is_gone(topics, tmp_path, through):
+    texts, labels = topics
+    first = TextClassifier("ngram_linear", options={"strengths": (1.0,)}).fit(texts, labels)
+    expected, folder = first.predict_proba(texts), first.trained_.folder
+    second = through(first)
+    del first
+    gc.collect()
+    assert not folder.exists()
+    np.testing.assert_array_equal(second.predict_proba(texts), expected)
+    assert second.trained_.report.exists() and second.trained_.saved_model.is_dir()
+    assert kit.load(second.save(tmp_path / "saved")).labels == ("food", "music", "sport")
+
+
+def test_what_is_not_fitted_is_pickled_too():
+    assert pickle.loads(pickle.dumps(TextClassifier("ngram_linear"))).get_params()["model"] == "ngram_linear"

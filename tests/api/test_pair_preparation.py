@@ -16,7 +16,7 @@ from kerasnlp_kit.api.pair_preparation import (
     tokenize_pairs,
 )
 from kerasnlp_kit.api.pair_scoring import COPY, NEAREST, GroupedPairs, grouped, score_outputs
-from kerasnlp_kit.api.tokenization import kind_of, subword_vocabulary
+from kerasnlp_kit.api.tokenization import kind_of, some_rows, subword_vocabulary
 from kerasnlp_kit.config import PairConfig, PairTextOptions
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
@@ -168,3 +168,15 @@ def test_any_target_of_a_source_is_right_and_baselines_stand_beside():
     assert score_outputs(rows, ["z", "y", "x"]).metrics.rouge_l is None
     assert set(scores.to_json()["comparisons"]) == {COPY, NEAREST}
     assert len(scores.lines()) == 4
+
+
+def test_of_many_dev_tokens_some_measure_an_epoch(monkeypatch):
+    ids = TokenIds(np.arange(60, dtype="int32"), np.arange(0, 61, 3))
+    assert some_rows(ids, 0) is ids
+    monkeypatch.setattr("kerasnlp_kit.api.tokenization.MOST_MEASURED", 40)
+    some = some_rows(ids, 0)
+    assert len(some) == 10 and (some.lengths == 3).all(), "with the end of each, ten rows have 40 tokens"
+    first = some.values[::3]
+    assert (np.diff(first) > 0).all() and not np.array_equal(first, some_rows(ids, 1).values[::3])
+    monkeypatch.setattr("kerasnlp_kit.api.tokenization.MOST_MEASURED", 1)
+    assert len(some_rows(ids, 0)) == 1

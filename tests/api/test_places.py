@@ -131,6 +131,17 @@ def test_what_cannot_be_removed_of_an_earlier_run_is_told_before_the_work(config
         raise AssertionError("the work has begun")
 
 
+@pytest.mark.parametrize("options", [{"overwrite": True}, {"new_version": True}, {}])
+def test_a_folder_that_is_no_model_is_never_replaced(config, options):
+    with claim(config, resume=False) as places:
+        final = places.final.path
+    final.mkdir(parents=True)
+    (final / "precious.csv").write_text("mine")
+    with pytest.raises(UserError, match="is no model folder"), claim(with_output(config, **options), False):
+        raise AssertionError("the work has begun")
+    assert (final / "precious.csv").read_text() == "mine"
+
+
 def test_a_kill_between_the_two_renames_loses_neither_model(config):
     with claim(config, resume=False) as places:
         final = places.final.path
@@ -175,7 +186,15 @@ def test_a_file_in_place_of_the_models_folder_is_told(config, tmp_path):
 
 @pytest.mark.parametrize(
     ("source", "name"),
-    [("data/reviews.csv.gz", "reviews"), ("https://host/d/x.csv?sig=1", "x"), ("-", "model"), (".csv", "model")],
+    [
+        ("data/reviews.csv.gz", "reviews"),
+        ("data/v1.2_train.CSV", "v1.2_train"),
+        ("v1.2", "v1.2"),
+        ("https://host/d/x.csv?sig=1", "x"),
+        ("-", "model"),
+        (".csv", "model"),
+        (".hidden.csv", "hidden"),
+    ],
 )
 def test_a_model_is_named_after_its_data(source, name):
     assert default_name(source) == name

@@ -108,6 +108,19 @@ def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, ref
         (["--min-precision", "high"], "--min-precision must be a number. Received: 'high'"),
         ([*CNN, "--dropout", "1.5"], "--dropout must be from 0 to below 1. Received: 1.5"),
         ([*CNN, "--kernels"], "--kernels must be one number or several. Received: []"),
+        ([*CNN, "--kernels", "3", "3"], "--kernels must be different numbers. Received: [3, 3]"),
+        (
+            ["--model", "causal_lm", "--d-model", "8", "--heads", "8"],
+            "--heads must be below --d-model, as rotary positions need two numbers a head. Received: 8",
+        ),
+        (
+            ["--model", "lstm_seq2seq", "--attention", "none", "--coverage-penalty", "0.1"],
+            "--coverage-penalty must be 0 with --attention none, which looks at no place of the source. Received: 0.1",
+        ),
+        (
+            ["--model", "lstm_seq2seq", "--subword-sampling", "inf"],
+            "--subword-sampling must be above 0 and finite. Received: inf",
+        ),
         (["--minutes", "0"], "--minutes must be above 0. Received: 0.0"),
         (["--minutes", "-1"], "--minutes must be above 0. Received: -1.0"),
         (["--minutes", "nan"], "--minutes must be above 0. Received: nan"),

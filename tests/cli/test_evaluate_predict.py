@@ -308,3 +308,27 @@ def test_a_file_that_is_not_there_is_told_before_tensorflow_is_imported(shell, t
     ran = shell(*program, trained, "mistyped.csv", python=["-X", "importtime"])
     assert ran.code == 2 and "mistyped.csv: there is no such file" in ran.err
     assert "tensorflow" not in {line.rpartition("|")[2].strip() for line in ran.err.splitlines()}
+
+
+def test_notes_go_to_standard_error_where_json_is_asked_for(here, command, trained):
+    (here / "new.csv").write_text("text,label\nwhere is my parcel,delivery\n,delivery\n")
+    ran = command("evaluate", trained, "new.csv", "--json")
+    assert json.loads(ran.out)["n"] == 1 and "note: " in ran.err
+
+
+def test_no_file_that_is_read_is_replaced_and_no_two_outputs_are_one(here, command, trained, tickets):
+    (here / "outside.csv").write_text("text\nhello\n")
+    for flag in ("--predictions", "--report"):
+        ran = command("evaluate", trained, tickets, "--out-of-scope", "outside.csv", flag, "outside.csv")
+        assert ran.code == 2 and "is the file that is read" in ran.err
+    ran = command("evaluate", trained, tickets, "--predictions", "a.csv", "--report", "./a.csv")
+    assert ran.code == 2 and "must be two files" in ran.err
+    ran = command("evaluate", trained, tickets, "--no-texts")
+    assert ran.code == 2 and "--no-texts would change nothing: it is for --report" in ran.err
+
+
+def test_files_are_written_before_anything_is_printed(here, command, trained, tickets, monkeypatch):
+    seen = []
+    monkeypatch.setattr("builtins.print", lambda *_, **__: seen.append((here / "rows.csv").exists()))
+    command("evaluate", trained, tickets, "--predictions", "rows.csv")
+    assert seen and all(seen)

@@ -17,7 +17,7 @@ SMALL = ("--epochs", "6", "--learning-rate", "0.02", "--samples", "12", "--batch
 TINY = {
     "causal_lm": ("--layers", "1", "--d-model", "16", "--heads", "2", "--feed-forward", "16"),
     "feedforward_lm": ("--previous", "2", "--units", "16", "--embedding-dim", "8"),
-    "text_vae": ("--latent", "4", "--units", "16", "--embedding-dim", "8", "--anneal-steps", "10"),
+    "text_vae": ("--latent", "4", "--units", "16", "--embedding-dim", "8"),
     "vae_gan": ("--latent", "4", "--units", "16", "--embedding-dim", "8", "--discriminator-units", "4"),
 }
 RATES = {
@@ -75,6 +75,13 @@ def test_a_run_tells_its_plan_and_ends_with_the_perplexity_beside_ngrams(place):
     for order in (3, 5):
         assert any(f"than Kneser-Ney {order}-grams (" in line for line in lines)
     assert any(line.startswith("12 generated texts") for line in lines)
+
+
+def test_the_divergence_has_its_whole_weight_after_a_third_of_a_short_training(place):
+    (part,) = ModelFolder(place / "models" / "points").run()["parts"]
+    steps = part["architecture"]["anneal_steps"]
+    # 54 texts of 7 tokens or so in steps of 256, six times.
+    assert steps == 6 * -(-54 * 7 // 256) // 3
 
 
 def test_the_folder_holds_what_it_should(place):

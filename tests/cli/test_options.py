@@ -10,7 +10,7 @@ import pytest
 from kerasnlp_kit import registry
 from kerasnlp_kit.config import CONFIGS, RunConfig
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.options import parse_run, read_config, to_arguments
+from kerasnlp_kit.options import parse_run, read_config, to_arguments, unread
 
 
 def options(*arguments) -> RunConfig:
@@ -222,3 +222,61 @@ def test_of_a_mixture_its_only_network_is_started_from(here):
     (here / "old" / "run.json").write_text(json.dumps({"options": flat, "parts": [network, network]}))
     with pytest.raises(UserError, match="auto is no single network to start from"):
         options("b.csv", "--from", "old")
+
+
+def test_a_preset_that_is_asked_for_wins_over_a_config_file(here):
+    first = options("a.csv", "--model", "lstm_classifier", "--epochs", 7, "--units", 9)
+    (here / "run.json").write_text(json.dumps({"options": first.flat()}))
+    strong = registry.find("lstm_classifier").presets["strong"]
+    config = options("--config", "run.json", "--preset", "strong", "--units", 5)
+    assert config.training.epochs == strong["epochs"] != 7 and config.architecture.units == 5
+    assert config.preset == "strong"
+    named = {"train": "a.csv", "model": "lstm_classifier", "preset": "strong", "epochs": 7}
+    (here / "options.json").write_text(json.dumps(named))
+    assert options("--config", "options.json").training.epochs == 7
+
+
+def test_a_config_file_may_name_the_task(here):
+    (here / "options.yaml").write_text("task: seq2seq\n")
+    assert options("a.csv", "--config", "options.yaml").model == "transformer_seq2seq"
+    assert options("a.csv", "--config", "options.yaml", "--task", "language_model").model == "causal_lm"
+
+
+@pytest.mark.parametrize("flag", ["--overwrite", "--new-version"])
+def test_that_an_earlier_run_replaced_a_model_is_not_taken_from_its_run_json(here, flag):
+    (here / "run.json").write_text(json.dumps({"options": options("a.csv", flag).flat()}))
+    output = options("--config", "run.json").output
+    assert not output.overwrite and not output.new_version
+    (here / "options.yaml").write_text("overwrite: true\n")
+    assert options("a.csv", "--config", "options.yaml").output.overwrite, "a file of one's own may say so"
+
+
+def test_what_begins_with_a_hyphen_is_a_value_in_a_config_file(here):
+    (here / "options.json").write_text(json.dumps({"label_separator": "--", "name": "-", "train": "a.csv"}))
+    config = options("--config", "options.json")
+    assert (config.data.label_separator, config.output.name) == ("--", "-")
+
+
+def test_infinity_is_a_word_in_run_json(here):
+    config = options("a.csv", "--minutes", "inf")
+    text = json.dumps({"options": config.flat()}, allow_nan=False)
+    (here / "run.json").write_text(text)
+    assert options("--config", "run.json") == config
+
+
+def test_another_model_that_starts_from_an_earlier_one_reads_texts_as_that_does(here):
+    network = {"kind": "network", "model": "cnn_classifier", "architecture": {"filters": 7, "embedding_dim": 5}}
+    (here / "old").mkdir()
+    flat = options("a.csv", "--max-length", "50", "--model", "wide_deep_classifier").flat()
+    (here / "old" / "run.json").write_text(json.dumps({"options": flat, "parts": [network]}))
+    for model in ("wide_deep_classifier", "lstm_classifier"):
+        config = options("b.csv", "--from", "old", "--model", model)
+        assert config.model == model and config.text.max_length == 50 and config.architecture.embedding_dim == 5
+
+
+def test_options_that_others_make_idle_are_known():
+    idle = {name for holds, names, _ in unread(options("a.csv", "--dev", "b.csv")) if holds for name in names}
+    assert idle == {"dev_fraction"}
+    recurrent = options("a.txt", "--model", "causal_lm", "--blocks", "lstm")
+    idle = {name for holds, names, _ in unread(recurrent) if holds for name in names}
+    assert idle == {"heads", "feed_forward", "activation", "attention_dropout"}

@@ -47,6 +47,12 @@ def test_a_missing_file_is_told_with_the_likely_one(here, refused):
     assert "dev.csv: there is no such file" in refused("train", "pairs.csv", "--dev", "dev.csv")
 
 
+def test_more_steps_to_add_up_than_an_epoch_has_are_refused(here, refused):
+    (here / "pairs.csv").write_text("source,target\n" + PAIRS)
+    message = refused("train", "pairs.csv", *WRITER, "--accumulate", "50")
+    assert "--accumulate must be at most the number of steps in an epoch, 1, or the weights would not change" in message
+
+
 def test_a_missing_column_is_told_with_those_that_there_are(here, refused):
     (here / "pairs.csv").write_text("source,target\n" + PAIRS)
     message = refused("train", "pairs.csv", "--target-column", "english")

@@ -257,6 +257,8 @@ def test_options_that_a_linear_model_has_no_use_for_are_told(here, command, revi
     assert ran.code == 0, ran.err
     assert "note: ngram_linear is no network: nothing is changed by --char-level, --epochs.\n" in ran.out
     assert "note" not in command("train", reviews, "--model", "ngram_linear", "--no-lower", "--name", "b").out
+    ran = command("train", reviews, "--model", "ngram_linear", "--dev", reviews, "--dev-fraction", "0.2", "--name", "c")
+    assert "note: nothing is changed by --dev-fraction: --dev names the rows to choose on.\n" in ran.out
 
 
 def test_a_name_that_is_no_utf_8_is_read_and_told(here, command, reviews):

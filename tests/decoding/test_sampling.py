@@ -1,10 +1,15 @@
+import re
+
 import numpy as np
 import pytest
 from scipy.special import softmax
 from scipy.stats import chisquare
 
+from kerasnlp_kit.api.autoencoder import sample_prior
+from kerasnlp_kit.api.generator import require_drawable, sample_with
 from kerasnlp_kit.constants import EOS
 from kerasnlp_kit.decoding.one import choose, greedy, sample, uniform
+from kerasnlp_kit.errors import UserError
 
 LIMITS = np.array([6, 5, 6], "int32")
 SEEDS = np.array([3, 1, 4], "int32")
@@ -28,6 +33,28 @@ def shares(scores, count=4000, **options):
     repeated = np.repeat(np.float32([scores]), count, axis=0)
     chosen = np.asarray(choose(repeated, numbers, **{"top_k": 0, "top_p": 1.0, **options}))
     return np.bincount(chosen, minlength=len(scores)) / count
+
+
+def test_fewer_than_one_token_to_choose_from_means_all():
+    np.testing.assert_array_equal(shares([1.0, 0.5, 0.0], top_k=-1), shares([1.0, 0.5, 0.0]))
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({"temperature": -1.0}, "--temperature must be 0 or more, and finite. Received: -1.0"),
+        ({"temperature": float("nan")}, "--temperature must be 0 or more, and finite. Received: nan"),
+        ({"top_k": -1}, "--top-k must be from 0 to 2147483647. Received: -1"),
+        ({"top_p": 0.0}, "--top-p must be above 0 and at most 1. Received: 0.0"),
+    ],
+)
+def test_from_python_nonsense_is_refused(options, words):
+    with pytest.raises(UserError, match=re.escape(words)):
+        require_drawable(**{"temperature": 1.0, "top_k": 0, "top_p": 1.0, **options})
+    with pytest.raises(UserError, match=re.escape(words)):
+        sample_with(None, [b""], 5, 0, **options)
+    with pytest.raises(UserError, match=re.escape(words)):
+        sample_prior(None, 1, 0, **options)
 
 
 def test_the_same_seed_gives_the_same_text_whatever_its_batch_mates(table):

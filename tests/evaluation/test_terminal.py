@@ -3,7 +3,7 @@ import pytest
 
 from kerasnlp_kit.evaluation.metrics import classification_metrics
 from kerasnlp_kit.evaluation.multilabel import multilabel_metrics
-from kerasnlp_kit.evaluation.terminal import display_width, fit
+from kerasnlp_kit.evaluation.terminal import display_width, fit, printable
 
 
 def perfect(names):
@@ -99,3 +99,9 @@ def test_a_label_cannot_steer_the_terminal():
 def test_a_long_label_is_cut_to_the_columns_it_has(label):
     assert 39 <= display_width(fit(label)) <= 40
     assert fit(label).endswith("…")
+
+
+def test_joiners_and_blanks_of_other_scripts_are_printed_and_what_steers_the_terminal_is_not():
+    harmless = "می\u200cخواهم 👩\u200d💻 a\u3000b\xa0c"
+    assert printable(harmless) == harmless
+    assert printable("a\x1b[2J\u202eb\u2028c\r\nd") == r"a\x1b[2J\u202eb\u2028c\r\nd"

@@ -196,6 +196,35 @@ def test_batches_of_0_1_and_257_are_always_asked(count, sizes):
     assert verify.batch_sizes(count) == sizes
 
 
+def test_long_texts_are_asked_in_smaller_batches_and_the_large_one_is_of_short_ones():
+    texts = [b"long " * 1000] * 300 + [b"short"] * 3
+    rows = verify.rows_to_ask(texts, enough_short=True)
+    lengths = sorted(min(2048, len(texts[row])) for row in rows)
+    assert lengths[257] < verify.SHORT and len(rows) == 300 + 258
+    sizes = verify.batch_sizes(len(rows), lengths)
+    assert sizes[:3] == [0, 1, 257] and sum(sizes) == len(rows)
+    # 256 rows of 256 tokens take what 4 of 2048 take, by the square.
+    assert set(sizes[3:]) == {4}
+    assert verify.batch_sizes(600, [256] * 600) == verify.batch_sizes(600)
+
+
+def test_a_process_that_the_system_ends_is_told_with_the_signal(tmp_path):
+    with verify.Prover() as prover:
+        prover._process.kill()
+        prover.ask(tmp_path, {})
+        with pytest.raises(ExportMismatch, match="was ended by signal 9, as the system does where memory is short"):
+            prover.answers()
+
+
+@pytest.mark.parametrize("shape", [(0, 5), (2, 0), (0, 0)])
+def test_the_signature_ids_answers_no_rows_and_rows_without_tokens(saved_model, shape):
+    loaded = tf.saved_model.load(str(saved_model))
+    found = loaded.signatures["ids"](ids=tf.zeros(shape, tf.int32))["probabilities"].numpy()
+    assert found.shape == (shape[0], 12)
+    empty = loaded.signatures["serving_default"](text=tf.constant([""]))["probabilities"].numpy()
+    np.testing.assert_allclose(found, np.repeat(empty, shape[0], axis=0), atol=1e-6)
+
+
 def test_the_probe_can_import_neither_this_package_nor_keras():
     probe = Path(verify.__file__).with_name("probe.py")
     program = (

@@ -137,6 +137,75 @@ def test_a_cache_has_as_many_places_as_are_in_sight_and_a_long_text_is_written_w
         np.testing.assert_allclose(found[:, 0], expected[:, position], atol=1e-5)
 
 
+@pytest.mark.parametrize("previous", [1, 2, 4])
+def test_what_stands_before_the_begin_of_a_text_in_a_packed_row_is_out_of_sight(previous):
+    network = shared("feedforward_lm", {"previous": previous})
+    packed, alone = np.array([[BOS, 4, 5, EOS, BOS, 6, 7, 8, 4]], "int32"), np.array([[BOS, 6, 7, 8, 4]], "int32")
+    np.testing.assert_allclose(logits(network, packed)[:, 4:], logits(network, alone), atol=1e-6)
+    np.testing.assert_allclose(logits(network, packed)[:, :4], logits(network, packed[:, :4]), atol=1e-6)
+
+
+RATED = [
+    (name, field.name)
+    for name in (*LANGUAGE, *LATENT)
+    for field in dataclasses.fields(registry.find(name).architecture)
+    if "dropout" in field.name
+]
+
+
+@pytest.mark.parametrize(("name", "rate"), RATED, ids=" ".join)
+def test_each_rate_of_dropout_changes_training_and_not_inference(name, rate):
+    # Without divergence nothing else is drawn in training.
+    plain_options = {"kl_weight": 0.0} if name in LATENT else {}
+    plain, network = shared(name, plain_options), build(name, {**plain_options, rate: 0.5})
+    np.testing.assert_array_equal(logits(network), logits(plain))
+    np.testing.assert_allclose(np.asarray(plain(TEXT, training=True)), logits(plain), atol=1e-5)
+    assert np.abs(np.asarray(network(TEXT, training=True)) - logits(plain)).max() > 1e-3
+
+
+def test_the_weight_of_the_divergence_rises_in_the_steps_it_is_given():
+    losses = []
+    for done in (0.0, 4.0, 9.0, 50.0):
+        network = build("text_vae", {"free_bits": 0.0, "anneal_steps": 10})
+        network.steps.assign(done)
+        network(TEXT, training=True)
+        losses.append(float(network.losses[0]))
+        assert float(network.steps.numpy()) == done + 1
+    np.testing.assert_allclose(np.array(losses) / losses[-1], [0.1, 0.5, 1.0, 1.0], rtol=1e-5)
+
+
+def test_what_the_discriminator_learns_the_encoder_unlearns():
+    network = build("vae_gan", {"kl_weight": 0.0, "adversary_weight": 1.0})
+    judge = network.discriminator
+    kernel, mean = judge.parts[-1].layer.kernel, network.encoder.mean.kernel
+    with tf.GradientTape() as tape:
+        network(TEXT, training=True)
+        (loss,) = network.losses
+    of_judge, of_encoder = tape.gradient(loss, [kernel.value, mean.value])
+
+    def hinge(vectors):
+        return float(tf.reduce_mean(tf.nn.relu(1.0 + judge(vectors))))
+
+    def moved(gradient, variable, step):
+        before = variable.numpy()
+        variable.assign(before + step * gradient.numpy())
+        found = hinge(network.encode(TEXT)[0])
+        variable.assign(before)
+        return found
+
+    # Along the gradient that the optimizer descends, texts are told less well by the encoder.
+    assert moved(of_encoder, mean, -1e-3) > hinge(network.encode(TEXT)[0]) > moved(of_encoder, mean, 1e-3)
+    assert np.abs(of_judge).max() > 0
+
+
+def test_in_16_bits_the_discriminator_computes_in_32():
+    with devices.precision(True):
+        network = small("vae_gan").build(SIZES)
+    assert network.decoder.compute_dtype == "bfloat16"
+    for part in network.discriminator.parts:
+        assert part.compute_dtype == part.layer.compute_dtype == "float32"
+
+
 @every_language_model
 def test_a_future_token_changes_nothing_before_it(name, options):
     network = shared(name, options)

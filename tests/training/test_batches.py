@@ -146,3 +146,12 @@ def test_the_dataset_passes_weights_on():
     weights = np.ones(len(LENGTHS), "float32")
     first = next(iter(EpochDataset(batches(weights=weights)).dataset()))
     assert [part.dtype.name for part in first] == ["int32", "int32", "float32"]
+
+
+def test_of_long_rows_fewer_are_in_a_batch_for_evaluation():
+    ids = TokenIds(np.zeros(20 * 256 + 20 * 1024, "int32"), np.cumsum([0] + [256] * 20 + [1024] * 20))
+    made = Batches(ids, np.zeros(40, "int32"), 16, (256, 1024), fewer_of_long=True)
+    assert [(width, len(rows)) for width, rows in made.plan(0)] == [(256, 16), *[(1024, 1)] * 24]
+    assert sorted(np.concatenate([rows for _, rows in made.plan(0)]).tolist()) == list(range(40))
+    devices = Batches(ids, np.zeros(40, "int32"), 16, (256, 1024), multiple=2, fewer_of_long=True)
+    assert {len(rows) for _, rows in devices.plan(0)} == {16, 2}

@@ -126,3 +126,20 @@ def test_objects_are_never_unpickled(tmp_path):
 
 def test_progress_is_plain_json_values():
     assert all(isinstance(value, int | float | dict) for value in dataclasses.asdict(Progress()).values())
+
+
+def test_what_a_full_disk_left_is_removed_by_the_next_one(tmp_path, monkeypatch):
+    monkeypatch.setattr("os.fsync", lambda _: (_ for _ in ()).throw(OSError(28, "No space left on device")))
+    with pytest.raises(OSError, match="No space left"):
+        save_checkpoint(tmp_path, Progress(epoch=1), [np.zeros(3)], None)
+    monkeypatch.undo()
+    save_checkpoint(tmp_path, Progress(epoch=2), [np.zeros(3)], None)
+    assert [path.name for path in tmp_path.iterdir()] == ["00002-000000000"]
+
+
+def test_checkpoints_that_cannot_be_read_are_told_and_put_aside_each_time(tmp_path, capsys):
+    for _ in range(2):
+        save_checkpoint(tmp_path, Progress(epoch=1), [np.zeros(3)], None)
+        (tmp_path / "00001-000000000" / "progress.json").write_text('{"of": "another version"}')
+        assert load_checkpoint(tmp_path) is None
+        assert "00001-000000000 cannot be read: an earlier state is taken" in capsys.readouterr().out

@@ -7,6 +7,7 @@ import h5py
 import keras
 import numpy as np
 import pytest
+import tensorflow as tf
 from sklearn.metrics import f1_score
 
 from kerasnlp_kit import registry
@@ -307,3 +308,18 @@ def test_ctrl_c_after_a_training_that_it_ended_gives_up(interrupted):
     with pytest.raises(GivenUp if interrupted else KeyboardInterrupt) as caught, loop.giving_up_if(interrupted):
         raise KeyboardInterrupt
     assert isinstance(caught.value, GivenUp) == interrupted
+
+
+def test_tensorboard_shows_what_an_epoch_is_measured_by_and_each_training_has_a_folder(tmp_path):
+    measured = loop.Extras(lambda values: {"val_loss": 0.5, "val_score": 2.0})
+    for name in ("first", "second"):
+        options = TrainingOptions(epochs=2, checkpoint_seconds=0.0, tensorboard=str(tmp_path / "logs"))
+        loop.train(
+            network(), TRAIN, None, SmoothedCrossEntropy(), None, options, tmp_path / "states" / name, extras=measured
+        )
+    assert {path.name for path in (tmp_path / "logs").iterdir()} == {"first", "second"}
+    for name in ("first", "second"):
+        (file,) = (tmp_path / "logs" / name / "validation").iterdir()
+        events = tf.compat.v1.train.summary_iterator(str(file))
+        found = {value.tag: float(tf.make_ndarray(value.tensor)) for event in events for value in event.summary.value}
+        assert (found["epoch_loss"], found["epoch_score"]) == (0.5, 2.0)
