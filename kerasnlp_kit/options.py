@@ -3,6 +3,7 @@
 import dataclasses
 import json
 import math
+import numbers
 import os
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -38,6 +39,7 @@ GENERAL_HELP = {
     "resume": "Continue this unfinished run, to the same weights: models/NAME.",
 }
 _NAMES = {"train", "model", "preset", "task", "from_model"}  # options that are needed before all are parsed
+_OF_TOKENS = {field.name for field in dataclasses.fields(RunConfig.groups()["text"])} | {"embedding_dim"}
 _OF_ONE_RUN = {"overwrite", "new_version"}
 UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 
@@ -71,7 +73,8 @@ def parse_run(
     settings = read_config(path) if path else {}
     earlier = _earlier(value_of("--from", arguments) or settings.get("from_model"))
     named = value_of("--model", arguments) or settings.get("model") or earlier.get("model")
-    task = value_of("--task", arguments) or settings.pop("task", None)
+    task = settings.pop("task", None)
+    task = value_of("--task", arguments) or task
     if task is not None and task not in TASK_MODELS:
         raise UserError(f"--task must be one of {', '.join(TASK_MODELS)}. Received: {task}")
     data = _data_file(arguments) or settings.get("train")
@@ -99,8 +102,9 @@ def parse_run(
             settings[name] = "yes" if settings[name] else "no"
     train = settings.pop("train", None)
     own = spec.presets[preset] if preset else {}
-    # Of a model of another name what both have is shared: how texts become tokens, and sizes.
-    shared = {name: value for name, value in earlier.items() if name in names}
+    # A model of another name has the tokens in common, whose embedding it may take over.
+    alike = earlier.get("model") == model or spec.kind == "parts"
+    shared = {name: value for name, value in earlier.items() if name in names and (alike or name in _OF_TOKENS)}
     layers = (spec.defaults, shared, *((settings, own) if asked else (own, settings)))
     tokens = [token for layer in layers for token in to_arguments({**layer, "model": None})]
     options = _parser_class(spec)
@@ -156,7 +160,9 @@ def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
         raise UserError(f"There is no unfinished run {path} to resume.")
     config, _ = parse_run(["--config", str(path / "run.json")], prog)
     assert isinstance(config, (RunConfig, PairConfig, TextConfig))
-    new_version = bool(json.loads((path / "run.json").read_text(encoding="utf-8"))["options"].get("new_version"))
+    new_version = bool(
+        json.loads((path / "run.json").read_text(encoding="utf-8")).get("options", {}).get("new_version")
+    )
     output = dataclasses.replace(
         config.output,
         name=path.name.removesuffix(UNFINISHED),
@@ -220,7 +226,8 @@ def to_arguments(settings: Mapping[str, Any]) -> list[str]:
 
 
 def _is_plain(value: Any) -> bool:
-    return isinstance(value, (str, int, float, os.PathLike)) and not isinstance(value, bool)
+    # NumPy's numbers come from a grid of options.
+    return isinstance(value, (str, numbers.Number, os.PathLike)) and not isinstance(value, bool)
 
 
 def read_config(path: str) -> dict[str, Any]:
@@ -382,7 +389,7 @@ def unread(config: BaseConfig) -> Iterator[tuple[bool, Sequence[str], str]]:
     architecture = config.architecture
     if isinstance(config, RunConfig):
         yield registry.find(config.model).kind == "parts", ("calibrate",), "a mixture is scaled in any case"
-    if (blocks := getattr(architecture, "blocks", "transformer")) != "transformer":
+    if (blocks := getattr(architecture, "blocks", None)) in ("lstm", "gru"):  # elsewhere it is a number
         names = ("heads", "feed_forward", "activation", "attention_dropout")
         yield True, names, f"--blocks {blocks} has no attention"
     if not getattr(architecture, "kl_weight", 1.0):
@@ -406,7 +413,7 @@ def _architecture_rules(architecture: Any) -> Rules:
                 yield field.name, number >= 1, "1 or more"
         if field.name == "heads" and (size := getattr(architecture, "d_model", None)):
             rotary = getattr(architecture, "positions", "rotary") == "rotary"
-            rotary = rotary and getattr(architecture, "blocks", "transformer") == "transformer"
+            rotary = rotary and getattr(architecture, "blocks", None) not in ("lstm", "gru")
             yield field.name, not rotary or value < size, "below --d-model, as rotary positions need two numbers a head"
         if field.name == "kernels":
             yield field.name, len(set(value)) == len(value), "different numbers"

@@ -11,6 +11,7 @@ import numpy as np
 from kerasnlp_kit.data.source import require_source
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.text.token_ids import rows_at
 
 if TYPE_CHECKING:
     from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
@@ -121,7 +122,6 @@ class LoadedModel(LoadedFolder):
         """Probabilities of the classes, in the order of ``labels``: float32 (texts, classes)."""
         import tensorflow as tf
 
-        from kerasnlp_kit.text.padding import rows_at
         from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
         if isinstance(texts, (str, bytes)):

@@ -145,7 +145,8 @@ def drawn_anew(
         source, target = (
             sampler.draw(random) if sampler else always for sampler, (_, _, always) in zip(samplers, sides, strict=True)
         )
-        return shortened(source, tokens.max_source), target
+        # Not after as many as the most probable ones are: others are more.
+        return shortened(source, config.text.max_length or LONGEST), target
 
     return draw
 

@@ -60,7 +60,7 @@ def fit_network(
 
     options: TokenTrainingOptions = run.config.training
     work, (part,) = run.places.work, run.record["parts"]
-    if options.accumulate > len(batches):
+    if options.accumulate > len(batches) and not run.resume:
         raise UserError(
             f"--accumulate must be at most the number of steps in an epoch, {len(batches)}, or the weights would not "
             f"change in it. Received: {options.accumulate}"

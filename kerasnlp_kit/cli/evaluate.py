@@ -83,7 +83,7 @@ def main(arguments: list[str], prog: str) -> int:
 
     if options.predictions:
         require_table_name(options.predictions, options.data)
-    for written in filter(None, (options.predictions, options.report)):
+    for written in filter(None, (options.predictions if options.predictions != "-" else None, options.report)):
         for read in filter(None, (options.data, options.out_of_scope, options.nearest, options.trained_on)):
             require_free_place(written, read)
     if (

@@ -80,7 +80,8 @@ def _end(command: Callable[[], int], with_traceback: bool = False) -> NoReturn:
             code = command()
         except SystemExit as end:  # after --help
             code = end.code
-        sys.stdout.flush()
+        if sys.stdout is not None:  # closed from the start
+            sys.stdout.flush()
     except (UserError, ExportMismatch) as error:
         _fail(str(error), 2 if isinstance(error, UserError) else 1, with_traceback)
     except BrokenPipeError:
@@ -100,10 +101,10 @@ def _end(command: Callable[[], int], with_traceback: bool = False) -> NoReturn:
 
 def _drop_output() -> None:
     """Has Python not try once more, when it ends, to write what nobody reads or no disk has room for."""
-    with contextlib.suppress(OSError, ValueError):  # a stream that is no file, or closed
+    with contextlib.suppress(OSError, ValueError):
         sys.stdout.flush()
         return
-    with contextlib.suppress(OSError, ValueError):
+    with contextlib.suppress(OSError, ValueError):  # a stream that is no file
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 

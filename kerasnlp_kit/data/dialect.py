@@ -13,6 +13,8 @@ from kerasnlp_kit.data.pair_names import find_pair
 DELIMITERS = {",": "comma", "\t": "tab", ";": "semicolon", "|": "pipe"}
 # A file of one column is split at a character that cannot occur: lines with a NUL are refused before.
 NO_DELIMITER = "\0"
+_NO_VALUE = {"nan", "na", "n/a", "none", "null", "nil", "missing", "unknown"}  # as other programs write it
+_ENDS = (".", "…", "!", "?", "。", "！", "？")  # of sentences
 _ENOUGH = 4  # rows that tell what a column holds
 
 
@@ -134,6 +136,8 @@ def _has_header(rows: list[list[str]], wanted: Collection[str]) -> bool:
     evidence = False
     for place, cell in enumerate(first):
         below = [row[place].strip() for row in rows[1:] if len(row) > place]
+        if cell.endswith(_ENDS) and sum(other.endswith(_ENDS) for other in below) * 2 > len(below) > 0:
+            return False  # a sentence above sentences
         if len(below) >= _ENOUGH and len(set(below)) * 2 <= len(below):  # looks like a column of labels
             if cell in below:
                 return False
@@ -156,7 +160,7 @@ def _stands_above_values(first: Sequence[str], rows: Sequence[Sequence[str]]) ->
     """Whether a word stands above numbers, dates or times only: then the others may be questions, as in a form."""
     for place, cell in enumerate(first):
         below = [row[place].strip() for row in rows[1:] if len(row) > place]
-        words = any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell))
+        words = any(map(str.isalpha, cell)) and not any(map(str.isdigit, cell)) and cell.casefold() not in _NO_VALUE
         if words and len(below) >= _ENOUGH and all(map(is_plain_value, below)):
             return True
     return False

@@ -4,7 +4,7 @@ import re
 import unicodedata
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from itertools import combinations
 
 from kerasnlp_kit.data.names import is_number
@@ -65,7 +65,7 @@ def _folded(name: str) -> str:
     if is_number(plain):
         try:
             return str(Decimal(plain).normalize() + 0)  # no float: it would round long numbers; and no -0
-        except InvalidOperation:  # a decimal comma, a percent sign
+        except ArithmeticError:  # a decimal comma, a percent sign, "12e7654321"
             return plain
     if not any(map(str.isalpha, plain)):
         return plain  # signs alone may be the name: "+" and "-"

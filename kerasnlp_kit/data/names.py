@@ -27,8 +27,8 @@ _LESS_SURE = frozenset(
     )
 )
 _SHORT_TEXTS = frozenset(_words("title headline summary 标题"))  # of a review or an article, beside what is longer
-_NUMBERED = frozenset(_words("label class category intent sentiment"))  # "label_id" may be all that there is
-_NUMBERS = _words("id idx index number no")
+_NUMBERED = frozenset(_words("label class category intent sentiment 标签 类别 分类"))  # "label_id" may be all there is
+_NUMBERS = ("id", "idx", "index", "number", "no", "编号", "序号")
 # Never a text or a label, however well the content would fit.
 BOOKKEEPING_NAMES = _words(
     "id idx index uid uuid guid key number no date time timestamp created url link user username author split fold set "
@@ -41,8 +41,7 @@ _CHINESE_BOOKKEEPING = ("编号", "序号", "日期", "时间", "人", "者", "�
 _OTHER_HEADER_NAMES = ("target", "src", "tgt", "output", "answer", "response", "name")
 
 _WORD = re.compile(r"[\u3040-\u9fff]+|[A-Z]?[^\W\d_A-Z\u3040-\u9fff]+|[A-Z]+|\d+")
-# A sentence, then; but "No." is a heading.
-_NO_NAME = re.compile(r"[?!,;:\"\n\r\t。，！？；：]|(?<!\bno)(?<!\bnr)[.…]$", re.IGNORECASE)
+_NO_NAME = re.compile(r"[?!,;:\"\n\r\t。，！？；：]")
 _UNNAMED = re.compile(r"Unnamed: \d+")  # what pandas calls a column without a heading
 _YEAR = re.compile(r"\s*(19|20)\d\d\s*")
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?%?\s*")
@@ -86,7 +85,7 @@ def _number_of(columns: Sequence[str], names: Sequence[str]) -> str | None:
     """The column that numbers what it is a label of: "label_id", "Class Index"."""
     for name in names:
         for column in columns:
-            if name in _NUMBERED and _holds(column, name) and _words_of(column)[-1] in _NUMBERS:
+            if name in _NUMBERED and _holds(column, name) and _words_of(column)[-1].endswith(_NUMBERS):
                 return column
     return None
 
@@ -103,7 +102,8 @@ def _words_of(column: str) -> list[str]:
 def is_bookkeeping(column: str) -> bool:
     """Whether a column's name says that it is a number, a date or the like."""
     words = _words_of(column)
-    if not _ANYWHERE.isdisjoint(words) or column.strip().endswith(_CHINESE_BOOKKEEPING):
+    name = column.strip()
+    if not _ANYWHERE.isdisjoint(words) or (name.endswith(_CHINESE_BOOKKEEPING) and not name.endswith("分数")):
         return True
     ends = [place for place, word in enumerate(words) if place and word in _AFTER_THE_NOUN]
     noun = words[: ends[0]] if ends else words

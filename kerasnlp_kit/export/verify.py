@@ -15,7 +15,7 @@ import numpy as np
 
 from kerasnlp_kit.errors import ExportMismatch
 from kerasnlp_kit.export.folder import CPU_ONLY
-from kerasnlp_kit.text.padding import FULL_WIDTH, rows_at
+from kerasnlp_kit.text.token_ids import FULL_WIDTH, rows_at
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.classification import Decision

@@ -11,12 +11,6 @@ from kerasnlp_kit.constants import PAD
 from kerasnlp_kit.text.token_ids import TokenIds
 
 Side = Literal["pre", "post"]
-FULL_WIDTH = 256  # tokens of a row; of longer ones fewer are computed at once
-
-
-def rows_at(width: int, most: int) -> int:
-    """Rows of a batch that take no more memory than ``most`` of `FULL_WIDTH`, by the square as attention takes it."""
-    return max(1, int(most * min(1.0, FULL_WIDTH / max(1, width)) ** 2))
 
 
 def pad_ragged(

@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+FULL_WIDTH = 256  # tokens of a row; of longer ones fewer are computed at once
+
 
 @dataclass(frozen=True)
 class TokenIds:
@@ -40,3 +42,8 @@ class TokenIds:
         # Where each row moves by, repeated for each of its tokens, turns new positions into old ones.
         moved = np.repeat(self.offsets[:-1][indices] - offsets[:-1], lengths)
         return TokenIds(self.values[np.arange(offsets[-1]) + moved], offsets)
+
+
+def rows_at(width: int, most: int) -> int:
+    """Rows of a batch that take no more memory than ``most`` of `FULL_WIDTH`, by the square as attention takes it."""
+    return max(1, int(most * min(1.0, FULL_WIDTH / max(1, width)) ** 2))

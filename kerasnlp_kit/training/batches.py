@@ -7,8 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.text.padding import pad_rows, rows_at
-from kerasnlp_kit.text.tokenizer import TokenIds
+from kerasnlp_kit.text.padding import pad_rows
+from kerasnlp_kit.text.token_ids import TokenIds, rows_at
 
 MAX_WIDTHS = 6  # each width is one more graph for XLA and JAX to compile
 

@@ -16,7 +16,7 @@ import keras
 import numpy as np
 
 from kerasnlp_kit.config import OptimizationOptions
-from kerasnlp_kit.errors import GivenUp, TrainingDiverged
+from kerasnlp_kit.errors import GivenUp, TrainingDiverged, UserError
 from kerasnlp_kit.plain import to_plain
 from kerasnlp_kit.training.batches import EpochDataset
 from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -284,7 +284,10 @@ class _Keeper(keras.callbacks.Callback):
 
     def _put_state_back(self) -> None:
         if self._state_to_restore is not None:
-            for variable, value in zip(self._variables(), self._state_to_restore, strict=True):
+            variables = self._variables()
+            if len(variables) != len(self._state_to_restore):
+                raise UserError("The run was begun by another version, which kept another state; start it anew.")
+            for variable, value in zip(variables, self._state_to_restore, strict=True):
                 variable.assign(value)
             if not self.progress.step:
                 self.model.reset_metrics()  # what was saved there is of the epoch that had ended

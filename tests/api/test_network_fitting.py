@@ -27,7 +27,8 @@ def test_the_time_of_an_epoch_is_that_of_each_devices_share(monkeypatch):
     monkeypatch.setattr("kerasnlp_kit.training.loop.compile_model", lambda *_: None)
     monkeypatch.setattr("kerasnlp_kit.training.optimization.make_optimizer", lambda *_: None)
     run = SimpleNamespace(config=SimpleNamespace(device=SimpleNamespace(devices=2)))
-    assert network_fitting.seconds_an_epoch(run, None, SimpleNamespace(train=ids), "x", None, None) >= 0
+    prepared = SimpleNamespace(train=SimpleNamespace(labels=None))
+    assert network_fitting.seconds_an_epoch(run, prepared, SimpleNamespace(train=ids), "x", None, None) >= 0
     assert seen == [[5, 5]] * 3
 
 

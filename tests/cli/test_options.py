@@ -89,12 +89,12 @@ def test_later_ones_win_over_the_defaults_of_a_model(here, monkeypatch):
         presets={"own": {"epochs": 3, "patience": 3, "batch_size": 3, "filters": 3}},
     )
     monkeypatch.setattr(registry, "find", lambda name: spec)
-    (here / "options.yaml").write_text("epochs: 4\npatience: 4\nbatch_size: 4\n")
+    (here / "options.yaml").write_text("preset: own\nepochs: 4\npatience: 4\nbatch_size: 4\n")
     flags = ("--epochs", 5, "--patience", 5)
-    config = options("a.csv", "--model", spec.name, "--preset", "own", "--config", "options.yaml", *flags)
+    config = options("a.csv", "--model", spec.name, "--config", "options.yaml", *flags)
     training = config.training
     found = (training.epochs, training.batch_size, config.architecture.filters, training.warmup, training.clip_norm)
-    # flag, config file, preset, the model's own default, that of the class
+    # flag, config file, its preset, the model's own default, that of the class
     assert found == (5, 4, 3, 0.2, 1.0)
     assert training.patience == 5
 
@@ -272,6 +272,10 @@ def test_another_model_that_starts_from_an_earlier_one_reads_texts_as_that_does(
     for model in ("wide_deep_classifier", "lstm_classifier"):
         config = options("b.csv", "--from", "old", "--model", model)
         assert config.model == model and config.text.max_length == 50 and config.architecture.embedding_dim == 5
+    network["architecture"] |= {"dropout": 0.3}
+    (here / "old" / "run.json").write_text(json.dumps({"options": flat, "parts": [network]}))
+    assert options("b.csv", "--from", "old", "--model", "wide_deep_classifier").architecture.dropout == 0.3
+    assert options("b.csv", "--from", "old", "--model", "lstm_classifier").architecture.dropout != 0.3, "its own"
 
 
 def test_options_that_others_make_idle_are_known():
@@ -280,3 +284,10 @@ def test_options_that_others_make_idle_are_known():
     recurrent = options("a.txt", "--model", "causal_lm", "--blocks", "lstm")
     idle = {name for holds, names, _ in unread(recurrent) if holds for name in names}
     assert idle == {"heads", "feed_forward", "activation", "attention_dropout"}
+
+
+@pytest.mark.parametrize("spec", registry.available(), ids=lambda spec: spec.name)
+def test_what_may_be_idle_are_options_of_the_model(spec):
+    config = options("a.csv", "--model", spec.name)
+    for holds, names, why in unread(config):
+        assert why and (not holds or set(names) <= set(config.flat()))

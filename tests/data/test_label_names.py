@@ -67,6 +67,7 @@ def test_names_that_differ_in_one_letter_are_found_but_not_for_sure(first, secon
         ("male", "female"),
         ("nan", "null", "inf"),
         ("9007199254740992", "9007199254740993"),
+        ("12e7654321", "12e7654322"),
         (),
     ],
 )

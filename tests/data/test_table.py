@@ -155,6 +155,18 @@ def test_what_stands_above_dates_is_a_heading_and_so_are_its_neighbours_also_que
     assert len(read_table(write(rows * 3))) == 6, "and dates above dates are none"
 
 
+@pytest.mark.parametrize("header", ["Bez.;Kat.", "Kundentext;Bew.", "Comment.;Label."])
+def test_abbreviations_are_headings(write, header):
+    rows = "Das Zimmer war sauber;gut\nDas Essen kalt;schlecht\n" * 4
+    assert read_table(write(f"{header}\n{rows}")).columns == tuple(header.split(";"))
+
+
+@pytest.mark.parametrize("nothing", ["nan", "None", "N/A"])
+def test_a_number_that_is_missing_in_the_first_row_makes_no_header(write, nothing):
+    table = read_table(write(f"The room was clean.,{nothing}\n" + "I like it.,1\nNot for me.,2\n" * 4))
+    assert table.columns == ("column_1", "column_2") and len(table) == 9
+
+
 def test_a_sentence_is_no_heading(write):
     table = read_table(write("Go.\tVe.\n" + "I am here now.\tEstoy aquí.\nWe go home now.\tVamos.\n" * 4, "a.tsv"))
     assert table.columns == ("column_1", "column_2") and len(table) == 9
@@ -358,7 +370,7 @@ def test_urls_are_read(tmp_path, write):
         ("http://localhost:1/x.csv?key=secret", ["http://localhost:1/x.csv?...", "cannot be reached"]),
         ("http://localhost:x/y.csv?key=secret", ["not a valid address"]),
         ("http://localhost:1/x y.csv?key=secret", ["http://localhost:1/x y.csv?...", "cannot be reached"]),
-        ("http://localhost:1/数据.csv?key=secret", ["http://localhost:1/数据.csv?...", "refused"]),
+        ("http://localhost:1/数据.csv?key=secret", ["http://localhost:1/数据.csv?...", "cannot be reached"]),
         ("http://[secret", ["not valid"]),
         ("http://localhost:1/x.csv?...", ["was not kept", "whole address"]),
     ],

@@ -136,8 +136,10 @@ def test_labels_must_be_strings(folder, content):
 
 
 def test_the_newest_version_is_the_one_of_the_highest_number(folder):
-    for name in ("2", "10", "old"):
+    for name in ("2", "10", "old", "11", "²"):
         (folder.path / "saved_model" / name).mkdir()
+        if name != "11":  # what holds no SavedModel is no version
+            (folder.path / "saved_model" / name / "saved_model.pb").write_text("x")
     assert folder.versions() == [1, 2, 10]
     assert folder.saved_model() == folder.path / "saved_model" / "10"
 

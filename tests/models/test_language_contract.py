@@ -153,7 +153,7 @@ RATED = [
 ]
 
 
-@pytest.mark.parametrize(("name", "rate"), RATED, ids=" ".join)
+@pytest.mark.parametrize(("name", "rate"), RATED, ids=[" ".join(case) for case in RATED])
 def test_each_rate_of_dropout_changes_training_and_not_inference(name, rate):
     # Without divergence nothing else is drawn in training.
     plain_options = {"kl_weight": 0.0} if name in LATENT else {}
