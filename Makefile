@@ -7,7 +7,7 @@ BIN := .venv/bin
 install: .venv/.installed
 
 .venv/.installed: setup.cfg pyproject.toml
-	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or later is needed: make PYTHON=python3.11" if sys.version_info < (3, 11) else 0)'
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 to 3.13 is needed: make PYTHON=python3.11" if not (3, 11) <= sys.version_info[:2] < (3, 14) else 0)'
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --editable .
 	touch $@
@@ -32,10 +32,12 @@ lint: .venv/.lint
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
+	$(BIN)/mypy benchmarks
 	$(BIN)/lint-imports
 	$(BIN)/python data/make_samples.py --check
 
-# Not lstm_training.py: it needs the peer's script beside the checkout, and what that imports: pip install '.[bench]'.
+# They need public data beside the checkout: see benchmarks/README.md. Not lstm_training.py: it also needs a peer's script,
+# and what that imports: .venv/bin/pip install -e '.[bench]'.
 bench: .venv/.installed
 	$(BIN)/python benchmarks/classifiers.py
 	$(BIN)/python benchmarks/serving.py

@@ -122,7 +122,7 @@ def commits(found: dict[str, dict[str, Any]]) -> str:
     """Commits of the runs of auto, with their seeds."""
     runs = [(run["commit"], seed) for entry in found.values() for seed, run in entry.get("auto", {}).items()]
     seeds = {commit: sorted({seed for other, seed in runs if other == commit}) for commit, _ in runs}
-    return " and ".join(f"{commit[:7]} (seed {', '.join(some)})" for commit, some in seeds.items())
+    return " and ".join(f"{(commit or 'unknown')[:7]} (seed {', '.join(some)})" for commit, some in seeds.items())
 
 
 def best_classic(entry: dict[str, Any]) -> str:

@@ -2,7 +2,8 @@
 
     python benchmarks/kept_memory.py
 
-Both sides are train.py; a variable of glibc, set to what it is anyway, leaves the memory to glibc.
+Both sides are train.py, by turns; a variable that begins like those of glibc, and that glibc does not know, has
+train.py leave the memory to it as it is. (To set one that glibc knows would also end its own growing thresholds.)
 """
 
 import os
@@ -11,7 +12,8 @@ from unittest.mock import patch
 
 from running import scratch, train, write_result
 
-LEFT_ALONE = {"MALLOC_TOP_PAD_": "131072"}
+LEFT_ALONE = {"MALLOC_LEFT_ALONE": "1"}
+ROUNDS = 2
 ROWS = 6_000
 RUNS = {
     "causal_lm": (
@@ -39,12 +41,13 @@ def main() -> None:
     lines = ["| model | data | given back, rows/s | kept, rows/s | times |", "| --- | --- | --- | --- | --- |"]
     with scratch() as models:
         for model, (data, flags) in RUNS.items():
-            speeds = []
-            for variables in (LEFT_ALONE, {}):
-                with patch.dict(os.environ, variables):
+            speeds: dict[bool, list[float]] = {True: [], False: []}
+            for number in range(2 * ROUNDS):
+                alone = number % 2 == 0
+                with patch.dict(os.environ, LEFT_ALONE if alone else {}):
                     run = train(data, ["--model", model, *flags], Path(models), rows=ROWS)
-                speeds.append(run.examples_per_second)
-            before, after = speeds
+                speeds[alone].append(run.examples_per_second)
+            before, after = max(speeds[True]), max(speeds[False])
             lines.append(f"| {model} | {data} | {before:,.0f} | {after:,.0f} | {after / before:.2f} |")
     write_result("kept_memory", "Speed of training with and without memory that is kept", lines)
 

@@ -19,6 +19,7 @@ import re
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from running import RESULTS, SHARED, evaluate, machine, scratch, train, write_result
 
@@ -101,9 +102,9 @@ def chinese(limits: list[str]) -> dict:
     data, flags = "tatoeba_en_zh", [*CHINESE, *limits]
     with scratch() as models:
         run = train(data, [*flags, "--samples", "1000"], Path(models))
-        import kerasnlp_kit as kit
+        from kerasnlp_kit.api.generator import LoadedGenerator
 
-        drawn = kit.load(run.folder).generate(count=1000, seed=1)
+        drawn = LoadedGenerator(run.folder).generate(count=1000, seed=1)
     real = read_table(SHARED / "data" / data / "test.csv", ["target"]).data["target"].to_pylist()
     scores = list(run.metrics.values())[-1]
     formed = {"generated": well_formed(drawn), "real": well_formed(real)}
@@ -144,7 +145,7 @@ def speed(_: list[str]) -> dict:
         cache = network.start(memory, 1, LENGTH)
         last, position = tf.fill([1, 1], BOS), tf.constant(0)
 
-        def step(position, last, cache):
+        def step(position: Any, last: Any, cache: Any) -> tuple[Any, Any, Any]:
             logits, cache, _ = network.step(last, position, memory, cache)
             return position + 1, tf.argmax(logits, axis=-1, output_type=tf.int32), cache
 
@@ -153,7 +154,7 @@ def speed(_: list[str]) -> dict:
     def without(written: Callable) -> tf.Tensor:
         tokens = tf.concat([tf.fill([1, 1], BOS), tf.zeros([1, LENGTH - 1], tf.int32)], axis=1)
 
-        def step(position, tokens):
+        def step(position: Any, tokens: Any) -> tuple[Any, Any]:
             logits = network(written(tokens, position), training=False)
             token = tf.argmax(logits[:, position], axis=-1, output_type=tf.int32)
             after = tf.one_hot(position + 1, LENGTH, dtype=tf.int32) * token[:, None]
@@ -167,7 +168,7 @@ def speed(_: list[str]) -> dict:
     for name, function in (("cached", cached), ("again", again), ("growing", growing)):
         function()
         begin = time.perf_counter()
-        for _ in range(3):
+        for _round in range(3):
             function().numpy()
         seconds[name] = (time.perf_counter() - begin) / 3
     return {"seconds": seconds}

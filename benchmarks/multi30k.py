@@ -26,7 +26,7 @@ FLAGS = [
     *("--model", "transformer_seq2seq", "--vocabulary", "4000"),
     *("--layers", "4", "--d-model", "128", "--heads", "4", "--feed-forward", "256", "--dropout", "0.3"),
     *("--batch-tokens", "3072", "--learning-rate", "4e-3", "--schedule", "cosine", "--warmup", "0.08"),
-    *("--patience", "42", "--average-epochs", "1.5", "--subword-sampling", "0.3"),
+    *("--patience", "42", "--average-epochs", "1.5"),
 ]
 PACE = 150  # steps by which the peer's pace is measured; it trains on from there
 MARKS = (5, 10, 20, 30, 60)  # minutes at which the peer is scored, as far as it gets
@@ -43,6 +43,8 @@ def main() -> None:
     parser.add_argument("--ours", help="folder of a model that was trained by these flags before")
     options = parser.parse_args()
     flags = [*FLAGS, "--epochs", str(options.epochs), "--length-penalty", f"{options.length_penalty:g}"]
+    if options.ours:
+        flags = ["those of the run.json of", options.ours]
     lines = [
         "| | minutes of training | search | BLEU, lower-cased | BLEU | chrF |",
         "| --- | --- | --- | --- | --- | --- |",

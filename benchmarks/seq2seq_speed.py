@@ -81,8 +81,8 @@ def training_speed(folder: Path) -> float:
     seed_everything(0)
     known = read_pairs(DATA / "train.csv")
     tokenizer = SubwordTokenizer.fit([*known.sources, *known.targets], VOCABULARY)
-    sides = [tokenizer.encode(list(side)) for side in (known.sources, known.targets)]
-    batches = PairBatches(*sides, BATCH_TOKENS, seed=0)
+    source, target = tokenizer.encode(list(known.sources)), tokenizer.encode(list(known.targets))
+    batches = PairBatches(source, target, BATCH_TOKENS, seed=0)
     size = tokenizer.vocabulary_size
     model = TransformerSeq2Seq().build(PairSizes(size, size, True))  # the defaults are the peers' sizes
     ends: list[float] = []
@@ -120,6 +120,7 @@ def decoding_speed() -> tuple[dict[tuple[str, int, int], float], float, int]:
         max_source=64,
         copy_unknown=False,
         beam=4,
+        coverage_penalty=0.0,
         xla=True,
     )
     with tempfile.TemporaryDirectory() as folder:

@@ -11,3 +11,5 @@ UNK_TOKEN = "[UNK]"
 
 LINEAR, NETWORK = "linear", "network"  # kinds of parts of a model
 MANIFEST = "manifest.json"  # of a model folder: lists its files, each with its SHA-256
+
+MOST_ANNEALED = 2000  # steps in which the weight of an autoencoder's divergence rises, by default

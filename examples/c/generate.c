@@ -26,8 +26,9 @@ int main(int argc, char **argv) {
                            "       generate [--library FILE] --new COUNT SAVED_MODEL_FOLDER SEED\n"), 2;
   if (fresh) argc -= 2, argv += 2;
   char *end;
-  int32_t max_tokens = 100, seed = strtol(argv[2], &end, 10), top_k = 0;
-  if (*end || end == argv[2]) return fprintf(stderr, "SEED must be a whole number, not %s\n", argv[2]), 2;
+  long given_seed = strtol(argv[2], &end, 10);
+  int32_t max_tokens = 100, seed = (int32_t)given_seed, top_k = 0;
+  if (*end || end == argv[2] || seed != given_seed) return fprintf(stderr, "SEED must be a whole number, not %s\n", argv[2]), 2;
   Model model = load(argv[1]);
   Bytes serving = signature(&model, count ? "sample" : "serving_default");
   float temperature = 1, top_p = 1;

@@ -43,7 +43,7 @@ static Bytes lookup(Bytes message, int map, const char *key) {
     Bytes parts[3] = {{0}};
     if (field != map) continue;
     for (int number; (number = next_field(&entry, &part));)
-      if (number <= 2) parts[number] = part;
+      if (number >= 1 && number <= 2) parts[number] = part;
     size_t size = (size_t)(parts[1].end - parts[1].at);
     if (size == strlen(key) && !memcmp(parts[1].at, key, size)) return parts[2];
   }

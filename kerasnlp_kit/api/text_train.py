@@ -16,10 +16,10 @@ from kerasnlp_kit.api.text_preparation import TextData, TextTokens, read_text_da
 from kerasnlp_kit.api.text_scoring import TextScorer
 from kerasnlp_kit.api.token_fitting import fit_network, network_part
 from kerasnlp_kit.config import TextConfig
+from kerasnlp_kit.constants import MOST_ANNEALED
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.evaluation.language import LanguageScores
 from kerasnlp_kit.evaluation.language_report import LanguageReportData, write_language_report
-from kerasnlp_kit.models.text_vae import MOST_ANNEALED
 from kerasnlp_kit.training import devices
 
 Steps = LanguageSteps | AutoencodingSteps

@@ -1,7 +1,7 @@
 """Runs a SavedModel as a stranger would: TensorFlow alone, no Keras, no kerasnlp_kit.
 
-Started as a script in isolated mode, never imported: ``python -I probe.py``. Once TensorFlow is imported it reads a
-line from standard input, a JSON list of three paths: the SavedModel, QUESTIONS.npz and ANSWERS.npz.
+Started as a script that finds nothing beside itself, never imported: ``python -P probe.py``. Once TensorFlow is
+imported it reads a line from standard input, a JSON list of three paths: the SavedModel, QUESTIONS.npz and ANSWERS.npz.
 
 QUESTIONS.npz of a classifier: ``text`` uint8, all texts end to end; ``text_offsets`` int64 (texts + 1,); ``sizes``
 int64, how many texts each batch takes, in order; ``ids`` and ``ngrams`` int32 (rows, time), as far as the signature

@@ -4,9 +4,8 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kerasnlp_kit.config import OptionalInt
+from kerasnlp_kit.constants import MOST_ANNEALED
 from kerasnlp_kit.registry import TextSizes, register
-
-MOST_ANNEALED = 2000  # steps
 
 
 @register("text_vae", task="autoencoding", defaults={"learning_rate": 2e-3})

@@ -75,14 +75,14 @@ def require_package(name: str, flag: str) -> None:
     """Makes sure that the package of an extra is there, before anything is computed.
 
     Args:
-        name: of the package and of the extra.
+        name: of the package.
         flag: what asks for it.
 
     Raises:
         UserError: it is not installed.
     """
     if importlib.util.find_spec(name) is None:
-        raise UserError(f"{flag} needs the package {name}: pip install 'kerasnlp_kit[{name}]'.")
+        raise UserError(f"{flag} needs the package {name}: pip install {name}")
 
 
 def seed_everything(seed: int, *, jit: bool = False) -> None:
