@@ -113,6 +113,8 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConf
         )
     if not final.path.exists():
         return 1
+    if not config.output.overwrite and not config.output.new_version:
+        require_source(config.train)  # who mistyped it must not be told of --overwrite
     if not (final.path / MANIFEST).exists():
         raise UserError(
             f"{final.path} is no model folder ({MANIFEST} is missing), and is not replaced: give another --name, or "
@@ -122,7 +124,6 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConf
         final.verify()  # its SavedModels go into the new folder, whose manifest vouches for them
         return max(final.versions(), default=0) + 1
     if not config.output.overwrite:
-        require_source(config.train)  # who mistyped it must not be told of --overwrite
         raise UserError(f"{final.path} exists: give --overwrite, --new-version, or another --name.")
     return 1
 

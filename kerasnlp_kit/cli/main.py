@@ -71,9 +71,8 @@ def run_command(name: str, arguments: Sequence[str] | None = None, prog: str | N
 
 def _end(command: Callable[[], int], with_traceback: bool = False) -> NoReturn:
     """Runs it and exits; what it wrote is out by then, or its failure told."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, io.TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")  # a terminal that lacks a character does not end a training
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="backslashreplace")  # as standard error: what lacks a character ends no training
     code: Any
     try:
         try:

@@ -104,7 +104,9 @@ def train(
     callbacks: list[Any] = [keeper]
     if options.tensorboard:
         # A folder for each of several trainings: the names of their curves are the same.
-        callbacks.append(keras.callbacks.TensorBoard(str(Path(options.tensorboard) / checkpoints.name)))
+        # Without the graph: Keras would warn that it cannot be written as JSON.
+        place = str(Path(options.tensorboard) / checkpoints.name)
+        callbacks.append(keras.callbacks.TensorBoard(place, write_graph=False))
     verbose = 1 if sys.stdout.isatty() else 2
     if keeper.resumes:
         # Keras makes the variables of the metrics with the first batch only, and the state to put back holds them.

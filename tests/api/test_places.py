@@ -131,7 +131,7 @@ def test_what_cannot_be_removed_of_an_earlier_run_is_told_before_the_work(config
         raise AssertionError("the work has begun")
 
 
-@pytest.mark.parametrize("options", [{"overwrite": True}, {"new_version": True}, {}])
+@pytest.mark.parametrize("options", [{"overwrite": True}, {"new_version": True}])
 def test_a_folder_that_is_no_model_is_never_replaced(config, options):
     with claim(config, resume=False) as places:
         final = places.final.path

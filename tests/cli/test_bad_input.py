@@ -266,7 +266,7 @@ def test_a_manifest_must_not_point_out_of_the_folder(here, command, trained):
     (folder / "manifest.json").write_text(json.dumps(manifest))
     (here / "secret").write_text("x")
     ran = command("evaluate", folder, "data.csv")
-    assert ran.code == 2 and "names a file outside the folder: ../secret" in ran.err
+    assert ran.code == 2 and "names a file outside the folder: '../secret'" in ran.err
 
 
 def test_a_folder_that_is_no_model_is_told(here, command):

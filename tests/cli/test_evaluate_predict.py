@@ -311,9 +311,9 @@ def test_a_file_that_is_not_there_is_told_before_tensorflow_is_imported(shell, t
 
 
 def test_notes_go_to_standard_error_where_json_is_asked_for(here, command, trained):
-    (here / "new.csv").write_text("text,label\nwhere is my parcel,delivery\n,delivery\n")
+    (here / "new.csv").write_text("text,label\nmy parcel is late,delivery_delay\nno label,\n")
     ran = command("evaluate", trained, "new.csv", "--json")
-    assert json.loads(ran.out)["n"] == 1 and "note: " in ran.err
+    assert json.loads(ran.out)["n"] == 1 and "note: new.csv: dropped 1 row without a label (line 3)" in ran.err
 
 
 def test_no_file_that_is_read_is_replaced_and_no_two_outputs_are_one(here, command, trained, tickets):
