@@ -5,10 +5,12 @@ import csv
 import dataclasses
 import io
 import itertools
+import json
 import os
 import re
 import runpy
 import shlex
+import statistics
 import subprocess
 import sys
 import warnings
@@ -243,3 +245,17 @@ def test_the_demo_trains_and_then_evaluates_what_it_trained():
 
 def test_ci_runs_what_the_readme_says():
     assert {"make lint", "make test"} <= set((CHECKOUT / ".ci" / "run").read_text().splitlines())
+
+
+def test_the_figures_of_the_default_are_those_of_its_benchmark():
+    found = json.loads(text_of("benchmarks/results/classification.json"))
+    table = text_of("README.md").partition("| data set | default |")[2].partition("\n\n")[0]
+    for name, entry in found.items():
+        runs = list(entry["auto"].values())
+        accuracy, error, seconds = (
+            statistics.fmean(run[key] for run in runs) for key in ("test", "calibration_error", "seconds")
+        )
+        (row,) = re.findall(rf"^\| {name}\b[^|]*\|(.*)\|$", table, flags=re.MULTILINE)
+        cells = [cell.strip(" *") for cell in row.split("|")]
+        best = max(entry["classics"].values())
+        assert cells == [f"{100 * accuracy:.1f}", f"{100 * best:.1f}", f"{100 * error:.1f}%", f"{seconds:.0f} s"], name
