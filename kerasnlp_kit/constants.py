@@ -13,3 +13,4 @@ LINEAR, NETWORK = "linear", "network"  # kinds of parts of a model
 MANIFEST = "manifest.json"  # of a model folder: lists its files, each with its SHA-256
 
 MOST_ANNEALED = 2000  # steps in which the weight of an autoencoder's divergence rises, by default
+SCORED_TOKENS = 4096  # whose logits are in memory together

@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.generator import require_drawable
 from kerasnlp_kit.api.load import LoadedFolder
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.rules import drawing_rules, require
 
 BATCH = 64
 
@@ -54,8 +54,7 @@ class LoadedAutoencoder(LoadedFolder):
 
     def interpolate(self, first: str | bytes, last: str | bytes, steps: int = 7) -> list[str]:
         """Texts on the line between two, from the one to the other: two or more."""
-        if steps < 2:
-            raise UserError(f"--steps must be 2 or more. Received: {steps}")
+        require([("steps", steps, steps >= 2, "2 or more")])
         begin, end = self.encode([first, last])[0]
         return self.decode(begin + np.linspace(0, 1, steps)[:, None] * (end - begin))
 
@@ -102,7 +101,7 @@ def sample_prior(
     """Draws new texts with the signature ``sample``; see `LoadedAutoencoder.sample`."""
     import tensorflow as tf
 
-    require_drawable(temperature, top_k, top_p)
+    require(drawing_rules(temperature, top_k, top_p))
     drawn = {"temperature": tf.constant(temperature, tf.float32), "top_k": tf.constant(top_k)}
     drawn |= {"top_p": tf.constant(top_p, tf.float32)}
     texts: list[str] = []

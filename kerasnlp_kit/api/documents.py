@@ -19,7 +19,7 @@ from kerasnlp_kit.data.source import shown_name
 from kerasnlp_kit.evaluation.metrics import ClassificationMetrics
 from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
 from kerasnlp_kit.evaluation.terminal import fit, printable
-from kerasnlp_kit.export.folder import FORMAT
+from kerasnlp_kit.export.folder import FORMAT, longest_read
 from kerasnlp_kit.registry import ModelSpec
 
 if TYPE_CHECKING:
@@ -189,8 +189,8 @@ def model_card(
     rows = "\n".join(f"| {key} | {cell(value)} |" for key, value in facts.items())
     counts = "\n".join(f"| {cell(label)} | {count:,} |" for label, count in classes.items())
     ancestors = "\n".join(f"- {cell(entry['model'])} ({cell(entry['manifest'])})" for entry in run["ancestry"])
-    lengths = [part["sizes"]["max_length"] for part in run["parts"] if "sizes" in part]
-    reads = f" Its network reads the first {max(lengths)} tokens of a text." if lengths else ""
+    longest = longest_read(run)
+    reads = f" Its network reads the first {longest} tokens of a text." if longest else ""
     if decision["multi_label"]:
         what = f"any of {len(classes)} labels"
         answer = f"`selected` bool [n, {len(classes)}]"

@@ -12,14 +12,14 @@ from kerasnlp_kit.api.documents import how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.scoring import Metrics, Scores, characters, learning_curve, report_fields, report_gold, score
-from kerasnlp_kit.constants import LINEAR, NETWORK
+from kerasnlp_kit.constants import LINEAR
 from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
 from kerasnlp_kit.data.table import read_to_copy
 from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import BASELINE, ModelFolder
+from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
 
 _PIECE_ROWS = 10_000
 PREDICTED: tuple[str, ...] = ("predicted_label", "probability")
@@ -96,10 +96,10 @@ class Evaluation:
 
     def _lengths(self) -> dict[str, Any]:
         """What `ReportData` takes of the lengths of the texts."""
-        read = [part["sizes"]["max_length"] for part in self.model.run["parts"] if part["kind"] == NETWORK]
-        if not read:
+        longest = longest_read(self.model.run)
+        if not longest:
             return {"lengths": characters(self.examples), "length_unit": "characters"}
-        return {"lengths": self.model.files.tokenizer().encode(self.examples.texts).lengths, "max_length": max(read)}
+        return {"lengths": self.model.files.tokenizer().encode(self.examples.texts).lengths, "max_length": longest}
 
 
 def evaluate(

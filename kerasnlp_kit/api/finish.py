@@ -20,7 +20,7 @@ from kerasnlp_kit.constants import LINEAR
 from kerasnlp_kit.errors import ExportMismatch, TrainingDiverged
 from kerasnlp_kit.evaluation.calibration import answers_calibration_error
 from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds, f1_thresholds
-from kerasnlp_kit.export.folder import BASELINE, ModelFolder
+from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
 from kerasnlp_kit.training import devices
 
 
@@ -115,7 +115,7 @@ def export(
             raise TrainingDiverged
         saved_model = export_saved_model(work, run.places.version)
         found = prover.prove(
-            saved_model, texts, short, numbers, expected, prepared.label_names, decision, work.longest()
+            saved_model, texts, short, numbers, expected, prepared.label_names, decision, longest_read(record)
         )
     unscaled = dataclasses.replace(decision, scales=(1.0,) * len(expected_scores)).probabilities(expected_scores)
     run.say(f"The SavedModel answers {len(texts):,} texts as the model in memory does.")

@@ -1,15 +1,13 @@
 """Continues and scores texts with the SavedModel of a folder."""
 
-import math
 from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
 
 from kerasnlp_kit.api.load import LoadedFolder
-from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder
-from kerasnlp_kit.flags import flag_of
+from kerasnlp_kit.rules import drawing_rules, require
 
 BATCH = 64
 DEFAULT_TOKENS = 100
@@ -77,22 +75,6 @@ class LoadedGenerator(LoadedFolder):
         return totals, tokens
 
 
-def require_drawable(temperature: float, top_k: int, top_p: float) -> None:
-    """Makes sure that what is drawn by means something.
-
-    Raises:
-        UserError: one of the three is out of its range.
-    """
-    rules = (
-        ("temperature", temperature, 0 <= temperature < math.inf, "0 or more, and finite"),
-        ("top_k", top_k, 0 <= top_k < 2**31, "from 0 to 2147483647"),
-        ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
-    )
-    for name, value, holds, rule in rules:
-        if not holds:
-            raise UserError(f"{flag_of(name)} must be {rule}. Received: {value}")
-
-
 def signatures_of(files: ModelFolder) -> Any:
     """Signatures of the newest SavedModel of a folder, which need not be finished."""
     import tensorflow as tf
@@ -116,7 +98,7 @@ def sample_with(
     """Draws how prompts go on; see `LoadedGenerator.generate`."""
     import tensorflow as tf
 
-    require_drawable(temperature, top_k, top_p)
+    require(drawing_rules(temperature, top_k, top_p))
     drawn = {"temperature": tf.constant(temperature, tf.float32), "top_k": tf.constant(top_k)}
     drawn |= {"top_p": tf.constant(top_p, tf.float32), "max_tokens": tf.constant(max_tokens)}
     return _written(

@@ -10,7 +10,7 @@ import numpy as np
 
 from kerasnlp_kit.data.source import require_source
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.export.folder import ModelFolder
+from kerasnlp_kit.export.folder import ModelFolder, longest_read
 from kerasnlp_kit.text.token_ids import rows_at
 
 if TYPE_CHECKING:
@@ -95,7 +95,7 @@ class LoadedModel(LoadedFolder):
         decision = self.run["decision"]
         self.multi_label: bool = bool(decision["multi_label"])
         self.thresholds = None if decision["thresholds"] is None else np.asarray(decision["thresholds"], "float32")
-        self._longest = self.files.longest()
+        self._longest = longest_read(self.run)
         self._classify: Any = self.signatures["serving_default"]
         shown = self._classify(text=tf.constant([""]))["labels"].numpy()[0]
         if tuple(label.decode() for label in shown) != self.labels:

@@ -9,7 +9,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
+from kerasnlp_kit.constants import BOS, EOS, PAD, SCORED_TOKENS, UNK
 from kerasnlp_kit.decoding.protocol import Limits
 from kerasnlp_kit.export.verify_seq2seq import NEAR, Memory
 from kerasnlp_kit.tasks.any_shape import COMPILED_WIDTH
@@ -18,8 +18,6 @@ from kerasnlp_kit.text.padding import pad_rows
 from kerasnlp_kit.text.pieces import clean, continued, without_ends
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.training import devices
-
-SCORED_TOKENS = 4096  # whose logits are in memory together
 
 
 class MemoryWriter:

@@ -113,19 +113,20 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConf
         )
     if not final.path.exists():
         return 1
-    if not config.output.overwrite and not config.output.new_version:
+    asked = config.output.overwrite or config.output.new_version
+    if not asked:
         require_source(config.train)  # who mistyped it must not be told of --overwrite
     if not (final.path / MANIFEST).exists():
         raise UserError(
             f"{final.path} is no model folder ({MANIFEST} is missing), and is not replaced: give another --name, or "
             "remove it by hand."
         )
-    if config.output.new_version:
-        final.verify()  # its SavedModels go into the new folder, whose manifest vouches for them
-        return max(final.versions(), default=0) + 1
-    if not config.output.overwrite:
+    if not asked:
         raise UserError(f"{final.path} exists: give --overwrite, --new-version, or another --name.")
-    return 1
+    if not config.output.new_version:
+        return 1
+    final.verify()  # its SavedModels go into the new folder, whose manifest vouches for them
+    return max(final.versions(), default=0) + 1
 
 
 def _recover(final: ModelFolder, work: ModelFolder) -> None:

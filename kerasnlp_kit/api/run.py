@@ -14,8 +14,8 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.ladder import Rung
 from kerasnlp_kit.export.folder import ModelFolder, manifest_digest
 from kerasnlp_kit.flags import flag_of
-from kerasnlp_kit.options import unread
 from kerasnlp_kit.plain import to_plain
+from kerasnlp_kit.rules import unread
 
 CHOSEN_BY_DEV = "also chose the best epoch, and whatever else there was to choose; --test FILE gives figures apart"
 Config = TypeVar("Config", bound=BaseConfig)

@@ -6,10 +6,10 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.generator import require_drawable
 from kerasnlp_kit.api.load import LoadedFolder
 from kerasnlp_kit.api.pair_scoring import beyond_model
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.rules import drawing_rules, require
 
 BATCH = 128
 SCORED_CHARACTERS = 16_384  # of the targets in a batch, each as long as the longest
@@ -73,7 +73,7 @@ class LoadedWriter(LoadedFolder):
         penalty = self.run["parts"][0]["length_penalty"] if length_penalty is None else length_penalty
         penalties = {"length_penalty": tf.constant(penalty, tf.float32)}
         if seed is not None:
-            require_drawable(temperature, top_k, top_p)
+            require(drawing_rules(temperature, top_k, top_p))
             drawn = {"temperature": tf.constant(temperature, tf.float32), "top_k": tf.constant(top_k)}
             drawn |= {"top_p": tf.constant(top_p, tf.float32)}
 

@@ -4,9 +4,10 @@ from dataclasses import dataclass
 from typing import Literal
 
 from kerasnlp_kit.cli.imports import keras_alone
-from kerasnlp_kit.cli.parsing import DataArgument, parse, require
+from kerasnlp_kit.cli.parsing import DataArgument, parse
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
 from kerasnlp_kit.evaluation.terminal import printable
+from kerasnlp_kit.rules import require
 from kerasnlp_kit.training.devices import keep_memory
 
 

@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from kerasnlp_kit.cli.imports import without_keras
-from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused, require
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused
 from kerasnlp_kit.config import Names, OptionalFile, OptionalName
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.rules import require
 
 if TYPE_CHECKING:
     from kerasnlp_kit.api.evaluate import Evaluation
@@ -81,11 +82,11 @@ def main(arguments: list[str], prog: str) -> int:
     from kerasnlp_kit.data.writing import require_free_place, require_table_name
     from kerasnlp_kit.evaluation.terminal import printable
 
+    read = [file for file in (options.data, options.out_of_scope, options.nearest, options.trained_on) if file]
     if options.predictions:
-        require_table_name(options.predictions, options.data)
-    for written in filter(None, (options.predictions if options.predictions != "-" else None, options.report)):
-        for read in filter(None, (options.data, options.out_of_scope, options.nearest, options.trained_on)):
-            require_free_place(written, read)
+        require_table_name(options.predictions, *read)
+    if options.report:
+        require_free_place(options.report, *read)
     if (
         options.predictions
         and options.report

@@ -1,7 +1,6 @@
 """``kerasnlp-kit generate models/NAME TEXT``: continues a text, or writes new ones."""
 
 import json
-import math
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,10 +9,11 @@ from typing import Annotated, Any
 import tyro
 
 from kerasnlp_kit.cli.imports import without_keras
-from kerasnlp_kit.cli.parsing import ModelArgument, parse, refuse_other_task, refuse_unused, require
+from kerasnlp_kit.cli.parsing import ModelArgument, parse, refuse_other_task, refuse_unused
 from kerasnlp_kit.config import Names, OptionalFile
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
+from kerasnlp_kit.rules import drawing_rules, require
 
 PromptArgument = Annotated[
     str, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT", help="How the texts begin; nothing: new ones.")
@@ -66,12 +66,10 @@ def main(arguments: list[str], prog: str) -> int:
             ("count", options.count, 1 <= options.count <= MOST, f"from 1 to {MOST}"),
             ("max_tokens", options.max_tokens, 1 <= options.max_tokens <= MOST, f"from 1 to {MOST}"),
             ("seed", options.seed, 0 <= options.seed < 2**31, "from 0 to 2147483647"),
-            ("temperature", options.temperature, 0 <= options.temperature < math.inf, "0 or more, and finite"),
-            ("top_k", options.top_k, 0 <= options.top_k < 2**31, "from 0 to 2147483647"),
+            *drawing_rules(options.temperature, options.top_k, options.top_p),
             ("prompts", options.prompts, not (options.prompts and options.prompt), "in place of TEXT, not beside it"),
             ("interpolate", options.interpolate, len(options.interpolate) in (0, 2), "two texts"),
             ("steps", options.steps, 2 <= options.steps <= MOST, f"from 2 to {MOST}"),
-            ("top_p", options.top_p, 0 < options.top_p <= 1, "above 0 and at most 1"),
         ]
     )
     drawn = ("seed", "temperature", "top_k", "top_p")

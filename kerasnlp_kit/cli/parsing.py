@@ -64,20 +64,6 @@ def _typed(name: str) -> str:
     return "TEXT" if name == "prompt" else flag_of(name)
 
 
-def require(rules: Iterable[tuple[str, Any, bool, str]]) -> None:
-    """Makes sure that numbers mean something.
-
-    Args:
-        rules: name of an option, its value, whether the rule holds, the rule.
-
-    Raises:
-        UserError: one does not hold.
-    """
-    for name, value, holds, rule in rules:
-        if not holds:
-            raise UserError(f"{flag_of(name)} must be {rule}. Received: {value}")
-
-
 def refuse_unused(options: Any, unused: Iterable[tuple[bool, Sequence[str], str]]) -> None:
     """Makes sure that no option is given that would change nothing.
 

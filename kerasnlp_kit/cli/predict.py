@@ -1,14 +1,14 @@
 """``kerasnlp-kit predict models/NAME DATA``: labels the texts of a file, or writes a text for each."""
 
-import math
 import sys
 from dataclasses import dataclass
 
 from kerasnlp_kit.cli.imports import without_keras
-from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused, require
+from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
+from kerasnlp_kit.rules import drawing_rules, require
 
 OF_TASK = {
     "classification": ("text_column",),
@@ -51,14 +51,12 @@ class Options:
 def main(arguments: list[str], prog: str) -> int:
     """Parses, labels or writes, and says how many rows were written."""
     options = parse(Options, arguments, prog)
-    penalty, top_p = options.length_penalty, options.top_p
+    penalty = options.length_penalty
     require(
         [
             ("beam", options.beam, options.beam >= 1, "1 or more"),
             ("length_penalty", penalty, penalty is None or penalty >= 0, "0 or more"),
-            ("temperature", options.temperature, 0 <= options.temperature < math.inf, "0 or more, and finite"),
-            ("top_k", options.top_k, 0 <= options.top_k < 2**31, "from 0 to 2147483647"),
-            ("top_p", top_p, 0 < top_p <= 1, "above 0 and at most 1"),
+            *drawing_rules(options.temperature, options.top_k, options.top_p),
         ]
     )
     drawn = options.seed is not None

@@ -67,6 +67,8 @@ def only_texts(path: str | os.PathLike[str]) -> bool:
 
 def _may_be_label(column: str, by_name: bool) -> bool:
     name = column.strip().casefold()
-    if name in _NO_CLASSES or not by_name:
-        return name not in _NO_CLASSES and not is_bookkeeping(column)
+    if name in _NO_CLASSES:
+        return False
+    if not by_name:
+        return not is_bookkeeping(column)
     return name in LABEL_NAMES or find_name([column], _LABELS_IN_PART) is not None

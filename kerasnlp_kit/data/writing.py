@@ -111,12 +111,12 @@ def free_names(usual: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def require_table_name(path: str | os.PathLike[str], data: str | os.PathLike[str]) -> None:
+def require_table_name(path: str | os.PathLike[str], *read: str | os.PathLike[str]) -> None:
     """Checks, before long work, that `write_table` knows the format, and that the file read is not replaced.
 
     Args:
         path: what is to be written.
-        data: what is read.
+        read: what is read.
 
     Raises:
         UserError: an unknown suffix, the same file.
@@ -124,20 +124,20 @@ def require_table_name(path: str | os.PathLike[str], data: str | os.PathLike[str
     if os.fspath(path) == "-":
         return
     _format(os.fspath(path))
-    require_free_place(path, data)
+    require_free_place(path, *read)
 
 
-def require_free_place(path: str | os.PathLike[str], data: str | os.PathLike[str]) -> None:
+def require_free_place(path: str | os.PathLike[str], *read: str | os.PathLike[str]) -> None:
     """Checks, before long work, that a file to be written spoils nothing.
 
     Args:
         path: what is to be written.
-        data: what is read.
+        read: what is read.
 
     Raises:
         UserError: the same file; a place within a model folder, whose files are sealed.
     """
-    if Path(path).exists() and Path(data).exists() and Path(path).samefile(data):
+    if Path(path).exists() and any(Path(one).exists() and Path(path).samefile(one) for one in read):
         raise UserError(f"{path} is the file that is read, and would be replaced. Give another name.")
     for folder in Path(os.path.realpath(path)).parents:
         if (folder / MANIFEST).is_file() and (folder / "saved_model").is_dir():

@@ -176,12 +176,6 @@ class ModelFolder:
 
         return PieceTokenizer.load(saved)
 
-    def longest(self) -> int:
-        """Tokens that the networks of a classifier read, the most of them; 0 without a network."""
-        sizes = [part.get("sizes") for part in self.run()["parts"]]
-        lengths = [one.get("max_length") for one in sizes if isinstance(one, Mapping)]
-        return max((length for length in lengths if isinstance(length, int)), default=0)
-
     def versions(self) -> list[int]:
         """Numbers of the SavedModels, rising."""
         found = (self.path / "saved_model").glob("[0-9]*")
@@ -270,6 +264,13 @@ def build_network(part: Mapping[str, Any], *, portable: bool = False) -> Any:
             if hasattr(layer, "use_cudnn"):
                 layer.use_cudnn = False
     return network
+
+
+def longest_read(run: Mapping[str, Any]) -> int:
+    """Tokens that the networks of a classifier read, the most of them, by its run.json; 0 without a network."""
+    sizes = [part.get("sizes") for part in run["parts"]]
+    lengths = [one.get("max_length") for one in sizes if isinstance(one, Mapping)]
+    return max((length for length in lengths if isinstance(length, int)), default=0)
 
 
 def manifest_digest(folder: ModelFolder) -> str:

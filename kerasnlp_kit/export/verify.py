@@ -194,10 +194,13 @@ def batch_sizes(count: int, widths: Sequence[int] = ()) -> list[int]:
         count: of the texts.
         widths: of the texts, rising: of wide ones fewer go together. By default none is.
     """
-    sizes = [0, 1, 257]
-    while (left := count - sum(sizes)) > 0:
-        size = min(256, left)
-        sizes.append(min(size, rows_at(widths[sum(sizes) + size - 1], 256)) if widths else size)
+    sizes, done = [0, 1, 257], 258
+    while done < count:
+        size = min(256, count - done)
+        if widths:
+            size = min(size, rows_at(widths[done + size - 1], 256))
+        sizes.append(size)
+        done += size
     return sizes
 
 

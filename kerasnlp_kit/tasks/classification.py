@@ -9,7 +9,7 @@ import numpy as np
 import tensorflow as tf
 from keras import ops
 
-from kerasnlp_kit.tasks.signatures import never_empty, traced
+from kerasnlp_kit.tasks.signatures import never_empty, never_none, traced
 from kerasnlp_kit.text.padding import pad_ragged, pad_rows
 from kerasnlp_kit.text.token_ids import TokenIds
 from kerasnlp_kit.text.tokenizer_graph import TokenizerGraph
@@ -171,7 +171,7 @@ class ClassifierGraph(tf.Module):
         """serving_default. text: string (n,); labels and probabilities in the order of the classes, (n, K)."""
         rows = tf.shape(text)[0]
         # Never no row at all: fused CPU kernels fail on it (a convolution of 256 filters gives a row too short).
-        asked = tf.concat([text, tf.fill([1 - tf.minimum(rows, 1)], "")], axis=0)
+        asked = never_none(text)
         logits = self._total([scorer.from_texts(asked) for scorer in self._scorers])
         probabilities = self._probabilities(logits)[:rows]
         names = tf.constant(self._labels)

@@ -6,16 +6,14 @@ from typing import Any
 
 import tensorflow as tf
 
-from kerasnlp_kit.constants import BOS, EOS, PAD
+from kerasnlp_kit.constants import BOS, EOS, PAD, SCORED_TOKENS
 from kerasnlp_kit.decoding.protocol import Decoded
 from kerasnlp_kit.tasks.language import Continuation, score_next
 from kerasnlp_kit.tasks.signatures import DRAWN, Outputs, never_empty, never_none, spec, traced
 from kerasnlp_kit.text.padding import pad_ragged
 from kerasnlp_kit.text.pieces import clean, continued, cut_at_end
 
-# Whose logits are in memory together.
-SCORED_ROWS = 32
-SCORED_TOKENS = 4096
+SCORED_ROWS = 32  # at most, whose logits are in memory together
 
 PROMPT = spec("prompt", tf.string, None)
 MAX_TOKENS = spec("max_tokens", tf.int32)

@@ -103,8 +103,8 @@ def train(
     train_set, dev_set = EpochDataset(train_batches), EpochDataset(dev_batches) if dev_batches else None
     callbacks: list[Any] = [keeper]
     if options.tensorboard:
-        # A folder for each of several trainings: the names of their curves are the same.
-        # Without the graph: Keras would warn that it cannot be written as JSON.
+        # A folder for each of several trainings, whose curves have the same names; without the graph, of which Keras
+        # would warn that it cannot be written as JSON.
         place = str(Path(options.tensorboard) / checkpoints.name)
         callbacks.append(keras.callbacks.TensorBoard(place, write_graph=False))
     verbose = 1 if sys.stdout.isatty() else 2

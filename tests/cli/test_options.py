@@ -10,7 +10,8 @@ import pytest
 from kerasnlp_kit import registry
 from kerasnlp_kit.config import CONFIGS, RunConfig
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.options import parse_run, read_config, to_arguments, unread
+from kerasnlp_kit.options import parse_run, read_config, to_arguments
+from kerasnlp_kit.rules import unread
 
 
 def options(*arguments) -> RunConfig:

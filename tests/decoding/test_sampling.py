@@ -6,10 +6,11 @@ from scipy.special import softmax
 from scipy.stats import chisquare
 
 from kerasnlp_kit.api.autoencoder import sample_prior
-from kerasnlp_kit.api.generator import require_drawable, sample_with
+from kerasnlp_kit.api.generator import sample_with
 from kerasnlp_kit.constants import EOS
 from kerasnlp_kit.decoding.one import choose, greedy, sample, uniform
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.rules import drawing_rules, require
 
 LIMITS = np.array([6, 5, 6], "int32")
 SEEDS = np.array([3, 1, 4], "int32")
@@ -50,7 +51,7 @@ def test_fewer_than_one_token_to_choose_from_means_all():
 )
 def test_from_python_nonsense_is_refused(options, words):
     with pytest.raises(UserError, match=re.escape(words)):
-        require_drawable(**{"temperature": 1.0, "top_k": 0, "top_p": 1.0, **options})
+        require(drawing_rules(**{"temperature": 1.0, "top_k": 0, "top_p": 1.0, **options}))
     with pytest.raises(UserError, match=re.escape(words)):
         sample_with(None, [b""], 5, 0, **options)
     with pytest.raises(UserError, match=re.escape(words)):
