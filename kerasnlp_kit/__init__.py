@@ -18,12 +18,13 @@ if TYPE_CHECKING:
     from kerasnlp_kit.api.run import TrainedModel
     from kerasnlp_kit.api.text_evaluate import TextEvaluation, evaluate_text_model
     from kerasnlp_kit.api.writer import LoadedWriter
-    from kerasnlp_kit.errors import UserError
+    from kerasnlp_kit.errors import ExportMismatch, UserError
 
 __version__ = "0.1.0"
 __all__ = [
     "Diagnosis",
     "Evaluation",
+    "ExportMismatch",
     "LoadedAutoencoder",
     "LoadedGenerator",
     "LoadedModel",
@@ -48,6 +49,7 @@ _PLACES = {
     "LoadedModel": "kerasnlp_kit.api.load",
     "TextClassifier": "kerasnlp_kit.api.estimator",
     "TrainedModel": "kerasnlp_kit.api.run",
+    "ExportMismatch": "kerasnlp_kit.errors",
     "UserError": "kerasnlp_kit.errors",
     "doctor": "kerasnlp_kit.api.doctor",
     "evaluate": "kerasnlp_kit.api.evaluate",
@@ -73,8 +75,9 @@ def train(
     """Trains a model as ``train.py`` does.
 
     Args:
-        data: CSV, TSV, JSON lines or Parquet file, also .gz; or a URL. Not needed where ``config`` names it.
-        resume: continue this unfinished run, models/NAME; nothing else is given then.
+        data: CSV, TSV, JSON lines, Parquet or plain text, also compressed; or a URL. Not needed where ``config`` names
+            it.
+        resume: continue this unfinished run, models/NAME; no option is given then.
         say: told what goes on, line by line; the progress of the epochs is Keras' own and goes to standard output.
         options: those of the command line, with underscores: ``model="lstm_classifier", epochs=5, units=256``;
             ``from_model`` is ``--from``.
@@ -84,6 +87,7 @@ def train(
 
     Raises:
         UserError: the data or the options are not as they should be.
+        ExportMismatch: the SavedModel does not answer as the model in memory; it is not put in place.
     """
     import os
 
@@ -93,7 +97,8 @@ def train(
     given += [] if resume is None else ["--resume", os.fspath(resume)]
     from kerasnlp_kit.api.dispatch import model_for_data, run_training
 
-    config, resumed = parse_run([*given, *to_arguments(options)], find_model=model_for_data)
+    arguments = [*given, *to_arguments(options)]
+    config, resumed = parse_run(arguments, "kerasnlp-kit train", find_model=model_for_data)
     return run_training(config, resume=resumed, say=say)
 
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 import tyro
 
-DATA_HELP = "CSV, TSV, JSON lines or Parquet, also .gz; a URL; - for standard input."
+DATA_HELP = "CSV, TSV, JSON lines, Parquet or plain text, also compressed; a URL; - for standard input."
 DEFAULT_MODEL = "auto"
 DEFAULT_MODELS = {  # where no model is named
     "labelled texts": DEFAULT_MODEL,
@@ -138,7 +138,8 @@ class DeviceOptions:
     backend: Literal["tensorflow", "jax", "torch"] = "tensorflow"
     """Keras backend that trains; the export is written by TensorFlow in any case."""
     devices: OptionalInt = None
-    """Number of GPUs (or, without a GPU, of virtual CPU devices) that share each batch; default: all GPUs."""
+    """Number of GPUs (without a GPU, of virtual CPU devices) that share each batch of a classifier; default: all GPUs.
+    Other models, and PyTorch, train on one."""
 
 
 @dataclass(frozen=True)
@@ -201,7 +202,8 @@ class PairTextOptions:
     subword_sampling: OptionalFloat = None
     """Draw subwords for training anew in each epoch, by probability to this power (Kudo 2018): 0.3; default: no."""
     max_length: OptionalInt = None
-    """Source tokens that the model sees, from the start; default: the longest training source, at most 256."""
+    """Source tokens that the model sees, from the start; default: the longest training source, at most 256. Training
+    pairs whose target has more than this, and more than 256, are left out."""
 
 
 @dataclass(frozen=True)

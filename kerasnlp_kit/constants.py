@@ -13,4 +13,5 @@ LINEAR, NETWORK = "linear", "network"  # kinds of parts of a model
 MANIFEST = "manifest.json"  # of a model folder: lists its files, each with its SHA-256
 
 MOST_ANNEALED = 2000  # steps in which the weight of an autoencoder's divergence rises, by default
+LOWEST = -1e9  # log-probability of what cannot be
 SCORED_TOKENS = 4096  # whose logits are in memory together

@@ -1,10 +1,11 @@
 """Reads flags into dataclasses with tyro; what is wrong with them becomes one line."""
 
 import contextlib
+import dataclasses
 import difflib
 import io
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import tyro
@@ -40,6 +41,7 @@ def read_flags(
         UserError: an unknown option, a missing value, or one of the wrong type.
         SystemExit: 0 after ``--help``.
     """
+    arguments = _joined(options, arguments)
     given: dict[str, Any] = {} if default is None else {"default": default}
     said = io.StringIO()
     try:
@@ -88,6 +90,36 @@ def nearest(name: str, names: Sequence[str], prog: str) -> str:
     """The end of a sentence: the option that was meant, or where they are listed."""
     near = difflib.get_close_matches(_plain(name), names, 1, 0.5)
     return f"; did you mean {flag_of(near[0])}?" if near else f"; {prog} --help lists the options."
+
+
+def _joined(options: type, arguments: Sequence[str]) -> list[str]:
+    """The arguments with the values of a list that is named twice in one place: tyro would take the last ones alone."""
+    values: dict[str, list[str]] = {name: [] for name in _lists(options)}
+    times = dict.fromkeys(values, 0)
+    others: list[str] = []
+    current: str | None = None
+    for argument in arguments:
+        if argument.startswith("-") and argument != "-":
+            current = None
+            name, equals, value = _plain(argument), *argument.partition("=")[1:]
+            if name in values:
+                times[name] += 1
+                values[name] += [value] if equals else []
+                current = None if equals else name
+                continue
+        (others if current is None else values[current]).append(argument)
+    if max(times.values(), default=0) < 2:
+        return list(arguments)
+    return [*others, *(word for name in values if times[name] for word in (flag_of(name), *values[name]))]
+
+
+def _lists(options: type) -> Iterator[str]:
+    """Names of the options that take several values, also in groups."""
+    for field in dataclasses.fields(options):
+        if dataclasses.is_dataclass(field.type):
+            yield from _lists(field.type)  # type: ignore[arg-type]
+        elif isinstance(field.default, tuple):
+            yield field.name
 
 
 def _unknown(argument: str, names: Sequence[str], prog: str, elsewhere: Mapping[str, str]) -> UserError:

@@ -32,10 +32,11 @@ GENERAL_HELP = {
     "model": "Model to train; `python -m kerasnlp_kit models` lists all. Default: auto, for labelled texts; "
     "for pairs of source and target, transformer_seq2seq or, where both are short, lstm_seq2seq; for texts alone, "
     "causal_lm.",
-    "task": "What to learn, where neither --model nor the data tell.",
+    "task": "What to learn, where neither --model nor the data tell; a URL and standard input are taken for labelled "
+    "texts.",
     "preset": "Options that were found good for the model, under one name.",
     "config": "YAML or JSON file of options, such as an earlier run.json; flags win.",
-    "resume": "Continue this unfinished run, to the same weights: models/NAME.",
+    "resume": "Continue this unfinished run, to the same weights: models/NAME; give DATA where it was not kept whole.",
 }
 _NAMES = {"train", "model", "preset", "task", "from_model"}  # options that are needed before all are parsed
 _OF_TOKENS = {field.name for field in dataclasses.fields(RunConfig.groups()["text"])} | {"embedding_dim"}
@@ -104,6 +105,7 @@ def parse_run(
     # A model of another name has the tokens in common, whose embedding it may take over.
     alike = earlier.get("model") == model or spec.kind == "parts"
     shared = {name: value for name, value in earlier.items() if name in names and (alike or name in _OF_TOKENS)}
+    own = {name: value for name, value in own.items() if name not in shared}  # of it, what trains the weights
     layers = (spec.defaults, shared, *((settings, own) if asked else (own, settings)))
     tokens = [token for layer in layers for token in to_arguments({**layer, "model": None})]
     options = _parser_class(spec)
@@ -149,9 +151,14 @@ def _data_file(arguments: Sequence[str]) -> str | None:
 
 
 def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
-    """The options of the unfinished run ``folder``."""
-    if len(arguments) > 2 or (len(arguments) == 2 and arguments[0] != "--resume"):
-        raise UserError("--resume MODEL takes everything from the unfinished run: give no other option with it.")
+    """The options of the unfinished run ``folder``; a data file named beside it must have the same bytes."""
+    place = next(index for index, argument in enumerate(arguments) if argument.partition("=")[0] == "--resume")
+    others = arguments[:place] + arguments[place + (1 if "=" in arguments[place] else 2) :]
+    if len(others) > 1 or any(argument.startswith("-") and argument != "-" for argument in others):
+        raise UserError(
+            "--resume MODEL takes everything from the unfinished run: give no other option with it, at most the data "
+            "once more."
+        )
     path = Path(folder)
     if not path.name.endswith(UNFINISHED):
         path = path.with_name(path.name + UNFINISHED)
@@ -159,17 +166,14 @@ def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
         raise UserError(f"There is no unfinished run {path} to resume.")
     config, _ = parse_run(["--config", str(path / "run.json")], prog)
     assert isinstance(config, (RunConfig, PairConfig, TextConfig))
-    new_version = bool(
-        json.loads((path / "run.json").read_text(encoding="utf-8")).get("options", {}).get("new_version")
-    )
+    options = json.loads((path / "run.json").read_text(encoding="utf-8")).get("options", {})
     output = dataclasses.replace(
         config.output,
         name=path.name.removesuffix(UNFINISHED),
         models=str(path.parent),
-        overwrite=not new_version,
-        new_version=new_version,
+        **{name: bool(options.get(name)) for name in _OF_ONE_RUN},
     )
-    return dataclasses.replace(config, output=output)
+    return dataclasses.replace(config, train=others[0] if others else config.train, output=output)
 
 
 def _earlier(folder: str | None) -> dict[str, Any]:

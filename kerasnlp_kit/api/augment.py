@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from kerasnlp_kit.api.dispatch import run_training
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
+from kerasnlp_kit.data.source import home_filled_in
 from kerasnlp_kit.data.writing import require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import fit
@@ -65,7 +66,7 @@ def augment(
     data: str | os.PathLike[str],
     by: By = "language_model",
     *,
-    text_columns: Sequence[str] = (),
+    text_columns: str | Sequence[str] = (),
     label_column: str | None = None,
     count: int | None = None,
     seed: int = 0,
@@ -91,6 +92,7 @@ def augment(
 
     Raises:
         UserError: the file is not as it should be, or has several labels a row.
+        ExportMismatch: the model that makes the texts is not what was exported.
     """
     examples = read_examples(data, text_columns, label_column)
     require_classes(examples)
@@ -108,6 +110,8 @@ def augment_file(
 ) -> Augmentation:
     """Writes new texts and labels to a file, in columns called as those of the data; see `augment`."""
     require_table_name(output, data)
+    if home_filled_in(os.fspath(output)).exists():
+        raise UserError(f"{output} exists; give another --output, or remove it.")
     found = augment(data, **options)
     if not found.texts:
         raise UserError(f"{data}: every text that was drawn is a copy or looks like another class; nothing is written.")
@@ -173,7 +177,7 @@ def _trained(
         csv.writer(file).writerows([["text"], *([text] for text in texts)])
     given = {"model": model, "text_column": ["text"], "models": str(place), "name": "made", "seed": seed, "samples": 0}
     config, _ = parse_run([str(path), *to_arguments({**given, **options})])
-    return run_training(config, say=say).folder
+    return run_training(config, say=say, temporary=True).folder
 
 
 def _collect(examples: Examples, draw: Draw, count: int | None) -> Augmentation:

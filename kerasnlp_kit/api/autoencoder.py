@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.load import LoadedFolder
+from kerasnlp_kit.api.load import LoadedFolder, in_bytes
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.rules import drawing_rules, require
 
@@ -49,11 +49,11 @@ class LoadedAutoencoder(LoadedFolder):
     def sample(
         self, count: int = 1, *, seed: int = 0, temperature: float = 1.0, top_k: int = 0, top_p: float = 1.0
     ) -> list[str]:
-        """New texts; text n is drawn with the seed ``seed + n``. See `LoadedGenerator.generate`."""
+        """New texts; text n is drawn with the seed ``seed + n``. See `LoadedGenerator.generate`, also for errors."""
         return sample_prior(self.signatures, count, seed, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def interpolate(self, first: str | bytes, last: str | bytes, steps: int = 7) -> list[str]:
-        """Texts on the line between two, from the one to the other: two or more."""
+        """Texts on the line between two, from the one to the other: two or more, else a `UserError`."""
         require([("steps", steps, steps >= 2, "2 or more")])
         begin, end = self.encode([first, last])[0]
         return self.decode(begin + np.linspace(0, 1, steps)[:, None] * (end - begin))
@@ -115,11 +115,7 @@ def sample_prior(
 def _batches(texts: Iterable[str | bytes]) -> Iterable[Any]:
     import tensorflow as tf
 
-    from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-    if isinstance(texts, (str, bytes)):
-        raise TypeError(f"texts must be several texts, such as a list. Received: {texts!r:.100}")
-    asked = [to_bytes(text) for text in texts]
+    asked = list(in_bytes(texts))
     return (tf.constant(asked[begin : begin + BATCH]) for begin in range(0, len(asked), BATCH))
 
 

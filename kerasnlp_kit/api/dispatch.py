@@ -27,17 +27,19 @@ def model_for_data(source: str) -> str:
     return DEFAULT_MODELS["pairs of sentences" if sentences else "pairs of short texts"]
 
 
-def run_training(config: BaseConfig, *, resume: bool = False, say: Callable[[str], None] = print) -> "TrainedModel":
+def run_training(
+    config: BaseConfig, *, resume: bool = False, say: Callable[[str], None] = print, temporary: bool = False
+) -> "TrainedModel":
     """Trains what the options say; see `train.run_training` and `pair_train.run_pair_training`."""
     if isinstance(config, PairConfig):
         from kerasnlp_kit.api.pair_train import run_pair_training
 
-        return run_pair_training(config, resume=resume, say=say)
+        return run_pair_training(config, resume=resume, say=say, temporary=temporary)
     if isinstance(config, TextConfig):
         from kerasnlp_kit.api.text_train import run_text_training
 
-        return run_text_training(config, resume=resume, say=say)
+        return run_text_training(config, resume=resume, say=say, temporary=temporary)
     from kerasnlp_kit.api import train
 
     assert isinstance(config, RunConfig)
-    return train.run_training(config, resume=resume, say=say)
+    return train.run_training(config, resume=resume, say=say, temporary=temporary)

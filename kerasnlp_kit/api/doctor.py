@@ -1,7 +1,7 @@
 """Examines the files of a data set: what `kerasnlp_kit.data.doctor` finds, and what a quick linear model tells."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
@@ -19,6 +19,7 @@ from kerasnlp_kit.data.examples import Examples, read_examples
 from kerasnlp_kit.data.findings import Finding, Pool, counted, rounded
 from kerasnlp_kit.data.kind import looks_like_pairs
 from kerasnlp_kit.data.label_noise import likely_wrong_labels
+from kerasnlp_kit.data.names import listed
 from kerasnlp_kit.data.near_duplicates import plain_text, text_keys
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
@@ -30,14 +31,15 @@ if TYPE_CHECKING:
 _FOLDS = 5  # and as many distinct texts a class must have to be judged
 _MOST_ROWS = 50_000  # for the linear model; more take minutes
 _MOST_CHARACTERS = 2_000  # of a text, likewise
+_MOST_SCORES = 25_000_000  # of rows and classes at once: 0.2 GB, several times
 _FLATTERED = 0.01  # accuracy
 
 
 def doctor(
-    files: Sequence[str | os.PathLike[str]],
+    files: str | os.PathLike[str] | Sequence[str | os.PathLike[str]],
     *,
-    text_columns: Sequence[str] = (),
-    label_columns: Sequence[str] = (),
+    text_columns: str | Sequence[str] = (),
+    label_columns: str | Sequence[str] = (),
     label_separator: str | None = None,
     model: bool = True,
     seed: int = 0,
@@ -57,7 +59,7 @@ def doctor(
     Raises:
         UserError: no file, one named twice, one that cannot be read, or pairs of texts.
     """
-    sources = [os.fspath(file) for file in files]
+    sources = [os.fspath(file) for file in ([files] if isinstance(files, str | os.PathLike) else files)]
     if not sources:
         raise UserError("expected a file or several: the training file first, then dev and test.")
     for place, source in enumerate(sources):
@@ -68,13 +70,13 @@ def doctor(
             f"{sources[0]} holds pairs, a text for a text, and the doctor looks at labelled texts. If one of the "
             "columns is a label, name both with --text-column and --label-column."
         )
-    pool = Pool(_read_files(sources, _Asked(tuple(text_columns), tuple(label_columns), label_separator), say))
+    pool = Pool(_read_files(sources, _Asked(listed(text_columns), listed(label_columns), label_separator), say))
     copies = find_copies(pool)
     findings = examine(pool, copies)
     # Confident learning and accuracy are for one label a row.
     if model and (pool.labels >= 0).any() and not pool.multi_label:
         say("Training a linear model on parts of the rows, to judge the labels of the others ...")
-        findings += [*_likely_wrong(pool, copies, seed), *_accuracy(pool, copies, seed)]
+        findings += [*_likely_wrong(pool, copies, seed, say), *_accuracy(pool, copies, seed)]
     return Diagnosis(pool.examples, pool.names, tuple(most_serious_first(findings)))
 
 
@@ -102,12 +104,13 @@ def out_of_fold_probabilities(texts: Sequence[str], labels: np.ndarray, classes:
     from kerasnlp_kit.evaluation.scales import fit_scales
 
     labels = np.asarray(labels, np.int64)
-    matrix = _features(texts).matrix(_counts(texts))
+    counts = _counts(texts)
+    matrix = _features(counts, len(texts), classes).matrix(counts)
     folds = _folds(text_keys(map(plain_text, texts)), labels, seed)
     margins = np.full((len(labels), classes), -np.inf)
     for fold in np.unique(folds):
         train, held_out = np.flatnonzero(folds != fold), np.flatnonzero(folds == fold)
-        margins[held_out] = _margins(matrix[train], labels[train], matrix[held_out], classes)
+        margins[held_out] = _solved(matrix[train], labels[train], classes)(matrix[held_out])
     known = np.isfinite(margins).all(axis=1)  # where no model of a fold has seen a class, no scale can be found
     scale = fit_scales([margins[known]], labels[known])[0] if known.any() else 1.0
     return softmax(scale * margins, axis=1)
@@ -122,9 +125,15 @@ def predicted_classes(texts: Sequence[str], labels: np.ndarray, others: Sequence
         others: The texts to classify.
         classes: Their number.
     """
-    features = _features(texts)
-    train, held_out = features.matrix(_counts(texts)), features.matrix(_counts(others))
-    return _margins(train, np.asarray(labels, np.int64), held_out, classes).argmax(axis=1)
+    counts = _counts(texts)
+    features = _features(counts, len(texts), classes)
+    margins = _solved(features.matrix(counts), np.asarray(labels, np.int64), classes)
+    at_once = max(1, min(_MOST_ROWS, _MOST_SCORES // classes))
+    predicted = [
+        margins(features.matrix(_counts(others[start : start + at_once]))).argmax(axis=1)
+        for start in range(0, len(others), at_once)
+    ]
+    return np.concatenate([np.zeros(0, np.int64), *predicted])
 
 
 def _counts(texts: Sequence[str]) -> "NgramCounts":
@@ -133,26 +142,36 @@ def _counts(texts: Sequence[str]) -> "NgramCounts":
     return count_ngrams(NgramRules(), [text[:_MOST_CHARACTERS] for text in texts])
 
 
-def _features(texts: Sequence[str]) -> "NgramFeatures":
+def _features(counts: "NgramCounts", texts: int, classes: int) -> "NgramFeatures":
+    """The n-grams that the model of so many texts and classes looks at."""
     from kerasnlp_kit.text.ngrams import NgramRules
     from kerasnlp_kit.training.linear import choose_features
 
-    rare = 2 if len(texts) > 1_000 else 1  # n-grams of a single text cost much and tell little
-    return choose_features(NgramRules(), _counts(texts), 2, least_texts=rare)[0]
+    rare = 2 if texts > 1_000 else 1  # n-grams of a single text cost much and tell little
+    return choose_features(NgramRules(), counts, classes, least_texts=rare)[0]
 
 
-def _margins(features: Any, labels: np.ndarray, others: Any, classes: int) -> np.ndarray:
-    """Margins of the linear model: float64 (others, classes); -inf for classes without a row."""
+def _solved(matrix: Any, labels: np.ndarray, classes: int) -> Callable[[Any], np.ndarray]:
+    """A linear model of some rows: the features of others to margins, float64 (others, classes).
+
+    They are -inf for classes without a row.
+    """
     from kerasnlp_kit.training.linear import solve
 
-    margins = np.full((others.shape[0], classes), -np.inf)
-    if len(present := np.unique(labels)) < 2:
-        margins[:, present] = 0
-        return margins
-    weights, bias = solve(features, labels, classes, 1.0)
-    found = others @ weights.astype("float64") + bias
-    found = np.hstack([-found / 2, found / 2]) if found.shape[1] < classes else found
-    margins[:, present] = found[:, present]
+    present = np.unique(labels)
+    solved = solve(matrix, labels, classes, 1.0) if len(present) > 1 else None
+
+    def margins(others: Any) -> np.ndarray:
+        given = np.full((others.shape[0], classes), -np.inf)
+        if solved is None:
+            given[:, present] = 0
+            return given
+        weights, bias = solved
+        found = others @ weights.astype("float64") + bias
+        found = np.hstack([-found / 2, found / 2]) if found.shape[1] < classes else found
+        given[:, present] = found[:, present]
+        return given
+
     return margins
 
 
@@ -166,13 +185,18 @@ def _folds(keys: np.ndarray, labels: np.ndarray, seed: int) -> np.ndarray:
     return fold[group]
 
 
-def _likely_wrong(pool: Pool, copies: Copies, seed: int) -> list[Finding]:
+def _likely_wrong(pool: Pool, copies: Copies, seed: int, say: Say) -> list[Finding]:
     """Confident learning on all rows with labels, of the classes that have a distinct text for each fold."""
     rows = _some(np.flatnonzero((pool.labels >= 0) & ~copies.blank), seed)
     pairs = np.unique(np.stack([pool.labels[rows], copies.plain[rows]]), axis=1)
     judged = np.flatnonzero(np.bincount(pairs[0], minlength=len(pool.label_names)) >= _FOLDS)
     rows = rows[np.isin(pool.labels[rows], judged)]
     if len(np.unique(pool.labels[rows])) < 2:
+        return []
+    if len(rows) * len(judged) > _MOST_SCORES:
+        say(
+            f"note: likely wrong labels are not looked for: {len(rows):,} rows of {len(judged):,} classes are too many."
+        )
         return []
     labels = np.searchsorted(judged, pool.labels[rows])
     texts = pool.texts.take(rows)

@@ -18,13 +18,20 @@ import scipy.sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from kerasnlp_kit.api.documents import cell, how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.train import TrainedModel, run_training
 from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.data.source import home_filled_in
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.evaluation import page
+from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.options import parse_run, to_arguments
+from kerasnlp_kit.training.progress import silent, tell
 
 _NAME = "model"
+_DATA = "data.parquet"
+_GIVEN = "the texts given to TextClassifier.fit"  # what a saved model calls them
 _FILES = "_files"  # in what is pickled
 # Options that are parameters of the estimator, or its own affair.
 _NOT_OPTIONS = {
@@ -42,7 +49,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     Args:
         model: name of the model; see ``kerasnlp-kit models``.
         preset: of the model.
-        options: further options of the command line, with underscores: ``{"epochs": 5}``.
+        options: further options of the command line, with underscores: ``{"minutes": 0.5}``, of a network
+            ``{"epochs": 5}``.
         random_state: the seed, or NumPy's RandomState that draws one; None is 0, so that two fits give the same model
             (auto: if they have the same time).
         verbose: whether to show what training says.
@@ -77,6 +85,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
 
         Raises:
             UserError: options or data are not as they should be.
+            ExportMismatch: the SavedModel does not answer as the model in memory.
             TypeError, ValueError: X or y is not of the shape or type that it must be.
         """
         texts, labels, given = _texts(X), _labels(y), self._given()
@@ -96,16 +105,13 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
                 raise UserError("A label must not be blank: give such rows a name, or leave them out.")
             cells = [names[code] for code in codes]
         folder = self._new_folder()
-        path = folder / "data.parquet"
+        path = folder / _DATA
         pq.write_table(pa.table({"text": pa.array(map(_storable, texts), pa.string()), "label": cells}), path)
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
-        config, _ = parse_run([str(path), *to_arguments(given)], "TextClassifier")
+        config, _ = parse_run([str(path), *to_arguments(given)], "kerasnlp-kit train")
         assert isinstance(config, RunConfig)
-        with contextlib.ExitStack() as stack:
-            if not self.verbose:
-                silence = stack.enter_context(Path(os.devnull).open("w", encoding="utf-8"))
-                stack.enter_context(contextlib.redirect_stdout(silence))
-            trained = run_training(config)
+        with contextlib.nullcontext() if self.verbose else silent():
+            trained = run_training(config, say=tell, temporary=True)
         path.unlink()
         model = LoadedModel(folder / _NAME)
         place = {name: number for number, name in enumerate(model.labels)}
@@ -147,16 +153,22 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Copies the model folder to a new place, for ``evaluate.py``, ``kerasnlp_kit.load`` or a server.
 
+        Card, report and run.json then tell of that place.
+
         Raises:
             UserError: there is something already.
+            OSError: it cannot be written; nothing half-written is left.
         """
         check_is_fitted(self, "model_")
-        target = Path(folder)
+        target = home_filled_in(os.fspath(folder))
         if target.exists():
             raise UserError(f"{target} exists; give another place.")
-        unfinished = target.with_name(target.name + ".partial")
-        shutil.copytree(self.model_.folder, unfinished)
-        unfinished.rename(target)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as place:
+            unfinished = ModelFolder(Path(place) / _NAME)
+            shutil.copytree(self.model_.folder, unfinished.path)
+            _tell_of(unfinished, self.trained_.folder, target)
+            unfinished.path.rename(target)
         return target
 
     def __getstate__(self) -> dict[str, Any]:
@@ -201,6 +213,28 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         tags.classifier_tags.multi_label = True
         tags.target_tags.multi_output = True
         return tags
+
+
+def _tell_of(model: ModelFolder, fitted: Path, target: Path) -> None:
+    """What a model folder says of itself: its name and place, and what it was trained on."""
+    run = model.run()
+    data = str(fitted.with_name(_DATA))
+    code = [how_to_load(place / "saved_model" / "1", run["decision"]["multi_label"]) for place in (fitted, target)]
+    for name, shown, same, titles in (
+        ("MODEL_CARD.md", cell, str, ("# {}\n",)),
+        ("report.html", page.escape, page.escape, ("<title>{}</title>", "<h1>{}</h1>")),
+    ):
+        content = (model.path / name).read_text(encoding="utf-8")
+        content = content.replace(shown(data), shown(_GIVEN)).replace(same(code[0]), same(code[1]))
+        for title in titles:
+            content = content.replace(title.format(_NAME), title.format(shown(target.name)), 1)
+        model.write_text(name, content)
+    for part in run["data"].values():
+        if isinstance(part, dict) and part.get("source") == data:
+            part["source"] = _GIVEN
+    run["options"] |= {"train": _GIVEN, "name": target.name, "models": str(target.parent)}
+    model.write_json("run.json", run)
+    model.write_manifest()
 
 
 def _storable(text: str) -> str:

@@ -1,7 +1,7 @@
 """Scores the SavedModel of a folder on labelled texts, and labels texts that have none."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -17,7 +17,7 @@ from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
 from kerasnlp_kit.data.table import read_to_copy
-from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
+from kerasnlp_kit.data.writing import free_names, number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
 
@@ -61,6 +61,7 @@ class Evaluation:
     def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes text, label, predicted_label and probability of each row, and whether the model abstains if it may."""
         examples = self.examples
+        require_table_name(path, examples.source)
         if examples.targets is None:
             gold = examples.gold()
         else:  # joined as the predicted ones are
@@ -77,6 +78,7 @@ class Evaluation:
         """Writes a report.html of these rows."""
         from kerasnlp_kit.evaluation.report import ReportData, write_report
 
+        require_free_place(path, self.examples.source)
         run = self.model.run
         data = ReportData(
             title=self.model.folder.name,
@@ -106,8 +108,8 @@ def evaluate(
     folder: str | os.PathLike[str],
     data: str | os.PathLike[str],
     *,
-    text_columns: tuple[str, ...] = (),
-    label_columns: tuple[str, ...] = (),
+    text_columns: str | Sequence[str] = (),
+    label_columns: str | Sequence[str] = (),
     label_separator: str | None = None,
     out_of_scope: str | os.PathLike[str] | None = None,
 ) -> Evaluation:
@@ -177,7 +179,7 @@ def label_file(
     data: str | os.PathLike[str],
     output: str | os.PathLike[str],
     *,
-    text_columns: tuple[str, ...] = (),
+    text_columns: str | Sequence[str] = (),
     spreadsheet_safe: bool = False,
     say: Say = print,
 ) -> int:
@@ -225,29 +227,31 @@ def predicted_names(model: LoadedModel) -> tuple[str, ...]:
 
 
 def predicted_cells(model: LoadedModel, probabilities: np.ndarray) -> tuple[pa.ChunkedArray, ...]:
-    """Label, probability and abstention as columns of texts.
+    """Label, probability and abstention as columns: text, number, truth value.
 
-    Several labels of a row, and their probabilities, are joined by `label_separator_of`. A piece at a time, as
+    Several labels of a row, and their probabilities, are texts, joined by `label_separator_of`. A piece at a time, as
     Python's strings weigh several times as much.
     """
     separator = label_separator_of(model)
-    pieces = []
+    answers, shares = [], []
     for start in range(0, len(probabilities), _PIECE_ROWS):
         piece = probabilities[start : start + _PIECE_ROWS]
-        answers = model.answers(piece)
+        found = model.answers(piece)
         if model.multi_label:
             place = {name: number for number, name in enumerate(model.labels)}
-            shares = [
+            several = [
                 separator.join(f"{row[place[name]]:.6f}" for name in names)
-                for names, row in zip(answers, piece, strict=True)
+                for names, row in zip(found, piece, strict=True)
             ]
-            answers = [separator.join(names) for names in answers]
-        else:
-            shares = [f"{value:.6f}" for value in piece.max(axis=1)]
-        abstains = ["true" if one else "false" for one in model.abstains(piece)]
-        pieces.append([pa.array(cells, pa.string()) for cells in (answers, shares, abstains)])
-    columns = [pa.chunked_array([piece[number] for piece in pieces], pa.string()) for number in range(3)]
-    return tuple(columns[: len(predicted_names(model))])
+            shares.append(pa.array(several, pa.string()))
+            found = [separator.join(names) for names in found]
+        answers.append(pa.array(found, pa.string()))
+    columns = (
+        pa.chunked_array(answers, pa.string()),
+        pa.chunked_array(shares, pa.string()) if model.multi_label else number_cells(probabilities.max(axis=1)),
+        pa.chunked_array([model.abstains(probabilities)], pa.bool_()),
+    )
+    return columns[: len(predicted_names(model))]
 
 
 def _columns(run: Mapping[str, Any]) -> Columns:

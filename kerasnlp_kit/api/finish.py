@@ -1,8 +1,9 @@
 """What follows once a classifier is fitted: dev rows learnt from, too, the SavedModel, its proof and its scores."""
 
 import dataclasses
+import functools
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import numpy as np
@@ -19,7 +20,7 @@ from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.constants import LINEAR
 from kerasnlp_kit.errors import ExportMismatch, TrainingDiverged
 from kerasnlp_kit.evaluation.calibration import answers_calibration_error
-from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds, f1_thresholds
+from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds, f1_thresholds, precision_thresholds
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
 from kerasnlp_kit.training import devices
 
@@ -37,6 +38,16 @@ class Before:
     dev: np.ndarray
     baseline: Any
     outside: np.ndarray | None
+
+
+def wanted_thresholds(precision: float) -> Callable[[np.ndarray, np.ndarray], np.ndarray]:
+    """How thresholds for a precision are found of probabilities and labels of dev rows: `precision_thresholds`.
+
+    A little lower, as the export may round the very rows that set them otherwise.
+    """
+    from kerasnlp_kit.export.verify import TOLERANCE
+
+    return functools.partial(precision_thresholds, wanted=precision, room=TOLERANCE)
 
 
 def before_refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, dev: np.ndarray) -> Before:
@@ -173,17 +184,21 @@ def _score(
 ) -> Scores:
     thresholds, of_baseline = (run.record["decision"].get(name) for name in ("thresholds", "baseline_thresholds"))
     beside = None if baseline is None else baseline.scores(part.examples.texts)
-    if prepared.multi_label and part is prepared.dev:
-        # They were found on these very rows.
-        thresholds = cross_fitted_thresholds(answers, part.labels)
-        of_baseline = None if beside is None else cross_fitted_thresholds(expit(beside), part.labels)
+    precision, of_rows = run.config.decision.min_precision, None
+    if part is prepared.dev:  # on whose very rows the thresholds were found
+        if prepared.multi_label:
+            of_rows = cross_fitted_thresholds(answers, part.labels, f1_thresholds)
+            of_baseline = None if beside is None else cross_fitted_thresholds(expit(beside), part.labels, f1_thresholds)
+        elif precision:
+            of_rows = cross_fitted_thresholds(answers, part.labels, wanted_thresholds(precision))
     return score(
         part.examples,
         answers,
         prepared.label_names,
         class_counts=run.record["data"]["classes"],
         thresholds=thresholds,
-        min_precision=run.config.decision.min_precision,
+        thresholds_of_rows=of_rows,
+        min_precision=precision,
         baseline=beside,
         baseline_thresholds=of_baseline,
         outside=outside,

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.load import LoadedFolder
+from kerasnlp_kit.api.load import LoadedFolder, in_bytes
 from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.rules import drawing_rules, require
 
@@ -46,26 +46,28 @@ class LoadedGenerator(LoadedFolder):
 
         Returns:
             Texts, prompts and what follows: ``count`` for each prompt.
+
+        Raises:
+            TypeError: a single prompt instead of several.
+            UserError: a number by which is drawn is out of its range.
         """
         import tensorflow as tf
 
-        from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-        if isinstance(prompts, (str, bytes)):
-            raise TypeError(f"prompts must be several texts, such as a list. Received: {prompts!r:.100}")
-        asked = [to_bytes(prompt) for prompt in prompts for _ in range(count)]
+        asked = [prompt for prompt in in_bytes(prompts, "prompts") for _ in range(count)]
         if seed is None:
             return _written(self.signatures["greedy"], asked, lambda _: {"max_tokens": tf.constant(max_tokens)})
         signatures = self.signatures
         return sample_with(signatures, asked, max_tokens, seed, temperature=temperature, top_k=top_k, top_p=top_p)
 
     def score(self, texts: Sequence[str | bytes]) -> tuple[np.ndarray, np.ndarray]:
-        """Log-probabilities, float32 (texts,), and how many tokens texts have, int32 (texts,); the ends included."""
+        """Log-probabilities, float32 (texts,), and how many tokens texts have, int32 (texts,); the ends included.
+
+        Raises:
+            TypeError: a single text instead of several.
+        """
         import tensorflow as tf
 
-        from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-        asked = [to_bytes(text) for text in texts]
+        asked = list(in_bytes(texts))
         order = np.argsort([len(text) for text in asked], kind="stable")
         totals, tokens = np.zeros(len(asked), "float32"), np.zeros(len(asked), "int32")
         for begin in range(0, len(asked), BATCH):

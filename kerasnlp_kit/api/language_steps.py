@@ -122,7 +122,8 @@ class LanguageSteps:
         """What the model card says of them."""
         return f"""- `serving_default`: `prompt` string [n], `max_tokens` int32 [], `seed` int32 [],
   `temperature` float [], `top_k` int32 [], `top_p` float [] to `text` string [n], the prompt and what follows, and
-  `score` float [n], the log-probability of both. Text n is drawn with the seed `seed + n`: the same in every program.
+  `score` float [n], the log-probability of both (of a prompt longer than {self._tokens.sizes.context} tokens, of its
+  last ones). Text n is drawn with the seed `seed + n`: the same in every program.
 - `greedy`: `prompt`, `max_tokens` to `text`, `score`, with the most probable token at each step
 - `score`: `text` string [n] to `log_probability` float [n], `tokens` int32 [n], the end of the text included
 - `ids`: `ids` int32 [n, t], beginning with 2, padded with 0, to `logits` float [n, t, ids], of which there are

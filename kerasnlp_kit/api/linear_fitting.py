@@ -197,7 +197,7 @@ def weights_effect(prepared: Prepared, without: np.ndarray, weighted: np.ndarray
     return ", ".join(
         [
             change("accuracy", lambda answer: accuracy_score(labels, answer)),
-            change("macro F1", lambda answer: f1_score(labels, answer, average="macro")),
+            change("macro F1", lambda answer: f1_score(labels, answer, labels=in_dev, average="macro")),
             change(
                 f"recall of {fit(prepared.label_names[rarest])} ({counts[rarest]:,} training rows)",
                 lambda answer: recall_score(labels, answer, labels=[rarest], average="macro"),

@@ -2,7 +2,7 @@
 
 import itertools
 import os
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -119,16 +119,16 @@ class LoadedModel(LoadedFolder):
         return probabilities.max(axis=1) < self.thresholds[probabilities.argmax(axis=1)]
 
     def predict_proba(self, texts: Iterable[str | bytes]) -> np.ndarray:
-        """Probabilities of the classes, in the order of ``labels``: float32 (texts, classes)."""
+        """Probabilities of the classes, in the order of ``labels``: float32 (texts, classes).
+
+        Raises:
+            TypeError: a single text instead of several.
+        """
         import tensorflow as tf
 
-        from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-        if isinstance(texts, (str, bytes)):
-            raise TypeError(f"texts must be several texts, such as a list. Received: {texts!r:.100}")
         pieces = [np.zeros((0, len(self.labels)), "float32")]
-        waiting = iter(texts)
-        while asked := [to_bytes(text) for text in itertools.islice(waiting, SORTED)]:
+        waiting = in_bytes(texts)
+        while asked := list(itertools.islice(waiting, SORTED)):
             found = np.zeros((len(asked), len(self.labels)), "float32")
             # Rows of like length together leave less padding.
             order = np.argsort([len(text) for text in asked], kind="stable")
@@ -143,6 +143,19 @@ class LoadedModel(LoadedFolder):
         return np.concatenate(pieces)
 
 
+def in_bytes(texts: Iterable[str | bytes], name: str = "texts") -> Iterator[bytes]:
+    """Texts in UTF-8, as a signature takes them.
+
+    Raises:
+        TypeError: a single text instead of several; names the argument ``name``.
+    """
+    from kerasnlp_kit.text.tokenizer_graph import to_bytes
+
+    if isinstance(texts, (str, bytes)):
+        raise TypeError(f"{name} must be several texts, such as a list. Received: {texts!r:.100}")
+    return map(to_bytes, texts)
+
+
 def load(
     folder: str | os.PathLike[str],
 ) -> "LoadedModel | LoadedWriter | LoadedGenerator | LoadedAutoencoder":
@@ -150,6 +163,9 @@ def load(
 
     A classifier as `LoadedModel`, a model that writes a text for a text as `LoadedWriter`, a language model as
     `LoadedGenerator`, an autoencoder as `LoadedAutoencoder`.
+
+    Raises:
+        UserError: there is no such folder, or it is not what its manifest says.
     """
     task = task_of_folder(folder)
     if task == "seq2seq":

@@ -223,7 +223,7 @@ def _network(
         # XLA compiles none of cuDNN's operations.
         network = build_network(record, portable=options.jit)
     if run.earlier:
-        start.put_earlier_weights(network, prepared.label_names, run.earlier, run.say)
+        start.put_earlier_weights(network, record["model"], prepared.label_names, run.earlier, run.say)
     if tokens.vectors:
         start.put_vectors(network, *tokens.vectors)
     return network, start.freeze(network, run.config.start.freeze)

@@ -17,7 +17,7 @@ from kerasnlp_kit.data.examples import texts_of
 from kerasnlp_kit.data.pair_columns import PairColumns, find_source_column
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
 from kerasnlp_kit.data.table import read_to_copy
-from kerasnlp_kit.data.writing import free_names, require_table_name, write_table
+from kerasnlp_kit.data.writing import free_names, number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.evaluation.generation import GenerationMetrics
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
 
@@ -62,6 +62,7 @@ class PairEvaluation:
 
     def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes source, target, predicted_target and score of each row of the file."""
+        require_table_name(path, self.pairs.source)
         place = {source: number for number, source in enumerate(self.rows.sources)}
         numbers = [place[source] for source in self.pairs.sources]
         write_table(
@@ -70,7 +71,7 @@ class PairEvaluation:
                 "source": self.pairs.sources.array,
                 "target": self.pairs.targets.array,
                 PREDICTED[0]: pa.array([self.outputs[number] for number in numbers], pa.string()),
-                PREDICTED[1]: pa.array([f"{self.totals[number]:.6f}" for number in numbers], pa.string()),
+                PREDICTED[1]: number_cells(self.totals[numbers]),
             },
             spreadsheet_safe=spreadsheet_safe,
         )
@@ -79,6 +80,7 @@ class PairEvaluation:
         """Writes a report.html of these rows."""
         from kerasnlp_kit.evaluation.generation_report import GenerationReportData, write_generation_report
 
+        require_free_place(path, self.pairs.source)
         run = self.model.run
         scores = None
         if texts:
@@ -185,7 +187,7 @@ def write_file(
     if names != PREDICTED:
         say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")
     columns[names[0]] = pa.chunked_array([pa.array(written, pa.string())])
-    columns[names[1]] = pa.chunked_array([pa.array([f"{total:.6f}" for total in totals], pa.string())])
+    columns[names[1]] = number_cells(totals)
     write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
     return len(table)
 

@@ -40,7 +40,9 @@ LONGEST_SCORED = 256  # target tokens of a dev row that takes part in the loss
 Measure = Callable[[Sequence[tuple[str, ...]], Sequence[str]], float]
 
 
-def run_pair_training(config: PairConfig, *, resume: bool = False, say: Say = print) -> TrainedModel:
+def run_pair_training(
+    config: PairConfig, *, resume: bool = False, say: Say = print, temporary: bool = False
+) -> TrainedModel:
     """Trains, exports, proves and documents a model that writes a text for a text.
 
     Everything is written to ``models/NAME.unfinished``, which becomes ``models/NAME`` once it is proven.
@@ -49,13 +51,14 @@ def run_pair_training(config: PairConfig, *, resume: bool = False, say: Say = pr
         config: all options.
         resume: continue the unfinished run of this name.
         say: told what goes on, line by line.
+        temporary: whether the folder of models goes with the caller.
 
     Raises:
         UserError: see `read_pair_data` and `tokenize_pairs`; the name exists; nothing to resume.
         ExportMismatch: the SavedModel does not write what the model in memory writes.
     """
     begin = time.perf_counter()
-    with claim(config, resume) as places:
+    with claim(config, resume, temporary=temporary) as places:
         run = Run(config, registry.find(config.model), places, None, resume, say)
         run.say_unread()
         data = read_pair_data(config, say)

@@ -1,25 +1,25 @@
 """Where a run writes: one run a name at a time, nothing lost by a kill, the finished folder in place by renaming."""
 
 import contextlib
+import errno
 import fcntl
-import hashlib
 import os
 import re
 import shutil
-import tempfile
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
 from kerasnlp_kit.config import PairConfig, RunConfig, TextConfig
 from kerasnlp_kit.constants import MANIFEST
-from kerasnlp_kit.data.source import require_source
+from kerasnlp_kit.data.source import home_filled_in, require_source, shown_name
 from kerasnlp_kit.errors import TrainingDiverged, UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
 from kerasnlp_kit.options import UNFINISHED
 from kerasnlp_kit.training.checkpoint import any_checkpoint
 
-REPLACED = ".replaced"  # end of the name of the model that a new one just replaces
+REPLACED = ".replaced"  # end of the hidden name of the model that a new one just replaces
+_NO_LOCKS = (errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP)  # file systems that know none: nothing to keep to
 LONGEST_NAME = 200  # bytes; file systems allow 255, and our endings come on top
 
 
@@ -31,11 +31,13 @@ class Places:
         final: models/NAME.
         work: models/NAME.unfinished, until all is proven.
         version: number of the SavedModel to write.
+        how_to_resume: what is said when the run breaks off and can be continued; None if nobody is to.
     """
 
     final: ModelFolder
     work: ModelFolder
     version: int
+    how_to_resume: str | None
 
     @contextlib.contextmanager
     def finishing(self, resume: bool, say: Callable[[str], None]) -> Iterator[None]:
@@ -50,8 +52,8 @@ class Places:
         except BaseException as error:
             work = self.work.path
             diverged = isinstance(error, TrainingDiverged)
-            if any_checkpoint(work / CHECKPOINTS) and not diverged:
-                say(f"{work} keeps what was reached; --resume {self.final.path} continues from there.")
+            if self.how_to_resume and any_checkpoint(work / CHECKPOINTS) and not diverged:
+                say(self.how_to_resume)
             elif diverged or not resume:
                 shutil.rmtree(work, ignore_errors=True)  # nothing in it that could be continued
             raise
@@ -59,7 +61,7 @@ class Places:
 
     def put(self) -> None:
         """Renames the finished folder; the model that had the name is removed once the new one has its place."""
-        final, replaced = self.final.path, _with_ending(self.final.path, REPLACED)
+        final, replaced = self.final.path, _hidden(self.final.path, REPLACED)
         _remove(replaced)
         if final.exists():
             final.rename(replaced)
@@ -69,8 +71,13 @@ class Places:
 
 
 @contextlib.contextmanager
-def claim(config: RunConfig | PairConfig | TextConfig, resume: bool) -> Iterator[Places]:
+def claim(config: RunConfig | PairConfig | TextConfig, resume: bool, *, temporary: bool = False) -> Iterator[Places]:
     """Keeps the name for this run and finds out which version it writes.
+
+    Args:
+        config: of the run.
+        resume: whether an unfinished run is continued.
+        temporary: whether the folder of models goes with the caller: then nobody is told how to resume.
 
     Raises:
         UserError: a name that is no folder name, another run of the name is going on, a model or an unfinished run of
@@ -78,22 +85,32 @@ def claim(config: RunConfig | PairConfig | TextConfig, resume: bool) -> Iterator
     """
     name = config.output.name or default_name(config.train)
     plain = name == Path(name).name and not name.startswith(".") and len(os.fsencode(name)) <= LONGEST_NAME
-    if not plain or name.endswith((UNFINISHED, REPLACED)):
+    if not plain or name.endswith(UNFINISHED):
         raise UserError(
             f"--name must be a plain folder name of at most {LONGEST_NAME} bytes, not beginning with a dot and not "
-            f"ending in {UNFINISHED} or {REPLACED}. Received: {name!r:.80}"
+            f"ending in {UNFINISHED}. Received: {name!r:.80}"
         )
-    models = Path(config.output.models)
+    models = home_filled_in(config.output.models)
     if models.exists() and not models.is_dir():
         raise UserError(f"--models must be a folder. Received: {models}, which is a file.")
     final = ModelFolder(models / name)
-    work = ModelFolder(_with_ending(final.path, UNFINISHED))
+    work = ModelFolder(final.path.with_name(name + UNFINISHED))
     with _lock(final.path):
         _recover(final, work)
-        replaced = _with_ending(final.path, REPLACED)
+        version = _version(final, work, config, resume)
+        replaced = _hidden(final.path, REPLACED)
         if final.path.exists() and not _remove(replaced):  # now, and not when all is trained
             raise UserError(f"{replaced} is left of an earlier run and cannot be removed. Remove it by hand.")
-        yield Places(final, work, _version(final, work, config, resume))
+        yield Places(final, work, version, None if temporary else _how_to_resume(config, final, work))
+
+
+def _how_to_resume(config: RunConfig | PairConfig | TextConfig, final: ModelFolder, work: ModelFolder) -> str:
+    again = ""
+    if config.train == "-":
+        again = ", with the same data on standard input,"
+    elif shown_name(config.train) != config.train:
+        again = ", with the address of the data before it, which is not kept whole,"
+    return f"{work.path} keeps what was reached; --resume {final.path}{again} continues from there."
 
 
 def default_name(source: str) -> str:
@@ -113,6 +130,10 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConf
         )
     if not final.path.exists():
         return 1
+    if resume and not (config.output.overwrite or config.output.new_version):
+        raise UserError(
+            f"{final.path} was put there since the run began that is resumed, and would be replaced. Move it away."
+        )
     asked = config.output.overwrite or config.output.new_version
     if not asked:
         require_source(config.train)  # who mistyped it must not be told of --overwrite
@@ -131,7 +152,7 @@ def _version(final: ModelFolder, work: ModelFolder, config: RunConfig | PairConf
 
 def _recover(final: ModelFolder, work: ModelFolder) -> None:
     """Finishes what a kill between the two renames of `Places.put` left."""
-    replaced = _with_ending(final.path, REPLACED)
+    replaced = _hidden(final.path, REPLACED)
     if final.path.exists() or not replaced.exists():
         return
     try:
@@ -143,9 +164,13 @@ def _recover(final: ModelFolder, work: ModelFolder) -> None:
 
 @contextlib.contextmanager
 def _lock(final: Path) -> Iterator[None]:
-    """Only one process at a time writes a model of this path; the kernel frees the lock if it is killed."""
-    digest = hashlib.sha256(os.fsencode(final.resolve())).hexdigest()[:16]
-    path = Path(tempfile.gettempdir()) / f"kerasnlp_kit-{os.getuid()}-{digest}.lock"
+    """Only one process at a time writes a model of this path; the kernel frees the lock if it is killed.
+
+    It is beside the model, where all processes see it that could write there, of whatever user and machine.
+    """
+    there = final.parent.exists()
+    final.parent.mkdir(parents=True, exist_ok=True)
+    path = _hidden(final, ".lock")
     try:
         file = _open_locked(path)
     except BlockingIOError:
@@ -155,6 +180,9 @@ def _lock(final: Path) -> Iterator[None]:
     finally:
         path.unlink(missing_ok=True)
         os.close(file)
+        if not there:
+            with contextlib.suppress(OSError):  # something has come into it
+                final.parent.rmdir()
 
 
 def _open_locked(path: Path) -> int:
@@ -168,10 +196,14 @@ def _open_locked(path: Path) -> int:
     """
     while True:
         with contextlib.ExitStack() as unlocked:
-            # Anybody may have put a link of this name into the common folder for temporary files.
-            file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o600)
+            # Others may write here, too: a link of this name leads nowhere.
+            file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
             unlocked.callback(os.close, file)
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                if error.errno not in _NO_LOCKS:
+                    raise
             if _is_named(file, path):
                 unlocked.pop_all()
                 return file
@@ -192,5 +224,6 @@ def _remove(path: Path) -> bool:
     return not path.exists()
 
 
-def _with_ending(path: Path, ending: str) -> Path:
-    return path.with_name(path.name + ending)
+def _hidden(path: Path, ending: str) -> Path:
+    """Beside it, under a name that no model can have."""
+    return path.with_name(f".{path.name}{ending}")

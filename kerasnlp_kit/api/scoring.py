@@ -88,6 +88,7 @@ def score(
     *,
     class_counts: dict[str, int],
     thresholds: Sequence[float] | np.ndarray | None = None,
+    thresholds_of_rows: np.ndarray | None = None,
     min_precision: float | None = None,
     baseline: np.ndarray | None = None,
     baseline_thresholds: Sequence[float] | np.ndarray | None = None,
@@ -101,7 +102,8 @@ def score(
         probabilities: float (rows, classes), by the model.
         label_names: names of the classes.
         class_counts: training rows of each class; the most frequent one is the majority.
-        thresholds: see `kerasnlp_kit.tasks.classification.Decision`; of several labels a row also (rows, classes).
+        thresholds: see `kerasnlp_kit.tasks.classification.Decision`.
+        thresholds_of_rows: float (rows, classes), for these rows in their place, where they were found on these.
         min_precision: the precision for which the thresholds were chosen.
         baseline: float (rows, classes), scores of the linear model for the same rows.
         baseline_thresholds: of its probabilities, likewise, where a row may have several labels; default: 0.5.
@@ -109,7 +111,8 @@ def score(
         calibration_before: see `Scores`.
     """
     if examples.targets is not None:
-        return _score_several(examples, probabilities, label_names, thresholds, baseline, baseline_thresholds)
+        limits = thresholds if thresholds_of_rows is None else thresholds_of_rows
+        return _score_several(examples, probabilities, label_names, limits, baseline, baseline_thresholds)
     gold = examples.gold()
     majority = max(class_counts, key=lambda name: class_counts[name])
     metrics = classification_metrics(gold, probabilities, label_names, majority_label=majority)
@@ -123,7 +126,8 @@ def score(
     inside_accepted = outside_accepted = None
     if thresholds is not None:
         limits = np.asarray(thresholds, "float32")
-        inside_accepted = accepted(probabilities, limits)
+        own = limits if thresholds_of_rows is None else thresholds_of_rows.astype("float32")
+        inside_accepted = accepted(probabilities, own)
         name = "with the thresholds" if min_precision is None else f"for a precision of {100 * min_precision:g}%"
         points = (operating_point(name, inside_accepted, correct),)
         outside_accepted = None if outside is None else accepted(outside, limits)

@@ -53,13 +53,19 @@ def put_vectors(network: Any, matrix: np.ndarray, found: np.ndarray) -> None:
     layer.set_weights([weights])
 
 
-def put_earlier_weights(network: Any, labels: Sequence[str], earlier: ModelFolder, say: Say) -> None:
+def put_earlier_weights(network: Any, model: str, labels: Sequence[str], earlier: ModelFolder, say: Say) -> None:
     """Copies the weights of an earlier model, layer by layer; classes of the same name keep their column.
+
+    Of another model than `model`, the network's, only the embedding is taken.
 
     Raises:
         UserError: a layer is missing there or has another shape.
     """
-    source = earlier.build_network(earlier.network_part())
+    part = earlier.network_part()
+    source = earlier.build_network(part)
+    if part["model"] != model:
+        _copy_embedding(network, source, part["model"], earlier, say)
+        return
     known = {layer.name: layer for layer in source.layers}
     for layer in network.layers:
         own = layer.get_weights()
@@ -77,6 +83,17 @@ def put_earlier_weights(network: Any, labels: Sequence[str], earlier: ModelFolde
                 f"Layer {layer.name!r} does not fit the one of {earlier.path}: leave out the options that change the "
                 f"model's sizes. Received: {[w.shape for w in own]}, there: {[w.shape for w in found]}"
             )
+
+
+def _copy_embedding(network: Any, source: Any, model: str, earlier: ModelFolder, say: Say) -> None:
+    own, found = (one.get_layer("embedding").get_weights() for one in (network, source))
+    if [w.shape for w in own] != [w.shape for w in found]:
+        raise UserError(
+            f"The embedding does not fit the one of {earlier.path}: leave out the options that change its size. "
+            f"Received: {[w.shape for w in own]}, there: {[w.shape for w in found]}"
+        )
+    network.get_layer("embedding").set_weights(found)
+    say(f"{earlier.path}: the embedding is taken over; {model} is another kind of network, whose layers do not fit")
 
 
 def _copy_head(own: list[np.ndarray], found: list[np.ndarray], labels: Sequence[str], before: Sequence[str]) -> int:

@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import pyarrow as pa
 
 from kerasnlp_kit.api.autoencoder import LoadedAutoencoder
 from kerasnlp_kit.api.generator import SAMPLE_TOKENS, LoadedGenerator
@@ -17,7 +16,7 @@ from kerasnlp_kit.api.text_scoring import TextScorer
 from kerasnlp_kit.data.columns import Columns
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.plain_text import read_texts
-from kerasnlp_kit.data.writing import write_table
+from kerasnlp_kit.data.writing import number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.language import LanguageMetrics, LanguageScores
 from kerasnlp_kit.tasks.latent_scores import LatentScores
@@ -61,13 +60,15 @@ class TextEvaluation:
     def write_predictions(self, path: str | os.PathLike[str], *, spreadsheet_safe: bool = False) -> None:
         """Writes text, log_probability and perplexity, by the unit of the metrics, of each row of the file."""
         metrics = self.metrics
-        perplexities = np.exp(-metrics.row_log_probability / metrics.row_units)
+        require_table_name(path, self.examples.source)
+        # At most what a number can be: of a single word with 800 nats the perplexity would be infinite.
+        perplexities = np.exp(np.minimum(-metrics.row_log_probability / metrics.row_units, 700))
         write_table(
             path,
             {
                 "text": self.examples.texts.array,
-                "log_probability": pa.array([f"{value:.6f}" for value in metrics.row_log_probability], pa.string()),
-                "perplexity": pa.array([f"{value:.4f}" for value in perplexities], pa.string()),
+                "log_probability": number_cells(metrics.row_log_probability),
+                "perplexity": number_cells(perplexities, 4),
             },
             spreadsheet_safe=spreadsheet_safe,
         )
@@ -76,6 +77,7 @@ class TextEvaluation:
         """Writes a report.html of these rows."""
         from kerasnlp_kit.evaluation.language_report import LanguageReportData, write_language_report
 
+        require_free_place(path, self.examples.source)
         run = self.model.run
         data = LanguageReportData(
             title=self.model.folder.name,
@@ -95,7 +97,7 @@ def evaluate_text_model(
     folder: str | os.PathLike[str],
     data: str | os.PathLike[str],
     *,
-    text_columns: Sequence[str] = (),
+    text_columns: str | Sequence[str] = (),
     trained_on: str | os.PathLike[str] | None = None,
     samples: int = 0,
     vectors: int = 1,
@@ -114,7 +116,7 @@ def evaluate_text_model(
         seed: of what is drawn.
 
     Raises:
-        UserError: the folder or a file is not as it should be.
+        UserError: the folder or a file is not as it should be; several vectors for a model with ``kl_weight`` 0.
     """
     autoencoder = task_of_folder(folder) == LoadedAutoencoder.task
     model = (LoadedAutoencoder if autoencoder else LoadedGenerator)(folder, files=(data, trained_on))

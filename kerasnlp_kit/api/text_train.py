@@ -25,7 +25,9 @@ from kerasnlp_kit.training import devices
 Steps = LanguageSteps | AutoencodingSteps
 
 
-def run_text_training(config: TextConfig, *, resume: bool = False, say: Say = print) -> TrainedModel:
+def run_text_training(
+    config: TextConfig, *, resume: bool = False, say: Say = print, temporary: bool = False
+) -> TrainedModel:
     """Trains, exports, proves and documents a language model or an autoencoder.
 
     Everything is written to ``models/NAME.unfinished``, which becomes ``models/NAME`` once it is proven.
@@ -34,13 +36,14 @@ def run_text_training(config: TextConfig, *, resume: bool = False, say: Say = pr
         config: all options.
         resume: continue the unfinished run of this name.
         say: told what goes on, line by line.
+        temporary: whether the folder of models goes with the caller.
 
     Raises:
         UserError: see `read_text_data` and `tokenize_texts`; the name exists; nothing to resume.
         ExportMismatch: the SavedModel does not say what the model in memory says.
     """
     begin = time.perf_counter()
-    with claim(config, resume) as places:
+    with claim(config, resume, temporary=temporary) as places:
         run = Run(config, registry.find(config.model), places, None, resume, say)
         run.say_unread()
         data = read_text_data(config, say)

@@ -14,7 +14,7 @@ import numpy as np
 from kerasnlp_kit import registry
 from kerasnlp_kit.api import start
 from kerasnlp_kit.api.documents import data_lines, how_to_load, model_card, run_record, trained_on_dev
-from kerasnlp_kit.api.finish import before_refit, export, refit
+from kerasnlp_kit.api.finish import before_refit, export, refit, wanted_thresholds
 from kerasnlp_kit.api.fitted import Fitted
 from kerasnlp_kit.api.ladder import climb, rungs
 from kerasnlp_kit.api.linear_fitting import WEIGHTS_FACT, fit_linear
@@ -30,9 +30,9 @@ from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.calibration import answers_calibration_error
 from kerasnlp_kit.evaluation.decision import (
     accepted,
-    class_thresholds,
+    cross_fitted_thresholds,
     f1_thresholds,
-    threshold_for_precision,
+    operating_point,
 )
 from kerasnlp_kit.evaluation.ladder import Rung, ladder_table
 from kerasnlp_kit.evaluation.report import ReportData, write_report
@@ -47,7 +47,7 @@ READ_OF_TEXT = ("lower", "vectors")
 READ_OF_TRAINING = ("seed", "class_weights", "refit")
 
 
-def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -> TrainedModel:
+def run_training(config: RunConfig, *, resume: bool = False, say: Say = print, temporary: bool = False) -> TrainedModel:
     """Trains, exports, proves and documents a classifier.
 
     Everything is written to ``models/NAME.unfinished``, which becomes ``models/NAME`` once it is proven.
@@ -56,13 +56,14 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print) -
         config: all options.
         resume: continue the unfinished run of this name.
         say: told what goes on, line by line.
+        temporary: whether the folder of models goes with the caller.
 
     Raises:
         UserError: see `prepare`; the name exists; nothing to resume; options that do not fit the earlier model.
         ExportMismatch: the SavedModel does not answer as the model in memory.
     """
     begin = time.perf_counter()
-    with claim(config, resume) as places:
+    with claim(config, resume, temporary=temporary) as places:
         earlier = ModelFolder(Path(config.start.from_model)) if config.start.from_model else None
         if earlier:
             earlier.verify()
@@ -215,32 +216,22 @@ def _decide(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> tuple[
         for name, found in (("before", unscaled), ("after", probabilities)):
             record["decision"][f"calibration_error_{name}"] = answers_calibration_error(found, labels)
         if run.config.decision.min_precision:
-            chosen = _thresholds(probabilities, labels, run.config.decision.min_precision)
-            record["decision"]["thresholds"] = chosen.tolist()
-            answered = accepted(probabilities, chosen)
-            correct = probabilities.argmax(axis=1) == labels
-            if answered.any():
-                right = f"{correct[answered].mean():.1%} of these right"
-                run.say(f"thresholds: on dev {answered.mean():.1%} of the texts get an answer, {right}")
+            find = wanted_thresholds(run.config.decision.min_precision)
+            record["decision"]["thresholds"] = find(probabilities, labels).tolist()
+            if accepted(probabilities, find(probabilities, labels)).any():
+                answered = accepted(probabilities, cross_fitted_thresholds(probabilities, labels, find))
+                point = operating_point("", answered, probabilities.argmax(axis=1) == labels)
+                right = f", {point.accuracy:.1%} of these right" if point.accuracy is not None else ""
+                run.say(
+                    f"thresholds: on dev {point.coverage:.1%} of the texts get an answer{right} "
+                    "(each by thresholds from other dev texts)"
+                )
             else:
                 run.say(
                     "note: on dev no text gets an answer: no class reaches --min-precision there. Give more dev rows, "
                     "or a lower precision; as it is, the model leaves everything to a person."
                 )
     return probabilities, record
-
-
-def _thresholds(probabilities: np.ndarray, labels: np.ndarray, wanted: float) -> np.ndarray:
-    """Thresholds by which each class, and all answers together, are as precise as wanted on dev.
-
-    The few rows of a class alone would often promise too much: all of ten are soon right by chance.
-    """
-    from kerasnlp_kit.export.verify import TOLERANCE
-
-    together = threshold_for_precision(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, wanted)
-    limits = class_thresholds(probabilities, labels, wanted, least=together).thresholds
-    # A little lower, as the export may round the very rows that set them otherwise.
-    return np.where((limits > 0) & (limits <= 1), limits - TOLERANCE, limits)
 
 
 def _fit_baseline(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> dict[str, str]:

@@ -6,8 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.load import LoadedFolder
+from kerasnlp_kit.api.load import LoadedFolder, in_bytes
 from kerasnlp_kit.api.pair_scoring import beyond_model
+from kerasnlp_kit.constants import LOWEST
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.rules import drawing_rules, require
 
@@ -54,9 +55,13 @@ class LoadedWriter(LoadedFolder):
             Texts, and their scores, float32 (texts,): log-probabilities, with beam search divided by the penalty.
 
         Raises:
-            UserError: what is asked for was not exported compiled; both a seed and a beam.
+            UserError: what is asked for was not exported compiled, or with another beam; both a seed and a beam; a
+                number out of its range.
+            TypeError: a single source instead of several.
         """
         import tensorflow as tf
+
+        require([("beam", beam, beam >= 1, "1 or more")])
 
         if compiled and "greedy_xla" not in self.signatures:
             raise UserError(
@@ -94,17 +99,23 @@ class LoadedWriter(LoadedFolder):
         return self._each(sources, ask, in_order=seed is not None)
 
     def several(self, source: str | bytes, beam: int, length_penalty: float | None = None) -> list[tuple[str, float]]:
-        """The ``beam`` best outputs for one source, each with its score, best first."""
+        """The ``beam`` best outputs for one source, each with its score, best first; fewer if it has no more.
+
+        Raises:
+            UserError: ``beam`` is below 1.
+        """
         import tensorflow as tf
 
+        require([("beam", beam, beam >= 1, "1 or more")])
         penalty = self.run["parts"][0]["length_penalty"] if length_penalty is None else length_penalty
         found = self.signatures["beam"](
-            source=tf.constant([source]),
+            source=tf.constant(list(in_bytes([source]))),
             beam_size=tf.constant(beam),
             length_penalty=tf.constant(penalty, tf.float32),
         )
         texts = [text.decode("utf-8", "replace") for text in found["targets"].numpy()[0]]
-        return list(zip(texts, found["scores"].numpy()[0].tolist(), strict=True))
+        scored = zip(texts, found["scores"].numpy()[0].tolist(), strict=True)
+        return [(text, score) for text, score in scored if score > 0.5 * LOWEST]
 
     def beyond(self, sources: Sequence[str], targets: Sequence[str] = ()) -> list[str]:
         """What the model cannot read of sources, and cannot write of targets, in words."""
@@ -116,9 +127,11 @@ class LoadedWriter(LoadedFolder):
 
         Raises:
             ValueError: there is not one target for each source.
+            TypeError: a single text instead of several.
         """
         import tensorflow as tf
 
+        sources, targets = list(in_bytes(sources, "sources")), list(in_bytes(targets, "targets"))
         if len(sources) != len(targets):
             raise ValueError(f"Each source needs one target. Received: {len(sources)} and {len(targets)}")
         totals, tokens = np.zeros(len(sources), "float32"), np.zeros(len(sources), "int32")
@@ -139,9 +152,8 @@ class LoadedWriter(LoadedFolder):
         """Tokens of a source, tokens that are written for it, and weights float32 (target tokens, source tokens)."""
         import tensorflow as tf
 
-        found = {
-            name: values.numpy()[0] for name, values in self.signatures["attention"](tf.constant([source])).items()
-        }
+        asked = tf.constant(list(in_bytes([source])))
+        found = {name: values.numpy()[0] for name, values in self.signatures["attention"](asked).items()}
         names = [
             [name.decode("utf-8", "replace") for name in found[side] if name]
             for side in ("source_tokens", "target_tokens")
@@ -153,13 +165,9 @@ class LoadedWriter(LoadedFolder):
     ) -> tuple[list[str], np.ndarray]:
         import tensorflow as tf
 
-        from kerasnlp_kit.text.tokenizer_graph import to_bytes
-
-        if isinstance(sources, (str, bytes)):
-            raise TypeError(f"sources must be several texts, such as a list. Received: {sources!r:.100}")
         texts: list[str] = []
         scores = [np.zeros(0, "float32")]
-        for asked in _portions(to_bytes(source) for source in sources):
+        for asked in _portions(in_bytes(sources, "sources")):
             # Rows of like length together leave less padding; what is drawn depends on the place in the batch.
             order = np.arange(len(asked)) if in_order else np.argsort([len(text) for text in asked], kind="stable")
             written = [""] * len(asked)

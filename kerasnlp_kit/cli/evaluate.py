@@ -84,6 +84,8 @@ def main(arguments: list[str], prog: str) -> int:
 
     read = [file for file in (options.data, options.out_of_scope, options.nearest, options.trained_on) if file]
     if options.predictions:
+        if options.predictions == "-":
+            raise UserError("--predictions must be the name of a file: standard output tells the scores. Received: -")
         require_table_name(options.predictions, *read)
     if options.report:
         require_free_place(options.report, *read)

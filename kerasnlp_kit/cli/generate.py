@@ -35,7 +35,7 @@ class Options:
     model: ModelArgument
     prompt: PromptArgument = ""
     count: int = 1
-    """How many texts to write."""
+    """Texts to write, for each prompt."""
     max_tokens: int = 100
     """Tokens that are added at most."""
     seed: int = 0

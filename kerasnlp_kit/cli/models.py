@@ -27,7 +27,7 @@ def main(arguments: list[str], prog: str) -> int:
         for name, values in spec.presets.items():
             print(f"    --preset {name}: {' '.join(to_arguments(values))}")
         print()
-    print("All options of a model: python train.py --model NAME --help")
+    print(f"All options of a model: {prog.rpartition(' ')[0] or prog} train --model NAME --help")
     return 0
 
 

@@ -20,7 +20,7 @@ OF_TASK = {
 
 @dataclass(frozen=True)
 class Options:
-    """Writes all columns of a file and what the model answers: predicted_label, probability; or predicted_target."""
+    """Writes all columns of a file and the answers: predicted_label, probability (abstain); predicted_target, score."""
 
     model: ModelArgument
     data: DataArgument
@@ -43,7 +43,8 @@ class Options:
     top_p: float = 1.0
     """With --seed: draw among the fewest tokens that make up this probability."""
     compiled: bool = False
-    """Of a model that writes: compile with XLA first, which takes seconds and then is faster, for large files."""
+    """Of a model that writes: compile with XLA first, which takes seconds and then is faster, for large files; with a
+    --beam of 1 or that of the training."""
     spreadsheet_safe: bool = False
     """Put an apostrophe before cells that a spreadsheet would run as a formula."""
 

@@ -20,7 +20,7 @@ from kerasnlp_kit.data.label_sets import (
     unknown_label_notes,
 )
 from kerasnlp_kit.data.labels import class_notes, coded
-from kerasnlp_kit.data.names import LABEL_NAMES, find_name
+from kerasnlp_kit.data.names import LABEL_NAMES, find_name, listed
 from kerasnlp_kit.data.preferred import Wanted, as_trained, label_by_values, with_preferred
 from kerasnlp_kit.data.table import Table, TableFile, dropped_note, open_table
 from kerasnlp_kit.data.texts import Texts, is_blank, joined
@@ -108,7 +108,7 @@ class Examples:
 
 def read_examples(
     source: str | os.PathLike[str],
-    text_columns: Sequence[str] = (),
+    text_columns: str | Sequence[str] = (),
     label_column: str | Sequence[str] | None = None,
     *,
     label_separator: str | None = None,
@@ -148,7 +148,7 @@ def read_examples(
             column of the training run nor another one with its labels; a label column is not written as said above;
             the file has several labels a row and the training run had one.
     """
-    asked = Wanted(tuple(text_columns), asked_labels(label_column, label_separator), label_separator)
+    asked = Wanted(listed(text_columns), asked_labels(label_column, label_separator), label_separator)
     wanted = asked
     notes: list[str] = []
     usual = () if preferred is None else (*preferred.text, *preferred.labels)

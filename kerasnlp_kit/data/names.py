@@ -47,6 +47,11 @@ _YEAR = re.compile(r"\s*(19|20)\d\d\s*")
 _NUMBER = re.compile(r"\s*[-+]?(\d+([.,]\d*)?|[.,]\d+)([eE][-+]?\d+)?%?\s*")
 
 
+def listed(names: str | Sequence[str]) -> tuple[str, ...]:
+    """Names as a tuple; a single one may stand alone."""
+    return (names,) if isinstance(names, str) else tuple(names)
+
+
 def is_number(value: str) -> bool:
     """Whether a cell reads as one number."""
     return _NUMBER.fullmatch(value) is not None

@@ -143,9 +143,10 @@ def _as_strings(values: pa.Array) -> pa.Array:
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):
-        # Arrow writes 1.0 as "1" in some versions; repr is what pandas puts into a CSV.
+        # As NumPy and pandas spell them: 1.0 and not "1", and 3.3 of 32 bits not as 64 bits would continue it.
         # And NaN is how pandas writes that there is no value.
-        numbers = (None if value is None or value != value else repr(value) for value in values.to_pylist())
+        spelled = values.type.to_pandas_dtype()
+        numbers = (None if value is None or value != value else str(spelled(value)) for value in values.to_pylist())
         values = pa.array(numbers, pa.string())
     values = values.cast(pa.string())
     values.validate(full=True)  # some writers put other encodings than UTF-8 into a column of texts

@@ -23,7 +23,7 @@ _HARD_BREAKS = 2.0  # lines in a paragraph, the mean: from here on blank lines p
 _NOTHING = re.compile(r"\s*\Z")
 
 
-def is_plain_text(source: str | os.PathLike[str], text_columns: Sequence[str] = ()) -> bool:
+def is_plain_text(source: str | os.PathLike[str], text_columns: str | Sequence[str] = ()) -> bool:
     """Whether a file is read as a plain text: by the ending of its name, if no column is asked for.
 
     A local one whose lines all have as many tabs is none, but a table.
@@ -33,7 +33,7 @@ def is_plain_text(source: str | os.PathLike[str], text_columns: Sequence[str] = 
 
 def read_texts(
     source: str | os.PathLike[str],
-    text_columns: Sequence[str] = (),
+    text_columns: str | Sequence[str] = (),
     *,
     text_separator: str = " ",
     preferred: Columns | None = None,

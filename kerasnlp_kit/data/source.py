@@ -100,10 +100,7 @@ def open_source(source: str | os.PathLike[str]) -> Iterator[Source]:
             address, name = name, shown_name(name)
             path = stack.enter_context(_downloaded(address, name))
         else:
-            local = name
-            if name.lower().startswith("file:"):
-                local = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
-            path = _home_filled_in(local)
+            path = _local_path(name)
             _require_file(path, name)
             if not path.is_file():  # a named pipe cannot be read twice
                 with path.open("rb") as pipe:
@@ -211,18 +208,34 @@ def suffix_of(name: str) -> str:
 def require_source(source: str) -> None:
     """Raises as `open_source` does if there is no such file; addresses and standard input are not looked at."""
     if source != "-" and not _is_remote(source) and not source.lower().startswith("file:"):
-        _require_file(_home_filled_in(source), source)
+        _require_file(home_filled_in(source), source)
 
 
 def is_local_file(source: str | os.PathLike[str]) -> bool:
     """Whether it is the name of a file here; never an error."""
     try:
-        return _home_filled_in(os.fspath(source)).is_file()
+        return home_filled_in(os.fspath(source)).is_file()
     except (OSError, ValueError):  # too long a name, a folder that may not be entered
         return False
 
 
-def _home_filled_in(name: str) -> Path:
+def is_same_file(source: str | os.PathLike[str], path: Path) -> bool:
+    """Whether a source is the file at `path`; never an error."""
+    name = os.fspath(source)
+    try:
+        return name != "-" and not _is_remote(name) and path.samefile(_local_path(name))
+    except (OSError, ValueError):  # one of them is none, or none that may be looked at
+        return False
+
+
+def _local_path(name: str) -> Path:
+    """The path of what is neither standard input nor an address of another machine."""
+    if name.lower().startswith("file:"):
+        name = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
+    return home_filled_in(name)
+
+
+def home_filled_in(name: str) -> Path:
     """The path, with ``~`` put in its place; where nobody has that name it stays."""
     try:
         return Path(name).expanduser()

@@ -13,6 +13,7 @@ import pyarrow as pa
 from kerasnlp_kit.data.delimited import DelimitedFile
 from kerasnlp_kit.data.json_lines import JsonLinesFile
 from kerasnlp_kit.data.lines import find_encoding
+from kerasnlp_kit.data.names import listed
 from kerasnlp_kit.data.parquet import ParquetFile
 from kerasnlp_kit.data.source import Source, open_source
 from kerasnlp_kit.errors import UserError
@@ -140,7 +141,7 @@ def read_table(
 
 
 def read_to_copy(
-    source: str | os.PathLike[str], asked: Sequence[str], trained: Sequence[str]
+    source: str | os.PathLike[str], asked: str | Sequence[str], trained: Sequence[str]
 ) -> tuple[Table, Sequence[str]]:
     """Reads a file whose rows are written out again: all its columns, whatever they hold.
 
@@ -153,6 +154,7 @@ def read_to_copy(
         The table, and the columns with texts: those asked for, else those of the training. None of them if they must
         be found among all columns, which then must be plain.
     """
+    asked = listed(asked)
     with open_table(source, asked or trained) as file:
         columns = asked or (trained if all(name in file.columns for name in trained) else ())
         return file.read(plain=columns or None), columns

@@ -18,6 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from kerasnlp_kit.constants import MANIFEST
+from kerasnlp_kit.data.source import home_filled_in, is_same_file
 from kerasnlp_kit.errors import UserError
 
 # Also as they are written in Chinese and Japanese (OWASP, "CSV Injection").
@@ -37,9 +38,9 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         UserError: the system refuses, for example because the disk is full.
     """
-    target = Path(os.path.realpath(path))  # a link stays a link
+    target = _target(path)
     if target.is_dir():
-        raise UserError(f"{target}: expected the name of a file to write, this is a folder. Add a file name.")
+        raise _is_folder(target)
     temporary: Path | None = None
     try:
         if target.exists() and not target.is_file():
@@ -103,6 +104,11 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
                 _write_delimited(stream, columns, "\t" if suffix == ".tsv" else ",", spreadsheet_safe)
 
 
+def number_cells(values: np.ndarray, digits: int = 6) -> pa.ChunkedArray:
+    """A column of numbers, float (rows,), for `write_table`: rounded, and numbers in every format that has such."""
+    return pa.chunked_array([pa.array(np.round(np.asarray(values, np.float64), digits))])
+
+
 def free_names(usual: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
     """Names for new columns, numbered alike if the file has one of them: an earlier answer stays as it is."""
     names, number = usual, 2
@@ -135,16 +141,33 @@ def require_free_place(path: str | os.PathLike[str], *read: str | os.PathLike[st
         read: what is read.
 
     Raises:
-        UserError: the same file; a place within a model folder, whose files are sealed.
+        UserError: the same file; a folder, or a place where none may write; one within a model folder, whose files are
+            sealed.
     """
-    if Path(path).exists() and any(Path(one).exists() and Path(path).samefile(one) for one in read):
+    target = _target(path)
+    if any(is_same_file(one, target) for one in read):
         raise UserError(f"{path} is the file that is read, and would be replaced. Give another name.")
-    for folder in Path(os.path.realpath(path)).parents:
+    if target.is_dir():
+        raise _is_folder(target)
+    nearest = next(folder for folder in target.parents if folder.exists())
+    writable = nearest.is_dir() and os.access(nearest, os.W_OK | os.X_OK)
+    if not writable and (target.is_file() or not target.exists()):  # a device needs no room beside it
+        raise UserError(f"{target}: cannot be written: nothing may be put into {nearest}. Choose another folder.")
+    for folder in target.parents:
         if (folder / MANIFEST).is_file() and (folder / "saved_model").is_dir():
             raise UserError(
                 f"{path} is within the model folder {folder}, which could not be loaded any more: {MANIFEST} lists its "
                 "files. Give a place outside."
             )
+
+
+def _target(path: str | os.PathLike[str]) -> Path:
+    """Where a file of this name is: a link stays a link, and what it leads to is written."""
+    return Path(os.path.realpath(home_filled_in(os.fspath(path))))
+
+
+def _is_folder(target: Path) -> UserError:
+    return UserError(f"{target}: expected the name of a file to write, this is a folder. Add a file name.")
 
 
 def _format(name: str) -> tuple[str, bool]:
@@ -195,7 +218,9 @@ def _as_arrow(cells: Cells, safe: bool) -> pa.Array | pa.ChunkedArray:
 
 
 def _write_delimited(stream: TextIO, columns: Mapping[str, Cells], delimiter: str, safe: bool) -> None:
-    writer = csv.writer(_LineFeeds(stream), delimiter=delimiter, lineterminator="\r\n")
+    # In quotes, no text is parted by a spreadsheet that goes by another delimiter.
+    form: dict[str, Any] = {"quoting": csv.QUOTE_NONNUMERIC} if safe else {}
+    writer = csv.writer(_LineFeeds(stream), delimiter=delimiter, lineterminator="\r\n", **form)
     writer.writerow([_safe(name, safe) for name in columns])
     for row in _rows(columns, safe):
         writer.writerow([_spelled(cell) for cell in row])

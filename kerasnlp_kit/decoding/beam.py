@@ -5,8 +5,8 @@ from typing import Any
 import keras
 from keras import ops
 
-from kerasnlp_kit.constants import BOS, EOS, PAD
-from kerasnlp_kit.decoding.protocol import LOWEST, Decoded, Generator, allowed, log_probabilities, put
+from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
+from kerasnlp_kit.decoding.protocol import Decoded, Generator, allowed, log_probabilities, put
 
 State = dict[str, Any]
 
@@ -44,6 +44,10 @@ def beam(
             then worth nothing. By default the search ends when all have.
         unknown: whether the unknown token may be written.
         prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
+
+    Returns:
+        The outputs, best first. Where a row has fewer than ``size`` at all, the rest are empty and their scores and
+        log-probabilities about `LOWEST`.
     """
     batch = ops.shape(limits)[0]
     length_penalty, coverage_penalty = ops.cast(length_penalty, "float32"), ops.cast(coverage_penalty, "float32")
@@ -108,6 +112,7 @@ def beam(
 
     (end,) = ops.while_loop(going_on, step, (state,))
     scores = ops.where(end["ended"], end["scores"], end["scores"] + LOWEST)
+    end["tokens"] = ops.where(end["totals"][:, :, None] > 0.5 * LOWEST, end["tokens"], PAD)
     order = ops.cast(ops.argsort(-scores, axis=1), "int32")
     best = _of_parents({name: end[name] for name in ("tokens", "totals", "aligned")} | {"scores": scores}, order)
     return Decoded(best["tokens"], best["totals"], best["scores"], best["aligned"])

@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 from keras import ops
 
-from kerasnlp_kit.constants import BOS, EOS, PAD
-from kerasnlp_kit.decoding.protocol import LOWEST, Decoded, Generator, allowed, log_probabilities, put
+from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
+from kerasnlp_kit.decoding.protocol import Decoded, Generator, allowed, log_probabilities, put
 
+_COLDEST = 1e-4  # temperature; below it, rounding would decide
 Choose = Callable[[Any, Any], Any]
 """Log-probabilities float32 (batch, 1, vocabulary) and the position, int32 (), to tokens int32 (batch, 1)."""
 
@@ -56,7 +57,7 @@ def sample(
         limits: int32 (batch,), tokens that a row may have, its end among them.
         length: the highest of them, or more.
         seed: int32 (batch,), of each row.
-        temperature: float (), by which logits are divided; towards 0 it becomes greedy.
+        temperature: float (), by which logits are divided; below 1e-4, the most probable token is taken.
         top_k: int32 (), draw among this many most probable tokens; 0: among all (Fan et al. 2018).
         top_p: float (), draw among the fewest tokens that make up this probability (Holtzman et al. 2020).
         unknown: whether the unknown token may be written.
@@ -69,9 +70,11 @@ def sample(
     def draw(found: Any, position: Any) -> Any:
         found = found[:, 0]
         # What is ruled out stays so at any temperature.
-        scaled = ops.where(found > 0.5 * LOWEST, found / ops.maximum(ops.cast(temperature, "float32"), 1e-4), LOWEST)
-        return choose(scaled, uniform(seed, position), top_k, top_p)[:, None]
+        scaled = ops.where(found > 0.5 * LOWEST, found / ops.maximum(heat, _COLDEST), LOWEST)
+        return choose(scaled, uniform(seed, position), few, top_p)[:, None]
 
+    heat = ops.cast(temperature, "float32")
+    few = ops.where(heat < _COLDEST, 1, ops.cast(top_k, "int32"))
     return _write(model, memory, limits, length, unknown, prefix, draw)
 
 

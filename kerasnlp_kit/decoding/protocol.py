@@ -6,9 +6,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 from keras import ops
 
-from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
-
-LOWEST = -1e9  # log-probability of what cannot be
+from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD, UNK
 
 
 class Generator(Protocol):

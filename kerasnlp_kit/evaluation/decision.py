@@ -3,6 +3,7 @@
 Everything is fitted on held-out rows, never on those the model was trained on: of these it is sure, and right.
 """
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -133,16 +134,34 @@ def class_thresholds(
     )
 
 
+def precision_thresholds(
+    probabilities: np.ndarray, labels: np.ndarray, wanted: float, *, room: float = 0.0
+) -> np.ndarray:
+    """Thresholds by which each class, and all answers together, are as precise as wanted: float64 (K,).
+
+    The few rows of a class alone would often promise too much: all of ten are soon right by chance.
+
+    Args:
+        probabilities: see `class_thresholds`.
+        labels: likewise.
+        wanted: likewise.
+        room: by how much less they are than the probabilities that were found, which may be rounded otherwise later.
+    """
+    together = threshold_for_precision(probabilities.max(axis=1), probabilities.argmax(axis=1) == labels, wanted)
+    limits = class_thresholds(probabilities, labels, wanted, least=together).thresholds
+    return np.where((limits > 0) & (limits <= 1), limits - room, limits)
+
+
 def accepted(probabilities: np.ndarray, thresholds: float | np.ndarray) -> np.ndarray:
     """Returns bool (n,): rows whose highest probability reaches the threshold, that of its class if there are K.
 
     Args:
         probabilities: float (n, K).
-        thresholds: one number, or float (K,).
+        thresholds: one number, float (K,), or of each row by itself (n, K).
     """
     probabilities = np.asarray(probabilities)
-    each = np.broadcast_to(thresholds, probabilities.shape[1:])
-    return probabilities.max(axis=1) >= each[probabilities.argmax(axis=1)]
+    rows, answers = np.arange(len(probabilities)), probabilities.argmax(axis=1)
+    return probabilities[rows, answers] >= np.broadcast_to(thresholds, probabilities.shape)[rows, answers]
 
 
 @dataclass(frozen=True, eq=False)
@@ -329,23 +348,29 @@ def f1_thresholds(probabilities: np.ndarray, targets: np.ndarray) -> np.ndarray:
     return np.array([_f1_threshold(one, target) for one, target in columns])
 
 
-def cross_fitted_thresholds(probabilities: np.ndarray, targets: np.ndarray, folds: int = 5) -> np.ndarray:
-    """Thresholds of `f1_thresholds` for each row from the rows of the other folds: for honest scores of these rows.
+def cross_fitted_thresholds(
+    probabilities: np.ndarray,
+    targets: np.ndarray,
+    find: Callable[[np.ndarray, np.ndarray], np.ndarray],
+    folds: int = 5,
+) -> np.ndarray:
+    """Thresholds for each row from the rows of the other folds: for honest scores of these rows.
 
     Args:
         probabilities: float (n, K), 0 to 1.
-        targets: bool (n, K), the labels a row has.
+        targets: bool (n, K), the labels a row has; or int (n,), its only one.
+        find: of some rows of both the thresholds, float (K,): `f1_thresholds`, `precision_thresholds`.
         folds: parts of the rows, drawn at random, the same each time.
 
     Returns:
-        float64 (n, K)
+        float64 (n, K); 0.5 if there is a single row.
     """
     order = np.random.default_rng(0).permutation(len(probabilities))
     found = np.full(probabilities.shape, 0.5)
     for part in np.array_split(order, min(folds, len(order))):
         others = np.setdiff1d(order, part)
         if len(others):
-            found[part] = f1_thresholds(probabilities[others], targets[others])
+            found[part] = find(probabilities[others], targets[others])
     return found
 
 

@@ -143,24 +143,30 @@ class LanguageComparison:
         perplexity: of the other one, by the unit of the metrics.
         difference: by what share the model's perplexity is lower; below 0: higher.
         interval: of the difference, from a paired bootstrap over the texts.
+        bound: whether the model's perplexity is an upper bound, which can show that it is better and never that it is
+            worse.
     """
 
     perplexity: float
     difference: float
     interval: Interval
+    bound: bool = False
 
     @property
     def verdict(self) -> str:
         """`better`, `worse` or `not better`."""
         if self.interval is None:
             return "not better"
-        return "better" if self.interval[0] > 0 else "worse" if self.interval[1] < 0 else "not better"
+        if self.interval[0] > 0:
+            return "better"
+        return "worse" if self.interval[1] < 0 and not self.bound else "not better"
 
     def sentence(self, name: str) -> str:
         """`better than Kneser-Ney, 5-grams: perplexity 30.1% lower [29.0, 31.2], 55.20`."""
         bounds = f" [{100 * self.interval[0]:.1f}, {100 * self.interval[1]:.1f}]" if self.interval else ""
         way = "lower" if self.difference >= 0 else "higher"
-        share = f"perplexity {100 * abs(self.difference):.1f}% {way}"
+        sure = "" if not self.bound else "at least " if way == "lower" else "at most "
+        share = f"perplexity {sure}{100 * abs(self.difference):.1f}% {way}"
         if way == "higher" and self.interval:
             bounds = f" [{-100 * self.interval[1]:.1f}, {-100 * self.interval[0]:.1f}]"
         return f"{self.verdict} than {name} ({self.perplexity:.2f}): {share}{bounds}"
@@ -188,6 +194,7 @@ def compare_language(metrics: LanguageMetrics, other: np.ndarray, *, seed: int =
         float(np.exp(-sums[1] / sums[2])),
         float(1 - np.exp((sums[1] - sums[0]) / sums[2])),
         percentile_interval(spread, metrics.confidence) if np.ptp(spread) else None,
+        bound=metrics.means == "bound",
     )
 
 

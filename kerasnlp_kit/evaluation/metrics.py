@@ -1,7 +1,7 @@
 """Scores of a classifier, from gold labels and the probabilities the model gave."""
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
@@ -176,13 +176,18 @@ def unseen_labels(gold: Sequence[str], label_names: Sequence[str]) -> dict[str, 
     """
     known = set(label_names)
     frequency = Counter(label for label in gold if label not in known)
-    if len(frequency) > _MOST_UNSEEN_LABELS:
-        examples = ", ".join(repr(label[:40]) for label in sorted(frequency)[:3])
+    refuse_many_unseen(frequency, label_names)
+    return dict(sorted(frequency.items(), key=lambda item: (-item[1], item[0])))
+
+
+def refuse_many_unseen(unseen: Collection[str], label_names: Sequence[str]) -> None:
+    """Raises a `UserError` if so many labels are none of the model's that they must come from another column."""
+    if len(unseen) > _MOST_UNSEEN_LABELS:
+        examples = ", ".join(repr(label[:40]) for label in sorted(unseen)[:3])
         raise UserError(
-            f"Expected labels such as {label_names[0]!r}. Received: {len(frequency)} different labels the model has "
+            f"Expected labels such as {label_names[0]!r}. Received: {len(unseen)} different labels the model has "
             f"never seen ({examples}, ...). Is this the label column?"
         )
-    return dict(sorted(frequency.items(), key=lambda item: (-item[1], item[0])))
 
 
 def _class_metrics(names: tuple[str, ...], confusion: np.ndarray) -> tuple[ClassMetrics, ...]:

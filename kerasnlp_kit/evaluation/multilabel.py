@@ -9,7 +9,7 @@ import numpy as np
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.bootstrap import accuracy_interval, bootstrap_interval
 from kerasnlp_kit.evaluation.calibration import ReliabilityBins, reliability_bins
-from kerasnlp_kit.evaluation.metrics import ClassMetrics
+from kerasnlp_kit.evaluation.metrics import ClassMetrics, refuse_many_unseen
 from kerasnlp_kit.evaluation.terminal import multilabel_table
 from kerasnlp_kit.plain import to_plain
 
@@ -83,11 +83,13 @@ def multilabel_metrics(
         seed: of the bootstrap interval.
 
     Raises:
-        UserError: there is no row, no row has a label, or the model gave a NaN or infinite probability.
+        UserError: there is no row, no row has a label, the model gave a NaN or infinite probability, or the labels that
+            it does not have are so many that they must come from another column.
     """
     targets, selected = np.asarray(targets, dtype=bool), np.asarray(selected, dtype=bool)
     probabilities = np.asarray(probabilities)
     label_names, unseen = tuple(label_names), dict(unseen or {})
+    refuse_many_unseen(unseen, label_names)
     _check(targets, probabilities, selected, label_names)
     bins = reliability_bins(probabilities.ravel(), targets.ravel())
     if unseen:

@@ -33,7 +33,7 @@ def fit_scales(scores: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
     Raises:
         ValueError: no part or no row, shapes that do not agree, a label outside 0 to K - 1, a score that is not finite.
     """
-    from scipy.special import log_softmax
+    from scipy.special import logsumexp
 
     parts = _checked_parts(scores)
     n, k = parts[0].shape
@@ -41,12 +41,17 @@ def fit_scales(scores: Sequence[np.ndarray], labels: np.ndarray) -> np.ndarray:
     if labels.shape != (n,) or labels.min() < 0 or labels.max() >= k:
         raise ValueError(f"Expected {n} labels from 0 to {k - 1}, one a row. Received: {labels!r}")
     parts = [part - part.mean(axis=1, keepdims=True) for part in parts]
-    target = np.full((n, k), 1 / (n * k))  # the imagined row's share
-    target[np.arange(n), labels] += 1
+    rows = np.arange(n)
 
     def likelihood(logits: np.ndarray) -> tuple[float, np.ndarray]:
-        log_probability = log_softmax(logits, axis=1)
-        return -float((target * log_probability).sum()), (1 + 1 / n) * np.exp(log_probability) - target
+        # The imagined row adds 1 / (n k) of every log-probability. As the logits of a row have the mean 0, and so have
+        # the parts, by which the gradient is multiplied, its share of both comes to the factor 1 + 1 / n alone.
+        total = logsumexp(logits, axis=1, keepdims=True)
+        value = (1 + 1 / n) * total.sum() - logits[rows, labels].sum()
+        gradient = np.exp(logits - total)
+        gradient *= 1 + 1 / n
+        gradient[rows, labels] -= 1
+        return float(value), gradient
 
     return _lowest(parts, likelihood)
 

@@ -3,6 +3,7 @@
 import hashlib
 import json
 import re
+import stat
 import zipfile
 import zlib
 from collections.abc import Mapping, Sequence
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 BASELINE = "weights/baseline.npz"  # the linear model that others are compared with
 CHECKPOINTS = "checkpoints"
+_LARGEST_JSON = 100_000_000  # bytes
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
 TOKENIZERS = tuple(  # of models that write
     f"{side}.{ending}" for side in ("source", "target", "joint", "text") for ending in ("json", "model")
@@ -56,13 +58,19 @@ class ModelFolder:
         """Reads a JSON file of the folder.
 
         Raises:
-            UserError: it is missing or is not JSON.
+            UserError: it is missing, is not JSON, or a stranger put something else in its place.
         """
+        path = self.path / name
         try:
-            return json.loads((self.path / name).read_text(encoding="utf-8"))
+            status = path.lstat()  # a link or a pipe would be read without end
+            if not stat.S_ISREG(status.st_mode) or status.st_size > _LARGEST_JSON:
+                raise UserError(f"{path} must be a file of at most {_LARGEST_JSON:,} bytes; a model has no other.")
+            return json.loads(path.read_text(encoding="utf-8"))
         except FileNotFoundError:
             raise UserError(f"{self.path} is not a complete model folder: {name} is missing; train it again.") from None
         except (OSError, ValueError, RecursionError) as error:
+            if isinstance(error, UserError):
+                raise
             raise UserError(f"{self.path / name} cannot be read: {error}; train the model again.") from error
 
     def run(self) -> dict[str, Any]:
@@ -204,7 +212,12 @@ class ModelFolder:
             UserError: the folder or a file is missing, or a file was changed; names it.
         """
         if not self.path.is_dir():
-            raise UserError(f"There is no model folder {self.path}.{self._neighbours()}")
+            raise UserError(f"There is no model folder {self.path}.{_models_in(self.path.parent)}")
+        if not (self.path / MANIFEST).exists():
+            above = [folder for folder in self.path.absolute().parents[:2] if (folder / MANIFEST).is_file()]
+            meant = f" Give {above[0]}, the folder of the whole model." if above else _models_in(self.path)
+            if meant:
+                raise UserError(f"{self.path} is no model folder ({MANIFEST} is missing).{meant}")
         manifest = self.read_json(MANIFEST)
         files = manifest.get("files") if isinstance(manifest, Mapping) else None
         if not isinstance(files, Mapping):
@@ -243,9 +256,10 @@ class ModelFolder:
             if path.is_file() and path not in apart and apart[1] not in path.parents
         ]
 
-    def _neighbours(self) -> str:
-        names = sorted(path.parent.name for path in self.path.parent.glob(f"*/{MANIFEST}"))
-        return f" In {self.path.parent}/ there are: {', '.join(names[:10])}." if names else ""
+
+def _models_in(folder: Path) -> str:
+    names = sorted(path.parent.name for path in folder.glob(f"[!.]*/{MANIFEST}"))
+    return f" In {folder}/ there are: {', '.join(names[:10])}." if names else ""
 
 
 def build_network(part: Mapping[str, Any], *, portable: bool = False) -> Any:

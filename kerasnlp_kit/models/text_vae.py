@@ -25,7 +25,8 @@ class TextVaeOptions:
     cell: Literal["lstm", "gru"] = "lstm"
     """Kind of recurrent cell."""
     kl_weight: float = 1.0
-    """Of the divergence from the prior; 0 makes it a plain autoencoder, which cannot make new texts."""
+    """Of the divergence from the prior; 0 makes it a plain autoencoder, which makes no new texts, unless vae_gan's
+    discriminator orders its space."""
     free_bits: float = 0.15
     """Nats of divergence that each dimension has for nothing: without it the vector comes to carry nothing."""
     anneal_steps: OptionalInt = None

@@ -134,6 +134,10 @@ def score_latent(
         seed: text n gets ``seed + n``.
         rows: the texts of each batch.
     """
+    if not len(ids):  # nothing, in the shapes that something has
+        empty = TokenIds(np.zeros(0, np.int32), np.zeros(2, np.int64))
+        one = score_latent(scorer, empty, longest, seed, [np.zeros(1, np.int64)])
+        return LatentScores(*(None if array is None else array[:0] for array in vars(one).values()))  # type: ignore[arg-type]
     found: dict[str, Any] = {}
     most = max((len(members) for members in rows), default=0)
     for members in rows:

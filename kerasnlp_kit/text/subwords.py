@@ -2,7 +2,7 @@
 
 import hashlib
 import io
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 import tensorflow as tf
@@ -10,7 +10,7 @@ import tensorflow as tf
 from kerasnlp_kit.constants import BOS, EOS, PAD, UNK
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.text.operations import load_subword_operations
-from kerasnlp_kit.text.pieces import UNKNOWN, ReversibleTokenizer, clean
+from kerasnlp_kit.text.pieces import UNKNOWN, ReversibleTokenizer, clean, portions
 
 LONGEST_FITTED = 10_000  # characters of a text that the model is trained on: a megabyte without a blank takes minutes
 LONGEST_DRAWN = 1000  # bytes of a word that is put together in other ways than the most probable one
@@ -21,7 +21,7 @@ class SubwordTokenizer(ReversibleTokenizer):
     """Texts to ids and back, by the unigram model of Kudo 2018, "Subword Regularization".
 
     The model leaves characters as they are (no NFKC): what comes out is what went in, but for blanks in a row and at
-    the ends.
+    the ends, and for U+2581, SentencePiece's own sign for a blank, which becomes one.
 
     Args:
         model: the SentencePiece model, a serialized protobuf with ids 0 to 3 as in `constants`.
@@ -65,7 +65,7 @@ class SubwordTokenizer(ReversibleTokenizer):
         written = io.BytesIO()
         try:
             sentencepiece.SentencePieceTrainer.train(
-                sentence_iterator=(text[:LONGEST_FITTED] for text in texts),
+                sentence_iterator=_as_encoded(texts),
                 model_writer=written,
                 vocab_size=size,
                 hard_vocab_limit=False,
@@ -112,6 +112,13 @@ class SubwordTokenizer(ReversibleTokenizer):
     def load(cls, saved: bytes) -> "SubwordTokenizer":
         """The tokenizer that `save` wrote."""
         return cls(saved)
+
+
+def _as_encoded(texts: Iterable[str]) -> Iterator[str]:
+    """The beginnings of texts, cleaned as `SubwordGraph.encode` does it: no piece is learnt that it never meets."""
+    for portion in portions(texts):
+        for text in clean(tf.constant(portion)).numpy():
+            yield text.decode()[:LONGEST_FITTED]
 
 
 class SubwordGraph(tf.Module):

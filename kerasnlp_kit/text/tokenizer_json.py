@@ -60,6 +60,11 @@ def _check_words(
     oov_token: str | None,
 ) -> None:
     """Ids are 1, 2, 3, ..., words are such as the tokenizer yields, and no count is for an unknown word."""
+    if oov_token is not None and word_index.get(oov_token, 1) != 1 and 1 not in word_index.values():
+        raise UserError(
+            f"The texts of a saved tokenizer hold its `oov_token`, {oov_token!r}, as a word: two things have one name. "
+            "Fit it again with another `oov_token`."
+        )
     if sorted(word_index.values()) != list(range(1, len(word_index) + 1)):
         received = sorted(word_index.values())[:10]
         raise UserError(f"`word_index` of a saved tokenizer must number its words from 1 on. Received: {received}")

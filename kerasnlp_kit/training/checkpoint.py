@@ -11,6 +11,8 @@ from typing import Any
 
 import numpy as np
 
+from kerasnlp_kit.training.progress import tell
+
 KEEP = 2  # the newest may be the one that a full disk or a crash of the machine spoilt
 
 
@@ -100,7 +102,7 @@ def load_checkpoint(folder: Path) -> tuple[Progress, list[np.ndarray], list[np.n
             spoilt = path.with_name(f".{path.name}.spoilt")
             shutil.rmtree(spoilt, ignore_errors=True)
             path.rename(spoilt)
-            print(f"{path} cannot be read: an earlier state is taken, or the training begins anew.", flush=True)
+            tell(f"{path} cannot be read: an earlier state is taken, or the training begins anew.")
     return None
 
 

@@ -4,7 +4,6 @@ import contextlib
 import csv
 import math
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
@@ -21,6 +20,7 @@ from kerasnlp_kit.plain import to_plain
 from kerasnlp_kit.training.batches import EpochDataset
 from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
 from kerasnlp_kit.training.optimization import make_optimizer, weights_to_keep
+from kerasnlp_kit.training.progress import tell, verbosity
 
 Measures = Callable[[Sequence[np.ndarray]], Mapping[str, float]]
 
@@ -107,7 +107,6 @@ def train(
         # would warn that it cannot be written as JSON.
         place = str(Path(options.tensorboard) / checkpoints.name)
         callbacks.append(keras.callbacks.TensorBoard(place, write_graph=False))
-    verbose = 1 if sys.stdout.isatty() else 2
     if keeper.resumes:
         # Keras makes the variables of the metrics with the first batch only, and the state to put back holds them.
         model.test_on_batch(*next(train_batches.epoch(0)))
@@ -115,8 +114,8 @@ def train(
         if keeper.progress.step and not keeper.progress.ended:
             # The rest of a broken-off epoch is a fit of its own: Keras fixes the number of batches for a whole fit.
             part = EpochDataset(train_batches, keeper.progress.step)
-            _fit(model, part, dev_set, callbacks, keeper, keeper.progress.epoch + 1, verbose)
-        _fit(model, train_set, dev_set, callbacks, keeper, until, verbose)
+            _fit(model, part, dev_set, callbacks, keeper, keeper.progress.epoch + 1)
+        _fit(model, train_set, dev_set, callbacks, keeper, until)
     keeper.finish()
     progress = keeper.progress
     interrupted = progress.interrupted or keeper.interrupted  # while the last state was being saved
@@ -142,11 +141,11 @@ def _fit(
     callbacks: list[Any],
     keeper: "_Keeper",
     until: int,
-    verbose: int,
 ) -> None:
     if keeper.progress.ended or keeper.interrupted or keeper.progress.epoch >= until:
         return
     keeper.train_set = train_set
+    verbose = verbosity()
     listed = keras.callbacks.CallbackList(
         callbacks,
         add_history=True,
@@ -205,7 +204,7 @@ class _Keeper(keras.callbacks.Callback):
         if found:
             self.progress, self._state_to_restore, self.best = found
             seconds = f"{self.progress.seconds:.0f} s of training"
-            print(f"Resuming after epoch {self.progress.epoch}, batch {self.progress.step} ({seconds} so far)")
+            tell(f"Resuming after epoch {self.progress.epoch}, batch {self.progress.step} ({seconds} so far)")
         self._last_save = time.monotonic()
         self._clock = time.monotonic()
 
@@ -241,7 +240,7 @@ class _Keeper(keras.callbacks.Callback):
             except TrainingDiverged as error:
                 if self.best is None:
                     raise
-                print(f"{error} The best weights so far are kept.", flush=True)
+                tell(f"{error} The best weights so far are kept.")
                 progress.ended = self.model.stop_training = True
                 self._save()
                 return
@@ -339,7 +338,7 @@ def _orderly_interrupt(keeper: _Keeper) -> Iterator[None]:
     def stop(number: int, frame: Any) -> None:
         keeper.interrupted = True
         signal.signal(signal.SIGINT, before)
-        print("\nStopping: the best weights so far are kept and exported (Ctrl-C again: give up)", flush=True)
+        tell("\nStopping: the best weights so far are kept and exported (Ctrl-C again: give up)")
 
     before = signal.signal(signal.SIGINT, stop)
     try:

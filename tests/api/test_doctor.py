@@ -5,6 +5,7 @@ import random
 import numpy as np
 import pytest
 
+import kerasnlp_kit as kit
 from kerasnlp_kit.api import doctor as module
 from kerasnlp_kit.api.diagnosis import require_folder
 from kerasnlp_kit.api.doctor import doctor, out_of_fold_probabilities, predicted_classes
@@ -110,6 +111,27 @@ def test_other_texts_are_classified():
     texts, labels = topics(30)
     others, expected = topics(9, seed=1)
     assert predicted_classes(texts, labels, others, 3).tolist() == expected.tolist()
+
+
+def test_of_many_classes_few_texts_are_scored_at_once_and_too_many_labels_are_not_judged(diagnose, monkeypatch):
+    monkeypatch.setattr(module, "_MOST_SCORES", 12)
+    texts, labels = topics(30)
+    others, expected = topics(9, seed=1)
+    assert predicted_classes(texts, labels, others, 3).tolist() == expected.tolist()
+    assert predicted_classes(texts, labels, [], 3).tolist() == []
+    told = diagnose(named(texts, labels), named(*topics(9, seed=1)))
+    assert "likely_wrong_labels" not in {one.kind for one in told.findings}
+    assert finding(told, "accuracy").head(1)
+
+
+def test_a_single_file_and_a_single_column_may_stand_alone(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "a.csv").write_text(
+        "body,topic\n" + "".join(f"text {n} of one kind,a\nother {n},b\n" for n in range(9))
+    )
+    said = []
+    kit.doctor("a.csv", text_columns="body", label_columns="topic", model=False, say=said.append)
+    assert 'text column "body" (as asked), label column "topic" (as asked)' in said[0]
 
 
 # Findings of the model

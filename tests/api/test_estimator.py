@@ -3,7 +3,10 @@
 import copy
 import csv
 import gc
+import json
 import pickle
+import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import numpy as np
 import pandas as pd
@@ -194,3 +197,29 @@ def test_a_copy_answers_and_is_saved_when_the_first_one_is_gone(topics, tmp_path
 
 def test_what_is_not_fitted_is_pickled_too():
     assert pickle.loads(pickle.dumps(TextClassifier("ngram_linear"))).get_params()["model"] == "ngram_linear"
+
+
+def test_what_is_saved_tells_of_its_own_place_and_not_of_the_one_it_was_made_in(fitted, tmp_path):
+    target = fitted.save(tmp_path / "kept" / "topics_1")
+    assert [path.name for path in target.parent.iterdir()] == ["topics_1"]
+    kit.load(target)  # the manifest fits
+    old, here = str(fitted.trained_.folder.parent), (target / "saved_model" / "1").as_posix()
+    for name in ("MODEL_CARD.md", "report.html", "run.json"):
+        assert old not in (target / name).read_text().replace("\\_", "_"), name
+    card, report = ((target / name).read_text() for name in ("MODEL_CARD.md", "report.html"))
+    assert card.startswith("# topics\\_1\n") and f'load("{here}")' in card
+    assert "<title>topics_1</title>" in report and here in report
+    options = json.loads((target / "run.json").read_text())["options"]
+    assert (options["name"], options["models"]) == ("topics_1", str(target.parent))
+
+
+def test_a_fit_is_silent_by_itself_and_leaves_standard_output_alone(topics, capfd):
+    texts, labels = topics
+    options = {"epochs": 1, "units": 4, "embedding_dim": 4}
+    before = sys.stdout
+    with ThreadPoolExecutor(2) as pool:
+        fits = [pool.submit(TextClassifier("lstm_classifier", options=options).fit, texts, labels) for _ in range(2)]
+        assert [fit.result().classes_.size for fit in fits] == [3, 3]
+    assert sys.stdout is before
+    print("still there")
+    assert capfd.readouterr().out == "still there\n"

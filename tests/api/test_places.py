@@ -1,7 +1,9 @@
 import dataclasses
+import errno
 import fcntl
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -40,15 +42,14 @@ def test_two_runs_of_one_name_do_not_meet(config):
 
 
 @pytest.fixture
-def place(tmp_path, monkeypatch):
-    """The folder for temporary files, empty."""
-    place = tmp_path / "temporary"
+def place(config):
+    """The folder of models, empty."""
+    place = Path(config.output.models)
     place.mkdir()
-    monkeypatch.setattr("tempfile.tempdir", str(place))
     return place
 
 
-def test_nothing_is_left_in_the_folder_of_temporary_files_and_no_link_there_is_followed(config, place, tmp_path):
+def test_nothing_is_left_in_the_folder_of_models_and_no_link_there_is_followed(config, place, tmp_path):
     with claim(config, resume=False):
         (lock,) = place.iterdir()
     assert not any(place.iterdir())
@@ -78,6 +79,62 @@ def test_a_lock_that_was_removed_while_another_run_waited_for_it_is_taken_anew(c
         with pytest.raises(UserError, match="Another run is writing"), claim(config, resume=False):
             raise AssertionError("the second run got the name too")
     assert not any(place.iterdir())
+
+
+def test_runs_with_other_folders_for_temporary_files_do_not_meet_either(config, tmp_path, monkeypatch):
+    with claim(config, resume=False):
+        monkeypatch.setattr("tempfile.tempdir", str(tmp_path))
+        with pytest.raises(UserError, match="Another run is writing"), claim(config, resume=False):
+            raise AssertionError("the second run got the name too")
+    assert not Path(config.output.models).exists(), "what was made for the lock alone is gone"
+
+
+def test_where_the_file_system_knows_no_locks_a_run_goes_on(config, monkeypatch):
+    def refused(file, operation):
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    with claim(config, resume=False) as places:
+        assert places.version == 1
+
+
+def test_a_model_that_came_after_an_interrupted_run_is_not_replaced_by_resuming(config):
+    with claim(config, resume=False) as places:
+        places.work.path.mkdir()
+        places.work.write_json("run.json", {})
+    write_model(places.final.path, "moved here")
+    with pytest.raises(UserError, match="Move it away"), claim(config, resume=True):
+        raise AssertionError("the work has begun")
+    with claim(with_output(config, overwrite=True), resume=True):
+        assert content_of(places.final.path) == "moved here"
+
+
+def test_a_copy_called_replaced_is_nobodys_but_the_users(config):
+    with claim(config, resume=False) as places:
+        write_model(places.final.path, "old")
+        write_model(places.final.path.with_name("tiny.replaced"), "my copy")
+    with pytest.raises(UserError, match="exists"), claim(config, resume=False):
+        raise AssertionError("the work has begun")
+    with claim(with_output(config, overwrite=True), resume=False) as places:
+        write_model(places.work.path, "new")
+        places.put()
+    assert content_of(places.final.path.with_name("tiny.replaced")) == "my copy"
+
+
+@pytest.mark.parametrize(
+    ("train", "again"),
+    [
+        ("t.csv", ""),
+        ("-", ", with the same data on standard input,"),
+        ("https://host/t.csv?key=1", ", with the address of the data before it, which is not kept whole,"),
+    ],
+)
+def test_who_breaks_off_is_told_how_to_go_on_where_that_can_be(config, train, again):
+    config = dataclasses.replace(config, train=train)
+    with claim(config, resume=False) as places:
+        assert places.how_to_resume.endswith(f"; --resume {places.final.path}{again} continues from there.")
+    with claim(config, resume=False, temporary=True) as places:
+        assert places.how_to_resume is None
 
 
 def test_the_name_of_a_killed_run_is_free(config):
@@ -111,7 +168,7 @@ def test_a_model_that_is_a_link_is_replaced_each_time_and_what_it_leads_to_stays
     final = tmp_path / "models" / "tiny"
     final.parent.mkdir()
     final.symlink_to(tmp_path / "elsewhere")
-    (final.parent / "tiny.replaced").symlink_to(tmp_path / "elsewhere")
+    (final.parent / ".tiny.replaced").symlink_to(tmp_path / "elsewhere")
     for content in ("new", "newer"):
         with claim(config, resume=False) as places:
             write_model(places.work.path, content)
@@ -125,7 +182,7 @@ def test_what_cannot_be_removed_of_an_earlier_run_is_told_before_the_work(config
     with claim(config, resume=False) as places:
         final = places.final.path
     write_model(final, "old")
-    write_model(final.with_name("tiny.replaced"), "older")
+    write_model(final.with_name(".tiny.replaced"), "older")
     monkeypatch.setattr("shutil.rmtree", lambda *_, **__: None)
     with pytest.raises(UserError, match="cannot be removed"), claim(with_output(config, overwrite=True), False):
         raise AssertionError("the work has begun")
@@ -145,7 +202,7 @@ def test_a_folder_that_is_no_model_is_never_replaced(config, options):
 def test_a_kill_between_the_two_renames_loses_neither_model(config):
     with claim(config, resume=False) as places:
         final = places.final.path
-    write_model(final.with_name("tiny.replaced"), "old")
+    write_model(final.with_name(".tiny.replaced"), "old")
     write_model(final.with_name("tiny.unfinished"), "new")
     with claim(with_output(config, overwrite=True), resume=False):
         assert content_of(final) == "new"
@@ -154,7 +211,7 @@ def test_a_kill_between_the_two_renames_loses_neither_model(config):
 def test_an_unproven_folder_never_takes_the_place_of_a_model(config):
     with claim(config, resume=False) as places:
         final = places.final.path
-    write_model(final.with_name("tiny.replaced"), "old")
+    write_model(final.with_name(".tiny.replaced"), "old")
     final.with_name("tiny.unfinished").mkdir()
     with claim(with_output(config, overwrite=True), resume=False):
         assert content_of(final) == "old"
@@ -171,7 +228,7 @@ def test_a_new_version_is_numbered_after_the_last_one_and_vouches_only_for_whole
         raise AssertionError("a changed version was taken over")
 
 
-@pytest.mark.parametrize("name", ["../x", ".x", "a/b", "x.unfinished", "x.replaced", "x" * 260, "ü" * 120])
+@pytest.mark.parametrize("name", ["../x", ".x", "a/b", "x.unfinished", "x" * 260, "ü" * 120])
 def test_a_name_must_be_a_plain_folder_name(config, name):
     with pytest.raises(UserError, match="--name must be"), claim(with_output(config, name=name), resume=False):
         raise AssertionError("the name was taken")

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import kerasnlp_kit as kit
+from kerasnlp_kit import UserError
 from kerasnlp_kit.api import writer as writer_module
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.writer import LoadedWriter
@@ -82,6 +83,18 @@ def test_attention_has_a_row_for_each_token_with_the_end(writer):
 def test_a_single_text_in_place_of_several_is_told(writer):
     with pytest.raises(TypeError, match=r"sources must be several texts, such as a list. Received: 'May 3'"):
         writer.predict("May 3")
+    with pytest.raises(TypeError, match="targets must be several texts"):
+        writer.score(["May 3"], "1998-05-03")
+
+
+@pytest.mark.parametrize("ask", [lambda one: one.predict(["a"], beam=0), lambda one: one.several("a", beam=0)])
+def test_a_beam_of_nothing_is_refused(writer, ask):
+    with pytest.raises(UserError, match="--beam must be 1 or more"):
+        ask(writer)
+
+
+def test_half_of_a_surrogate_pair_is_a_character_like_others(writer):
+    assert writer.several("May \ud800", beam=1)[0][0] == writer.predict(["May \ufffd"], beam=1)[0]
 
 
 def test_nothing_to_write_for_is_no_error(writer):

@@ -10,6 +10,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import accuracy_score, f1_score
 
 import kerasnlp_kit as kit
+from kerasnlp_kit import UserError
 
 FIRST_LINE = re.compile(r"^accuracy \d\.\d{4} \[\d\.\d{4}, \d\.\d{4}\] n=\d+$")
 
@@ -323,6 +324,14 @@ def test_no_file_that_is_read_is_replaced_and_no_two_outputs_are_one(here, comma
         assert ran.code == 2 and "is the file that is read" in ran.err
     ran = command("evaluate", trained, tickets, "--predictions", "a.csv", "--report", "./a.csv")
     assert ran.code == 2 and "must be two files" in ran.err
+    ran = command("evaluate", trained, tickets, "--json", "--predictions", "-")
+    assert ran.code == 2 and "--predictions must be the name of a file" in ran.err
+    result = kit.evaluate(trained, tickets)
+    for write in (result.write_predictions, result.write_report):
+        with pytest.raises(UserError, match="is the file that is read"):
+            write(tickets)
+    with pytest.raises(UserError, match="is within the model folder"):
+        result.write_report(trained / "report.html")
     ran = command("evaluate", trained, tickets, "--no-texts")
     assert ran.code == 2 and "--no-texts would change nothing: it is for --report" in ran.err
 

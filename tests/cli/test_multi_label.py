@@ -18,7 +18,7 @@ from sklearn.preprocessing import MultiLabelBinarizer
 
 import kerasnlp_kit as kit
 from kerasnlp_kit.api import finish, scoring
-from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds
+from kerasnlp_kit.evaluation.decision import cross_fitted_thresholds, f1_thresholds
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 
 LABELS = ("food", "music", "sport")
@@ -249,8 +249,8 @@ def test_figures_on_dev_are_by_thresholds_of_the_other_rows():
     run = SimpleNamespace(record=record, config=SimpleNamespace(decision=SimpleNamespace(min_precision=None)))
     baseline = SimpleNamespace(scores=lambda texts: np.log(beside / (1 - beside)))
     scores = finish._score(run, prepared, part, answers, baseline, None, None)
-    np.testing.assert_array_equal(scores.selected, answers >= cross_fitted_thresholds(answers, targets))
-    right = ((beside >= cross_fitted_thresholds(beside, targets)) == targets).all(axis=1).mean()
+    np.testing.assert_array_equal(scores.selected, answers >= cross_fitted_thresholds(answers, targets, f1_thresholds))
+    right = ((beside >= cross_fitted_thresholds(beside, targets, f1_thresholds)) == targets).all(axis=1).mean()
     assert scores.comparisons["the linear baseline"].baseline_accuracy == pytest.approx(right)
     test = finish._score(run, SimpleNamespace(**{**vars(prepared), "dev": None}), part, answers, baseline, None, None)
     np.testing.assert_array_equal(test.selected, answers >= 0.5)

@@ -127,12 +127,24 @@ def test_a_list_of_columns_does_not_swallow_the_file_name():
     assert options("--text-column", "title", "--epochs", 2, "a.csv").train == "a.csv"
 
 
+def test_a_list_that_is_named_twice_has_the_values_of_both():
+    for flags in (
+        ("a.csv", "--text-column", "title", "--epochs", 2, "--text-column", "body"),
+        ("--text-column=title", "--text_column=body", "a.csv", "--epochs", 2),
+        ("--epochs", 2, "--text-column", "title", "--text-column=body", "a.csv"),
+    ):
+        config = options(*flags, "--model", "cnn_classifier")
+        assert (config.train, config.data.text_column, config.training.epochs) == ("a.csv", ("title", "body"), 2)
+
+
 def test_from_python_wrong_options_are_user_errors_too(here):
     import kerasnlp_kit as kit
 
     (here / "a.csv").write_text("text,label\n")
     with pytest.raises(UserError, match=r"unknown option '--epoch'; did you mean --epochs\?"):
         kit.train("a.csv", epoch=3)
+    with pytest.raises(UserError, match=r"unknown option '--zzz'; kerasnlp-kit train --help lists the options"):
+        kit.train("a.csv", zzz=3)
     with pytest.raises(UserError, match="--epochs must be a whole number"):
         kit.train("a.csv", epochs="many")
     with pytest.raises(UserError, match="no rows"):
@@ -201,6 +213,19 @@ def test_a_run_is_resumed_where_it_is_and_puts_its_model_as_it_was_to(here, flag
         output = config.output
         assert (output.models, output.name) == (str(here / "elsewhere"), "reviews")
         assert (output.overwrite, output.new_version) == (flag == "--overwrite", flag == "--new-version")
+
+
+def test_what_was_not_to_be_replaced_is_not_replaced_by_resuming_and_the_data_may_be_named_anew(here):
+    (here / "reviews.unfinished").mkdir()
+    begun = options("https://host/a.csv?...", "--model", "cnn_classifier")
+    (here / "reviews.unfinished" / "run.json").write_text(json.dumps({"options": begun.flat()}))
+    config, _ = parse_run(["--resume", "reviews"])
+    assert (config.output.overwrite, config.output.new_version, config.train) == (False, False, begun.train)
+    for arguments in (["a.csv", "--resume", "reviews"], ["--resume=reviews", "a.csv"]):
+        assert parse_run(arguments)[0].train == "a.csv"
+    for arguments in (["--resume", "reviews", "--epochs", "2"], ["a.csv", "b.csv", "--resume", "reviews"]):
+        with pytest.raises(UserError, match="takes everything from the unfinished run"):
+            parse_run(arguments)
 
 
 def test_a_bare_yes_or_no_of_yaml_is_the_word(here):
@@ -277,6 +302,19 @@ def test_another_model_that_starts_from_an_earlier_one_reads_texts_as_that_does(
     (here / "old" / "run.json").write_text(json.dumps({"options": flat, "parts": [network]}))
     assert options("b.csv", "--from", "old", "--model", "wide_deep_classifier").architecture.dropout == 0.3
     assert options("b.csv", "--from", "old", "--model", "lstm_classifier").architecture.dropout != 0.3, "its own"
+
+
+def test_a_preset_leaves_what_the_earlier_model_fixes(here):
+    (here / "old").mkdir()
+    network = {"kind": "network", "model": "cnn_classifier", "architecture": {"filters": 7}}
+    flat = options("a.csv", "--model", "cnn_classifier").flat() | {"filters": 7}
+    (here / "old" / "run.json").write_text(json.dumps({"options": flat, "parts": [network]}))
+    strong = registry.find("cnn_classifier").presets["strong"]
+    config = options("b.csv", "--from", "old", "--preset", "strong")
+    assert strong["keep_punctuation"] and not config.text.keep_punctuation
+    assert config.architecture.filters == 7
+    own = {name: value for name, value in strong.items() if hasattr(config.training, name)}
+    assert own and all(getattr(config.training, name) == value for name, value in own.items())
 
 
 def test_options_that_others_make_idle_are_known():

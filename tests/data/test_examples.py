@@ -5,10 +5,12 @@ import tracemalloc
 import numpy as np
 import pandas as pd
 import pyarrow as pa
+import pyarrow.parquet
 import pytest
 
 from kerasnlp_kit.data import Columns, atomic_write, read_examples, read_table, require_classes, write_table
 from kerasnlp_kit.data.examples import texts_of
+from kerasnlp_kit.data.writing import number_cells, require_table_name
 from kerasnlp_kit.errors import UserError
 
 
@@ -231,6 +233,45 @@ def test_a_full_disk_is_said_and_leaves_the_old_file(tmp_path, monkeypatch):
     assert path.read_text() == "old" and [entry.name for entry in tmp_path.iterdir()] == ["a.csv"]
 
 
+def test_what_a_spreadsheet_with_another_delimiter_would_part_stays_in_quotes(tmp_path):
+    columns = {"text": ["hi;=1+1", None], "score": pa.array([-31.2, 1.0]), "abstain": [True, False]}
+    write_table(tmp_path / "safe.csv", columns, spreadsheet_safe=True)
+    lines = (tmp_path / "safe.csv").read_text().splitlines()
+    assert lines == ['"text","score","abstain"', '"hi;=1+1",-31.2,"true"', '"",1.0,"false"']
+
+
+def test_numbers_are_numbers_in_every_format(tmp_path):
+    scores = number_cells(np.float32([-31.23456789, 0.5]))
+    for safe in (False, True):
+        write_table(tmp_path / "a.jsonl", {"score": scores}, spreadsheet_safe=safe)
+        assert (tmp_path / "a.jsonl").read_text() == '{"score": -31.234568}\n{"score": 0.5}\n'
+        write_table(tmp_path / "a.parquet", {"score": scores}, spreadsheet_safe=safe)
+        assert pa.parquet.read_table(tmp_path / "a.parquet").to_pydict() == {"score": [-31.234568, 0.5]}
+        write_table(tmp_path / "a.csv", {"score": scores}, spreadsheet_safe=safe)
+        assert (tmp_path / "a.csv").read_text().splitlines()[1:] == ["-31.234568", "0.5"]
+
+
+def test_where_nothing_can_be_written_is_told_before_the_work(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "file.csv").write_text("text,label\na,b\n")
+    address = f"https://host/{'x' * 300}.csv?signature={'y' * 300}"
+    require_table_name(tmp_path / "new" / "out.csv", tmp_path / "file.csv", address, "-")
+    for read in ("~/file.csv", (tmp_path / "file.csv").as_uri(), tmp_path / "file.csv"):
+        with pytest.raises(UserError, match="is the file that is read"):
+            require_table_name("~/file.csv", read)
+    with pytest.raises(UserError, match="nothing may be put into"):
+        require_table_name(tmp_path / "file.csv" / "out.csv")
+    (tmp_path / "folder.csv").mkdir()
+    with pytest.raises(UserError, match="this is a folder"):
+        require_table_name(tmp_path / "folder.csv")
+
+
+def test_a_tilde_is_the_home_in_what_is_written_as_in_what_is_read(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    write_table("~/a.csv", {"text": ["a"]})
+    assert (tmp_path / "a.csv").read_text() == "text\na\n"
+
+
 def test_a_device_is_written_to_and_not_replaced():
     with (
         pytest.raises(UserError, match="No space left on device"),
@@ -254,4 +295,4 @@ def test_a_folder_cannot_be_written_as_a_file(tmp_path):
 
 def test_names_of_columns_are_no_formulas_either(tmp_path):
     write_table(tmp_path / "safe.csv", {"=1+1": ["=2"], "text": ["a"]}, spreadsheet_safe=True)
-    assert (tmp_path / "safe.csv").read_text().splitlines() == ["'=1+1,text", "'=2,a"]
+    assert (tmp_path / "safe.csv").read_text().splitlines() == ['"\'=1+1","text"', '"\'=2","a"']

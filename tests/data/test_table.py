@@ -255,6 +255,9 @@ def test_parquet_numbers_become_strings(tmp_path):
     expected = {"text": ["a", None], "count": ["1", "2"], "share": ["1.0", "0.5"], "good": ["true", "false"]}
     assert cells(path) == expected | {"kind": ["u", "v"]}
     assert read_table(path).rows.tolist() == [1, 2]
+    shares = {"half": pa.array([3.3, 1.0], pa.float32()), "quarter": pa.array([3.3, 0.1]).cast(pa.float16())}
+    pa.parquet.write_table(pa.table(shares), tmp_path / "c.parquet")
+    assert cells(tmp_path / "c.parquet") == {"half": ["3.3", "1.0"], "quarter": ["3.3", "0.1"]}
     packed = tmp_path / "b.parquet.gz"
     packed.write_bytes(gzip.compress(path.read_bytes()))
     assert cells(packed, columns=["count"]) == {"count": ["1", "2"]}

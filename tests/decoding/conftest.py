@@ -74,10 +74,12 @@ def table():
 
 
 def rows_of(tokens):
-    """Texts up to their end, which is there: int (..., time) to nested tuples."""
+    """Texts up to their end, which is there but for rows without a text: int (..., time) to nested tuples."""
     tokens = np.asarray(tokens)
     if tokens.ndim > 1:
         return [rows_of(row) for row in tokens]
+    if not tokens.any():
+        return ()
     end = tokens.tolist().index(EOS)
     assert not tokens[end + 1 :].any(), "padding behind the end"
     return tuple(tokens[: end + 1].tolist())

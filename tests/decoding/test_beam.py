@@ -50,6 +50,16 @@ def test_what_a_token_is_aligned_with_is_what_was_attended_to_most(table, rows_o
             assert aligned[: len(text)].tolist() == table.walk(row, text)[1].argmax(axis=1).tolist()
 
 
+def test_where_there_are_fewer_texts_than_beams_the_rest_are_empty_and_impossible(make_table):
+    table = make_table(pieces=1)
+    found = search(table, size=8)
+    for row, limit in enumerate(LIMITS):
+        scores = np.asarray(found.scores)[row]
+        tokens = np.asarray(found.tokens)[row]
+        assert (scores[:limit] > -100).all() and (scores[limit:] < -1e8).all()
+        assert len({tuple(one) for one in tokens[:limit].tolist()}) == limit and not tokens[limit:].any()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_a_beam_of_one_is_greedy(make_table, seed):
     table = make_table(seed=seed)

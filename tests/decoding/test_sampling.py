@@ -162,3 +162,13 @@ def test_numbers_are_spread_evenly_over_rows_and_over_positions():
     # Rows and positions beside one another have nothing to do with one another.
     assert abs(np.corrcoef(over_rows[:-1], over_rows[1:])[0, 1]) < 0.05
     assert abs(np.corrcoef(over_positions[:-1], over_positions[1:])[0, 1]) < 0.15
+
+
+def test_without_heat_the_most_probable_token_is_taken_however_near_the_next_is(make_table):
+    tight = make_table()
+    tight.logits = tight.logits * 1e-5  # at a temperature of 1e-4, every token would be drawn now and then
+    rows = np.zeros(32, "int32")
+    found = draw(tight, np.arange(32, dtype="int32"), {"rows": rows}, rows + 6, temperature=0.0)
+    np.testing.assert_array_equal(found.tokens, greedy(tight, {"rows": rows}, rows + 6, 6).tokens)
+    warm = draw(tight, np.arange(32, dtype="int32"), {"rows": rows}, rows + 6, temperature=1e-4)
+    assert len(np.unique(np.asarray(warm.tokens)[:, 0], axis=0)) > 1

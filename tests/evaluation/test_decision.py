@@ -1,3 +1,4 @@
+import functools
 import itertools
 import json
 
@@ -15,6 +16,7 @@ from kerasnlp_kit.evaluation.decision import (
     f1_thresholds,
     operating_point,
     out_of_scope,
+    precision_thresholds,
     risk_coverage,
     threshold_for_precision,
 )
@@ -274,15 +276,25 @@ def test_targets_of_another_shape_have_no_thresholds():
         f1_thresholds(np.ones((2, 3)), np.ones((2, 2)))
 
 
-def test_thresholds_of_a_row_come_from_the_rows_of_other_folds():
+@pytest.mark.parametrize("several", [True, False])
+def test_thresholds_of_a_row_come_from_the_rows_of_other_folds(several):
     source = np.random.default_rng(3)
     targets = source.random((50, 2)) < 0.4
     probabilities = np.clip(0.3 * targets + 0.7 * source.random((50, 2)), 0, 1)
-    found = cross_fitted_thresholds(probabilities, targets)
-    assert found.shape == (50, 2) and len(np.unique(found, axis=0)) <= 5
+    find = f1_thresholds if several else functools.partial(precision_thresholds, wanted=0.7)
+    targets = targets if several else targets[:, 1].astype(int)
+    found = cross_fitted_thresholds(probabilities, targets, find)
+    assert found.shape == (50, 2) and 1 < len(np.unique(found, axis=0)) <= 5
     for row in range(50):
         changed = targets.copy()
-        changed[row] = ~changed[row]
+        changed[row] = ~changed[row] if several else 1 - changed[row]
         # What the row itself has changes nothing of its own thresholds.
-        np.testing.assert_array_equal(cross_fitted_thresholds(probabilities, changed)[row], found[row])
-    np.testing.assert_array_equal(cross_fitted_thresholds(probabilities[:1], targets[:1]), 0.5)
+        np.testing.assert_array_equal(cross_fitted_thresholds(probabilities, changed, find)[row], found[row])
+    np.testing.assert_array_equal(cross_fitted_thresholds(probabilities[:1], targets[:1], find), 0.5)
+
+
+def test_a_row_is_accepted_by_a_threshold_of_its_own():
+    probabilities = np.array([[0.6, 0.4], [0.3, 0.7], [0.3, 0.7]])
+    own = np.array([[0.5, 0.9], [0.5, 0.9], [0.9, 0.7]])
+    assert accepted(probabilities, own).tolist() == [True, False, True]
+    assert accepted(probabilities, own[1]).tolist() == [True, False, False]

@@ -1,3 +1,4 @@
+import dataclasses
 import math
 
 import numpy as np
@@ -59,5 +60,12 @@ def test_a_comparison_says_by_how_much_and_whether_it_is_sure():
     assert (same.difference, same.interval, same.verdict) == (0, None, "not better")
     better = compare_language(metrics, found + 1 + random.normal(scale=0.1, size=200))
     assert better.verdict == "worse" and "higher" in better.sentence("n-grams")
+    at_most = compare_language(dataclasses.replace(metrics, means="bound"), found + 1)
+    assert at_most.verdict == "not better", "a bound may be far from what it bounds"
+    assert at_most.sentence("n-grams").startswith(
+        "not better than n-grams"
+    ) and "perplexity at most 28" in at_most.sentence("")
+    at_least = compare_language(dataclasses.replace(metrics, means="bound"), found - 1)
+    assert at_least.verdict == "better" and "perplexity at least 22.1% lower" in at_least.sentence("")
     near = compare_language(metrics, random.permutation(found))
     assert near.verdict == "not better" and near.interval[0] < 0 < near.interval[1]

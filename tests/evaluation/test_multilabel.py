@@ -131,6 +131,13 @@ def test_labels_only_the_data_has_are_missed_labels():
     assert result.calibration_error == pytest.approx(0.15)
 
 
+def test_a_column_of_other_labels_is_the_users_mistake():
+    targets = np.array([[True], [False]])
+    unseen = {str(number): np.array([False, True]) for number in range(1001)}
+    with pytest.raises(UserError, match=r"labels such as 'a'. Received: 1001 different labels"):
+        multilabel_metrics(targets, targets.astype(float), targets, ["a"], unseen=unseen)
+
+
 def test_rows_are_counted_by_their_number_of_labels():
     targets = np.array([[1, 1, 0], [0, 0, 0], [1, 0, 0]], bool)
     selected = np.array([[1, 1, 1], [1, 0, 0], [1, 0, 0]], bool)

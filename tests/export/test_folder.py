@@ -1,5 +1,6 @@
 import dataclasses
 import json
+import os
 import re
 import sys
 
@@ -224,3 +225,24 @@ def test_a_network_to_export_has_no_operation_that_only_a_gpu_knows(monkeypatch,
         kinds[portable] = set(re.findall(r'op: "(\w+)"', str(graph.graph.as_graph_def())))  # also those of functions
     assert any("Cudnn" in kind for kind in kinds[False]), "the test is of what it says"
     assert not [kind for kind in kinds[True] if "Cudnn" in kind]
+
+
+def test_a_link_or_a_pipe_in_place_of_a_file_is_not_read(folder):
+    for name in ("run.json", "manifest.json"):
+        (folder.path / name).unlink()
+        (folder.path / name).symlink_to("/dev/zero")
+    with pytest.raises(UserError, match="must be a file of at most"):
+        folder.run()
+    with pytest.raises(UserError, match="must be a file of at most"):
+        folder.verify()
+    (folder.path / "run.json").unlink()
+    os.mkfifo(folder.path / "run.json")
+    with pytest.raises(UserError, match="must be a file of at most"):
+        folder.run()
+
+
+def test_who_names_the_saved_model_or_the_folder_of_all_models_is_shown_the_way(folder):
+    with pytest.raises(UserError, match=rf"Give {folder.path}, the folder of the whole model"):
+        ModelFolder(folder.path / "saved_model" / "1").verify()
+    with pytest.raises(UserError, match=r"In .*models/ there are: tiny\."):
+        ModelFolder(folder.path.parent).verify()

@@ -117,6 +117,11 @@ def autoencoder():
     return AutoencodingGraph(network, TOKENIZER.graph(), longest=CONTEXT), memory
 
 
+def test_nothing_to_score_has_the_shapes_of_something(autoencoder):
+    found = autoencoder[1].score(TOKENIZER.encode([]), 0)
+    assert found.bound.shape == (0,) and found.mean.shape == found.log_variance.shape == (0, 4)
+
+
 @pytest.fixture(scope="module")
 def latent_signatures(autoencoder):
     return autoencoder[0].signatures()

@@ -92,3 +92,9 @@ def test_a_model_with_other_ids_is_refused(texts):
     )
     with pytest.raises(UserError, match=r"pad, unk, bos, eos as 0, 1, 2, 3"):
         SubwordTokenizer.load(written.getvalue())
+
+
+def test_it_is_fitted_to_what_it_encodes():
+    plain = ["foo bar baz oui !"] * 20
+    odd = ["foo\u00a0bar\nbaz\t\toui\u3000!\0"] * 20
+    assert SubwordTokenizer.fit(odd, 40).model == SubwordTokenizer.fit(plain, 40).model

@@ -68,3 +68,10 @@ def test_a_field_that_does_not_fit_is_refused(field, value):
     config["config"][field] = value
     with pytest.raises(UserError, match="Received: "):
         tokenizer_from_json(json.dumps(config))
+
+
+def test_a_tokenizer_of_keras_whose_texts_hold_its_unknown_word_is_told_apart_from_a_broken_one():
+    config = saved()
+    config["config"] |= {"oov_token": "the", "word_index": {"the": 2, "cat": 3}}
+    with pytest.raises(UserError, match="hold its `oov_token`, 'the', as a word"):
+        tokenizer_from_json(json.dumps(config))

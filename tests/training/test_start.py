@@ -37,7 +37,7 @@ def test_an_earlier_model_gives_its_weights_and_shared_classes_keep_their_column
     network = network_like(earlier, 3)
     fresh = network.get_layer("logits").get_weights()
     said = []
-    start.put_earlier_weights(network, labels, earlier, said.append)
+    start.put_earlier_weights(network, "cnn_classifier", labels, earlier, said.append)
     assert "2 of 3 classes were known there" in said[0]
     source = earlier.build_network(earlier.run()["parts"][0])
     for layer in source.layers:
@@ -54,7 +54,29 @@ def test_an_earlier_model_of_other_sizes_is_refused_with_the_layer(trained):
     earlier = ModelFolder(trained)
     network = network_like(earlier, 3, embedding_dim=5)
     with pytest.raises(UserError, match="Layer 'embedding' does not fit"):
-        start.put_earlier_weights(network, earlier.labels()[:3], earlier, print)
+        start.put_earlier_weights(network, "cnn_classifier", earlier.labels()[:3], earlier, print)
+
+
+def test_of_another_kind_of_model_the_embedding_is_taken_over(trained):
+    earlier = ModelFolder(trained)
+    (part,) = earlier.run()["parts"]
+    sizes = {**part["sizes"], "classes": 3}
+    size = part["architecture"]["embedding_dim"]
+    architecture = {"units": 4, "embedding_dim": size}
+    network = build_network({"model": "lstm_classifier", "architecture": architecture, "sizes": sizes})
+    before = [layer.get_weights() for layer in network.layers if layer.name != "embedding"]
+    said = []
+    start.put_earlier_weights(network, "lstm_classifier", ["a", "b", "c"], earlier, said.append)
+    assert "the embedding is taken over; cnn_classifier is another kind" in said[0]
+    source = earlier.build_network(part).get_layer("embedding").get_weights()
+    np.testing.assert_array_equal(network.get_layer("embedding").get_weights()[0], source[0])
+    after = [layer.get_weights() for layer in network.layers if layer.name != "embedding"]
+    for one, other in zip(before, after, strict=True):
+        for fresh, found in zip(one, other, strict=True):
+            np.testing.assert_array_equal(fresh, found)
+    smaller = build_network({"model": "lstm_classifier", "architecture": {"embedding_dim": size + 1}, "sizes": sizes})
+    with pytest.raises(UserError, match="The embedding does not fit"):
+        start.put_earlier_weights(smaller, "lstm_classifier", ["a"], earlier, print)
 
 
 def test_freezing_takes_the_names_of_layers_or_how_they_start(trained):
