@@ -105,7 +105,7 @@ class GenerationMetrics:
         return to_plain(plain)
 
     def first_line(self) -> str:
-        """Returns the one line to read: `exact match 0.9123 [0.9021, 0.9220] n=1000`."""
+        """Returns the one line to read: `exact match 0.9950 [0.9883, 1.0000] n=600`."""
         low, high = self.exact_match_interval
         return f"exact match {self.exact_match:.4f} [{low:.4f}, {high:.4f}] n={self.n}"
 

@@ -120,7 +120,7 @@ def test_of_many_classes_few_texts_are_scored_at_once_and_too_many_labels_are_no
     assert predicted_classes(texts, labels, others, 3).tolist() == expected.tolist()
     assert predicted_classes(texts, labels, [], 3).tolist() == []
     told = diagnose(named(texts, labels), named(*topics(9, seed=1)))
-    assert "likely_wrong_labels" not in {one.kind for one in told.findings}
+    assert "likely_wrong_labels" not in {one.name for one in told.findings}
     assert finding(told, "accuracy").head(1)
 
 

@@ -207,7 +207,7 @@ def test_what_is_saved_tells_of_its_own_place_and_not_of_the_one_it_was_made_in(
     for name in ("MODEL_CARD.md", "report.html", "run.json"):
         assert old not in (target / name).read_text().replace("\\_", "_"), name
     card, report = ((target / name).read_text() for name in ("MODEL_CARD.md", "report.html"))
-    assert card.startswith("# topics\\_1\n") and f'load("{here}")' in card
+    assert card.startswith("# topics_1\n") and f'load("{here}")' in card
     assert "<title>topics_1</title>" in report and here in report
     options = json.loads((target / "run.json").read_text())["options"]
     assert (options["name"], options["models"]) == ("topics_1", str(target.parent))
