@@ -107,7 +107,8 @@ def parse_run(
     shared = {name: value for name, value in earlier.items() if name in names and (alike or name in _OF_TOKENS)}
     own = {name: value for name, value in own.items() if name not in shared}  # of it, what trains the weights
     layers = (spec.defaults, shared, *((settings, own) if asked else (own, settings)))
-    tokens = [token for layer in layers for token in to_arguments({**layer, "model": None})]
+    merged = {name: value for layer in layers for name, value in layer.items() if value is not None}
+    tokens = to_arguments({**merged, "model": None})
     options = _parser_class(spec)
     # Parsed apart from the flags: a list at the end would swallow the name of the data file.
     base: Any = read_flags(options, ["", *tokens], prog, names)

@@ -167,7 +167,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as place:
             unfinished = ModelFolder(Path(place) / _NAME)
             shutil.copytree(self.model_.folder, unfinished.path)
-            _tell_of(unfinished, self.trained_.folder, target)
+            _tell_of(unfinished, target)
             unfinished.path.rename(target)
         return target
 
@@ -215,10 +215,11 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         return tags
 
 
-def _tell_of(model: ModelFolder, fitted: Path, target: Path) -> None:
+def _tell_of(model: ModelFolder, target: Path) -> None:
     """What a model folder says of itself: its name and place, and what it was trained on."""
     run = model.run()
-    data = str(fitted.with_name(_DATA))
+    # Where it was fitted, which need not be where it was copied from: it may have been pickled in between.
+    data, fitted = run["options"]["train"], Path(run["options"]["models"]) / _NAME
     code = [how_to_load(place / "saved_model" / "1", run["decision"]["multi_label"]) for place in (fitted, target)]
     for name, shown, same, titles in (
         ("MODEL_CARD.md", cell, str, ("# {}\n",)),

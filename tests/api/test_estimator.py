@@ -193,6 +193,8 @@ def test_a_copy_answers_and_is_saved_when_the_first_one_is_gone(topics, tmp_path
     np.testing.assert_array_equal(second.predict_proba(texts), expected)
     assert second.trained_.report.exists() and second.trained_.saved_model.is_dir()
     assert kit.load(second.save(tmp_path / "saved")).labels == ("food", "music", "sport")
+    for name in ("MODEL_CARD.md", "report.html", "run.json"):
+        assert str(folder.parent) not in (tmp_path / "saved" / name).read_text().replace("\\_", "_"), name
 
 
 def test_what_is_not_fitted_is_pickled_too():

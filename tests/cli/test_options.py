@@ -304,6 +304,17 @@ def test_another_model_that_starts_from_an_earlier_one_reads_texts_as_that_does(
     assert options("b.csv", "--from", "old", "--model", "lstm_classifier").architecture.dropout != 0.3, "its own"
 
 
+def test_a_list_of_a_later_layer_takes_the_place_of_an_earlier_one(here):
+    (here / "old").mkdir()
+    flat = options("a.csv", "--model", "cnn_classifier", "--kernels", "2", "3").flat()
+    (here / "old" / "run.json").write_text(json.dumps({"options": flat}))
+    config = options("b.csv", "--from", "old", "--config", "old/run.json")
+    assert config.architecture.kernels == (2, 3)
+    (here / "c.json").write_text('{"kernels": [4]}')
+    assert options("b.csv", "--from", "old", "--config", "c.json").architecture.kernels == (4,)
+    assert options("b.csv", "--from", "old", "--config", "c.json", "--kernels", "5", "6").architecture.kernels == (5, 6)
+
+
 def test_a_preset_leaves_what_the_earlier_model_fixes(here):
     (here / "old").mkdir()
     network = {"kind": "network", "model": "cnn_classifier", "architecture": {"filters": 7}}
