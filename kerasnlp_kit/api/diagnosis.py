@@ -12,6 +12,7 @@ from typing import Any
 
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.findings import Finding
+from kerasnlp_kit.data.source import home_filled_in
 from kerasnlp_kit.data.writing import atomic_write, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import fit, printable
@@ -80,7 +81,7 @@ class Diagnosis:
         Raises:
             UserError: a file cannot be written.
         """
-        folder = Path(folder)
+        folder = home_filled_in(os.fspath(folder))
         require_folder(folder)
         earlier = _earlier_findings(folder)
         for finding in self.findings:
@@ -100,7 +101,7 @@ def require_folder(folder: str | os.PathLike[str]) -> None:
     Raises:
         UserError: it is a file, or holds something other than an earlier diagnosis.
     """
-    folder = Path(folder)
+    folder = home_filled_in(os.fspath(folder))
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: expected a folder to write to, this is a file.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / FINDINGS).is_file():
