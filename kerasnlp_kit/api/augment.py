@@ -14,8 +14,7 @@ import pyarrow as pa
 
 from kerasnlp_kit.api.dispatch import run_training
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
-from kerasnlp_kit.data.source import home_filled_in
-from kerasnlp_kit.data.writing import require_table_name, write_table
+from kerasnlp_kit.data.writing import require_table_name, write_table, written_path
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import fit
 from kerasnlp_kit.options import parse_run, to_arguments
@@ -110,7 +109,7 @@ def augment_file(
 ) -> Augmentation:
     """Writes new texts and labels to a file, in columns called as those of the data; see `augment`."""
     require_table_name(output, data)
-    if home_filled_in(os.fspath(output)).exists():
+    if written_path(output).exists():
         raise UserError(f"{output} exists; give another --output, or remove it.")
     found = augment(data, **options)
     if not found.texts:

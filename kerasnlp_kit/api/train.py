@@ -217,8 +217,9 @@ def _decide(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> tuple[
             record["decision"][f"calibration_error_{name}"] = answers_calibration_error(found, labels)
         if run.config.decision.min_precision:
             find = wanted_thresholds(run.config.decision.min_precision)
-            record["decision"]["thresholds"] = find(probabilities, labels).tolist()
-            if accepted(probabilities, find(probabilities, labels)).any():
+            chosen = find(probabilities, labels)
+            record["decision"]["thresholds"] = chosen.tolist()
+            if accepted(probabilities, chosen).any():
                 answered = accepted(probabilities, cross_fitted_thresholds(probabilities, labels, find))
                 point = operating_point("", answered, probabilities.argmax(axis=1) == labels)
                 right = f", {point.accuracy:.1%} of these right" if point.accuracy is not None else ""

@@ -1,7 +1,6 @@
 """``evaluate.py models/NAME DATA``: scores the exported SavedModel."""
 
 import json
-import os
 import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -79,7 +78,7 @@ def main(arguments: list[str], prog: str) -> int:
         ]
     )
     from kerasnlp_kit.api.documents import closing_lines
-    from kerasnlp_kit.data.writing import require_free_place, require_table_name
+    from kerasnlp_kit.data.writing import require_free_place, require_table_name, written_path
     from kerasnlp_kit.evaluation.terminal import printable
 
     read = [file for file in (options.data, options.out_of_scope, options.nearest, options.trained_on) if file]
@@ -89,11 +88,7 @@ def main(arguments: list[str], prog: str) -> int:
         require_table_name(options.predictions, *read)
     if options.report:
         require_free_place(options.report, *read)
-    if (
-        options.predictions
-        and options.report
-        and os.path.realpath(options.predictions) == os.path.realpath(options.report)
-    ):
+    if options.predictions and options.report and written_path(options.predictions) == written_path(options.report):
         raise UserError(f"--predictions and --report must be two files. Received: {options.report} twice")
     refuse_unused(
         options,

@@ -38,7 +38,7 @@ def atomic_write(path: str | os.PathLike[str]) -> Iterator[Path]:
     Raises:
         UserError: the system refuses, for example because the disk is full.
     """
-    target = _target(path)
+    target = written_path(path)
     if target.is_dir():
         raise _is_folder(target)
     temporary: Path | None = None
@@ -144,7 +144,7 @@ def require_free_place(path: str | os.PathLike[str], *read: str | os.PathLike[st
         UserError: the same file; a folder, or a place where none may write; one within a model folder, whose files are
             sealed.
     """
-    target = _target(path)
+    target = written_path(path)
     if any(is_same_file(one, target) for one in read):
         raise UserError(f"{path} is the file that is read, and would be replaced. Give another name.")
     if target.is_dir():
@@ -161,7 +161,7 @@ def require_free_place(path: str | os.PathLike[str], *read: str | os.PathLike[st
             )
 
 
-def _target(path: str | os.PathLike[str]) -> Path:
+def written_path(path: str | os.PathLike[str]) -> Path:
     """Where a file of this name is: a link stays a link, and what it leads to is written."""
     return Path(os.path.realpath(home_filled_in(os.fspath(path))))
 

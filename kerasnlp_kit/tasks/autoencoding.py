@@ -137,7 +137,7 @@ def score_latent(
     if not len(ids):  # nothing, in the shapes that something has
         empty = TokenIds(np.zeros(0, np.int32), np.zeros(2, np.int64))
         one = score_latent(scorer, empty, longest, seed, [np.zeros(1, np.int64)])
-        return LatentScores(*(None if array is None else array[:0] for array in vars(one).values()))  # type: ignore[arg-type]
+        return LatentScores(**{name: array[:0] for name, array in vars(one).items() if array is not None})
     found: dict[str, Any] = {}
     most = max((len(members) for members in rows), default=0)
     for members in rows:
