@@ -77,7 +77,8 @@ def train(
     Args:
         data: CSV, TSV, JSON lines, Parquet or plain text, also compressed; or a URL. Not needed where ``config`` names
             it.
-        resume: continue this unfinished run, models/NAME; no option is given then.
+        resume: continue this unfinished run, models/NAME; of the options only ``data``, ``dev``, ``test`` and
+            ``out_of_scope`` may be given then, once more.
         say: told what goes on, line by line; the progress of the epochs is Keras' own and goes to standard output.
         options: those of the command line, with underscores: ``model="lstm_classifier", epochs=5, units=256``;
             ``from_model`` is ``--from``.

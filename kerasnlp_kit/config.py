@@ -4,7 +4,7 @@ import dataclasses
 import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import tyro
 
@@ -329,7 +329,22 @@ class BaseConfig:
                 values[name] = str(value)
         return values
 
+    def sources(self) -> dict[str, str]:
+        """Files, addresses or "-" that the run reads its rows from, by the name of the option."""
+        values = self.flat()
+        return {name: values[name] for name in SOURCES if values.get(name)}
 
+    def with_sources(self, **sources: str) -> Self:
+        """The same options with other places to read from, of those in `sources`."""
+        changed: dict[str, Any] = {"train": sources["train"]} if "train" in sources else {}
+        for group in self.groups():
+            part = getattr(self, group)
+            own = {field.name for field in dataclasses.fields(part)}
+            changed[group] = dataclasses.replace(part, **{name: sources[name] for name in own & sources.keys()})
+        return dataclasses.replace(self, **changed)
+
+
+SOURCES = ("train", "dev", "test", "out_of_scope")
 _NO_GROUPS = ("train", "model", "preset", "architecture")
 
 

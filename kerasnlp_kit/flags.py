@@ -5,6 +5,7 @@ import dataclasses
 import difflib
 import io
 import re
+import threading
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
@@ -17,6 +18,7 @@ Options = TypeVar("Options")
 # `from` is a word of Python, so the field has another name than the flag.
 FLAG_NAMES = {"from_model": "from"}
 _KINDS = {"INT": "a whole number", "FLOAT": "a number"}
+_STANDARD_ERROR = threading.Lock()  # two threads that redirect it at once would leave it closed
 
 
 def read_flags(
@@ -45,7 +47,7 @@ def read_flags(
     given: dict[str, Any] = {} if default is None else {"default": default}
     said = io.StringIO()
     try:
-        with contextlib.redirect_stderr(said):
+        with _STANDARD_ERROR, contextlib.redirect_stderr(said):
             parsed, unknown = tyro.cli(
                 options,
                 args=arguments,
@@ -125,8 +127,10 @@ def _lists(options: type) -> Iterator[str]:
 def _unknown(argument: str, names: Sequence[str], prog: str, elsewhere: Mapping[str, str]) -> UserError:
     if not argument.startswith("-"):
         return UserError(f"{argument!r} is one argument too many; {prog} --help tells what is expected.")
-    if _plain(argument) in elsewhere:
-        return UserError(f"{argument!r} {elsewhere[_plain(argument)]}")
+    name = _plain(argument)
+    for known in (name, name.removeprefix("no_")):
+        if known in elsewhere:
+            return UserError(f"{argument!r} {elsewhere[known]}")
     return UserError(f"unknown option {argument!r}{nearest(argument, [*names, *elsewhere], prog)}")
 
 

@@ -15,6 +15,7 @@ from kerasnlp_kit.config import (
     CONFIGS,
     DATA_HELP,
     DEFAULT_MODEL,
+    SOURCES,
     TASK_MODELS,
     BaseConfig,
     PairConfig,
@@ -26,6 +27,7 @@ from kerasnlp_kit.config import (
 from kerasnlp_kit.constants import NETWORK
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_of
+from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.rules import require_valid
 
 GENERAL_HELP = {
@@ -36,7 +38,8 @@ GENERAL_HELP = {
     "texts.",
     "preset": "Options that were found good for the model, under one name.",
     "config": "YAML or JSON file of options, such as an earlier run.json; flags win.",
-    "resume": "Continue this unfinished run, to the same weights: models/NAME; give DATA where it was not kept whole.",
+    "resume": "Continue this unfinished run, to the same weights: models/NAME; of other options only the data may be "
+    "named, once more.",
 }
 _NAMES = {"train", "model", "preset", "task", "from_model"}  # options that are needed before all are parsed
 _OF_TOKENS = {field.name for field in dataclasses.fields(RunConfig.groups()["text"])} | {"embedding_dim"}
@@ -66,9 +69,8 @@ def parse_run(
         SystemExit: code 0 after ``--help``.
     """
     arguments = list(arguments)
-    resumed = value_of("--resume", arguments)
-    if resumed is not None:
-        return _resume(resumed, arguments, prog), True
+    if value_of("--resume", arguments) is not None:
+        return _resume(arguments, prog), True
     path = value_of("--config", arguments)
     settings = read_config(path) if path else {}
     earlier = _earlier(value_of("--from", arguments) or settings.get("from_model"))
@@ -151,16 +153,29 @@ def _data_file(arguments: Sequence[str]) -> str | None:
     return None
 
 
-def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
-    """The options of the unfinished run ``folder``; a data file named beside it must have the same bytes."""
-    place = next(index for index, argument in enumerate(arguments) if argument.partition("=")[0] == "--resume")
-    others = arguments[:place] + arguments[place + (1 if "=" in arguments[place] else 2) :]
-    if len(others) > 1 or any(argument.startswith("-") and argument != "-" for argument in others):
-        raise UserError(
-            "--resume MODEL takes everything from the unfinished run: give no other option with it, at most the data "
-            "once more."
-        )
-    path = Path(folder)
+@dataclasses.dataclass(frozen=True)
+class _Again:
+    """What may stand beside ``--resume``: the data once more, of which only the names without secrets were kept."""
+
+    train: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None
+    resume: str = ""
+    dev: str | None = None
+    test: str | None = None
+    out_of_scope: str | None = None
+
+
+def _resume(arguments: list[str], prog: str) -> BaseConfig:
+    """The options of the unfinished run; data named beside it must have the same bytes."""
+    names = [field.name for field in dataclasses.fields(_Again)]
+    others = {"preset", "config", "task", "from"}.union(
+        *(option_names(spec.task, spec.architecture) for spec in registry.available())
+    )
+    refusal = (
+        "cannot stand beside --resume, which takes everything from the unfinished run; only the data may be named once "
+        "more."
+    )
+    again = read_flags(_Again, arguments, prog, names, elsewhere=dict.fromkeys(others - set(names), refusal))
+    path = home_filled_in(again.resume)
     if not path.name.endswith(UNFINISHED):
         path = path.with_name(path.name + UNFINISHED)
     if not (path / "run.json").is_file():
@@ -174,14 +189,17 @@ def _resume(folder: str, arguments: list[str], prog: str) -> BaseConfig:
         models=str(path.parent),
         **{name: bool(options.get(name)) for name in _OF_ONE_RUN},
     )
-    return dataclasses.replace(config, train=others[0] if others else config.train, output=output)
+    sources = {name: source for name in SOURCES if (source := getattr(again, name)) is not None}
+    for name in sources.keys() - config.sources().keys():
+        raise UserError(f"The unfinished run {path} has no {flag_of(name)}: leave it out.")
+    return dataclasses.replace(config, output=output).with_sources(**sources)
 
 
 def _earlier(folder: str | None) -> dict[str, Any]:
     """Model and options of an earlier model that one that starts from it must share."""
     if folder is None:
         return {}
-    path = Path(folder) / "run.json"
+    path = home_filled_in(folder) / "run.json"
     if not path.is_file():
         raise UserError(f"There is no model folder {folder} to start from (run.json is missing).")
     options = read_config(str(path))
@@ -245,7 +263,7 @@ def read_config(path: str) -> dict[str, Any]:
     import yaml  # only a run with --config pays for it
 
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = home_filled_in(path).read_text(encoding="utf-8")
         content = json.loads(text) if path.endswith(".json") else yaml.safe_load(text)
     except (OSError, UnicodeDecodeError) as error:
         raise UserError(f"The config file {path} cannot be read: {error}") from error

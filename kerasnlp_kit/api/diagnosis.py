@@ -12,10 +12,10 @@ from typing import Any
 
 from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.findings import Finding
-from kerasnlp_kit.data.source import home_filled_in
-from kerasnlp_kit.data.writing import atomic_write, write_table
+from kerasnlp_kit.data.writing import atomic_write, require_free_place, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import fit, printable
+from kerasnlp_kit.paths import home_filled_in
 
 FINDINGS = "findings.json"
 
@@ -81,7 +81,7 @@ class Diagnosis:
         Raises:
             UserError: a file cannot be written.
         """
-        folder = home_filled_in(os.fspath(folder))
+        folder = home_filled_in(folder)
         require_folder(folder)
         earlier = _earlier_findings(folder)
         for finding in self.findings:
@@ -99,13 +99,14 @@ def require_folder(folder: str | os.PathLike[str]) -> None:
     """Checks that `Diagnosis.write` may write to a folder, to be asked before long work.
 
     Raises:
-        UserError: it is a file, or holds something other than an earlier diagnosis.
+        UserError: it is a file, holds something other than an earlier diagnosis, or is where none may write.
     """
-    folder = home_filled_in(os.fspath(folder))
+    folder = home_filled_in(folder)
     if folder.exists() and not folder.is_dir():
         raise UserError(f"{folder}: expected a folder to write to, this is a file.")
     if folder.is_dir() and any(folder.iterdir()) and not (folder / FINDINGS).is_file():
         raise UserError(f"{folder}: is not empty and holds no earlier {FINDINGS}. Name a new folder.")
+    require_free_place(folder / FINDINGS)
 
 
 def _earlier_findings(folder: Path) -> set[str]:

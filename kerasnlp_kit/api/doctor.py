@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -21,8 +20,10 @@ from kerasnlp_kit.data.kind import looks_like_pairs
 from kerasnlp_kit.data.label_noise import likely_wrong_labels
 from kerasnlp_kit.data.names import listed
 from kerasnlp_kit.data.near_duplicates import plain_text, text_keys
+from kerasnlp_kit.data.source import is_same_file
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
+from kerasnlp_kit.paths import home_filled_in
 
 if TYPE_CHECKING:
     from kerasnlp_kit.tasks.linear import NgramFeatures
@@ -82,10 +83,7 @@ def doctor(
 
 def _is_same(one: str, other: str) -> bool:
     """Whether two names are of one file."""
-    try:
-        return one == other or Path(one).samefile(other)
-    except (OSError, ValueError):  # no files here: addresses, standard input, mistyped names
-        return False
+    return one == other or is_same_file(one, home_filled_in(other))
 
 
 def out_of_fold_probabilities(texts: Sequence[str], labels: np.ndarray, classes: int, seed: int = 0) -> np.ndarray:

@@ -31,7 +31,6 @@ PACKAGES = ("tensorflow", "keras", "numpy", "scikit-learn", "jax", "torch")
 SHOWN_CLASSES = 12
 _LABEL_COLUMNS = 30  # of the terminal
 _MARKDOWN = {ord(mark): f"&#{ord(mark)};" for mark in "\\`*[]|"}
-_SOURCES = ("train", "dev", "test", "out_of_scope")  # options that may be addresses
 
 
 def how_to_load(saved_model: Path, multi_label: bool = False) -> str:
@@ -169,7 +168,7 @@ def _surroundings() -> dict[str, Any]:
 
 def _shown_options(config: BaseConfig) -> dict[str, Any]:
     """All options, for run.json; addresses without what may be secret."""
-    return {name: shown_name(value) if value and name in _SOURCES else value for name, value in config.flat().items()}
+    return config.flat() | {name: shown_name(source) for name, source in config.sources().items()}
 
 
 def trained_on_dev(parts: Sequence[Mapping[str, Any]]) -> list[str]:

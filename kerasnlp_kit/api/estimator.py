@@ -22,11 +22,11 @@ from kerasnlp_kit.api.documents import cell, how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.train import TrainedModel, run_training
 from kerasnlp_kit.config import RunConfig
-from kerasnlp_kit.data.source import home_filled_in
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation import page
 from kerasnlp_kit.export.folder import ModelFolder
 from kerasnlp_kit.options import parse_run, to_arguments
+from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.training.progress import silent, tell
 
 _NAME = "model"
@@ -160,7 +160,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             OSError: it cannot be written; nothing half-written is left.
         """
         check_is_fitted(self, "model_")
-        target = home_filled_in(os.fspath(folder))
+        target = home_filled_in(folder)
         if target.exists():
             raise UserError(f"{target} exists; give another place.")
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -3,7 +3,6 @@
 import itertools
 import os
 from collections.abc import Iterable, Iterator
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,6 +10,7 @@ import numpy as np
 from kerasnlp_kit.data.source import require_source
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder, longest_read
+from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.text.token_ids import rows_at
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ class LoadedFolder:
     def __init__(self, folder: str | os.PathLike[str], *, files: Iterable[str | os.PathLike[str] | None] = ()) -> None:
         from kerasnlp_kit.training.devices import quiet_start
 
-        self.folder = Path(folder)
+        self.folder = home_filled_in(folder)
         self.files = ModelFolder(self.folder)
         self.files.verify()
         self.run = self.files.run()
@@ -186,6 +186,6 @@ def load(
 def task_of_folder(folder: str | os.PathLike[str]) -> str:
     """The task of a model folder; that of classifiers where it cannot be read, whose loader then says why."""
     try:
-        return str(ModelFolder(Path(folder)).run()["task"])
+        return str(ModelFolder(home_filled_in(folder)).run()["task"])
     except UserError:
         return LoadedModel.task

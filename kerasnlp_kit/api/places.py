@@ -12,10 +12,12 @@ from pathlib import Path
 
 from kerasnlp_kit.config import PairConfig, RunConfig, TextConfig
 from kerasnlp_kit.constants import MANIFEST
-from kerasnlp_kit.data.source import home_filled_in, require_source, shown_name
+from kerasnlp_kit.data.source import require_source, shown_name
 from kerasnlp_kit.errors import TrainingDiverged, UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
+from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.options import UNFINISHED
+from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.training.checkpoint import any_checkpoint
 
 REPLACED = ".replaced"  # end of the hidden name of the model that a new one just replaces
@@ -105,12 +107,15 @@ def claim(config: RunConfig | PairConfig | TextConfig, resume: bool, *, temporar
 
 
 def _how_to_resume(config: RunConfig | PairConfig | TextConfig, final: ModelFolder, work: ModelFolder) -> str:
-    again = ""
-    if config.train == "-":
-        again = ", with the same data on standard input,"
-    elif shown_name(config.train) != config.train:
-        again = ", with the address of the data before it, which is not kept whole,"
-    return f"{work.path} keeps what was reached; --resume {final.path}{again} continues from there."
+    sources = config.sources()
+    again = "".join(f" and the same {_named(name)} on standard input" for name in sources if sources[name] == "-")
+    if hidden := [_named(name) for name, source in sources.items() if shown_name(source) != source]:
+        again += f" and {', '.join(hidden)} once more, as whole addresses are not kept"
+    return f"{work.path} keeps what was reached; continue with --resume {final.path}{again}."
+
+
+def _named(source: str) -> str:
+    return "DATA" if source == "train" else flag_of(source)
 
 
 def default_name(source: str) -> str:
@@ -168,21 +173,28 @@ def _lock(final: Path) -> Iterator[None]:
 
     It is beside the model, where all processes see it that could write there, of whatever user and machine.
     """
-    there = final.parent.exists()
-    final.parent.mkdir(parents=True, exist_ok=True)
+    made = [folder for folder in final.parents if not folder.exists()]
     path = _hidden(final, ".lock")
     try:
         file = _open_locked(path)
     except BlockingIOError:
         raise UserError(f"Another run is writing {final}: wait for it, or give another --name.") from None
+    except OSError as error:
+        if not path.is_symlink() and not path.exists():
+            raise  # the folder it would be in
+        raise UserError(
+            f"{path}, which keeps other runs from the name, cannot be written: {error.strerror or error}. If no run "
+            "is going on, remove it; or give another --name, or --models."
+        ) from error
     try:
         yield
     finally:
-        path.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):  # of another user, where only they may remove it: it stays, unlocked
+            path.unlink()
         os.close(file)
-        if not there:
-            with contextlib.suppress(OSError):  # something has come into it
-                final.parent.rmdir()
+        with contextlib.suppress(OSError):  # something has come into it
+            for folder in made:
+                folder.rmdir()
 
 
 def _open_locked(path: Path) -> int:
@@ -193,11 +205,15 @@ def _open_locked(path: Path) -> int:
 
     Raises:
         BlockingIOError: another process holds the lock.
+        OSError: it cannot be made or opened.
     """
     while True:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with contextlib.ExitStack() as unlocked:
-            # Others may write here, too: a link of this name leads nowhere.
-            file = os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
+            try:
+                file = _open_or_make(path)
+            except FileNotFoundError:  # another run has just removed the folder, which it had made
+                continue
             unlocked.callback(os.close, file)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -207,6 +223,18 @@ def _open_locked(path: Path) -> int:
             if _is_named(file, path):
                 unlocked.pop_all()
                 return file
+
+
+def _open_or_make(path: Path) -> int:
+    """Descriptor of the file, made where there is none.
+
+    Others may write here, too: a link of this name leads nowhere, and what another user's run left is opened to read,
+    which is enough to lock it.
+    """
+    for way in (os.O_CREAT | os.O_RDWR, os.O_RDWR):
+        with contextlib.suppress(PermissionError):  # in a folder of all, Linux has only its owner name a file to make
+            return os.open(path, way | os.O_NOFOLLOW, 0o666)
+    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
 
 
 def _is_named(file: int, path: Path) -> bool:

@@ -39,6 +39,7 @@ from kerasnlp_kit.evaluation.report import ReportData, write_report
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder
 from kerasnlp_kit.flags import flag_of
+from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.training import devices
 
 BASELINE_STRENGTHS = (1.0,)  # the classic's default
@@ -64,7 +65,7 @@ def run_training(config: RunConfig, *, resume: bool = False, say: Say = print, t
     """
     begin = time.perf_counter()
     with claim(config, resume, temporary=temporary) as places:
-        earlier = ModelFolder(Path(config.start.from_model)) if config.start.from_model else None
+        earlier = ModelFolder(home_filled_in(config.start.from_model)) if config.start.from_model else None
         if earlier:
             earlier.verify()
             start.require_same_text(config, earlier)
@@ -155,8 +156,9 @@ def _begin_record(run: Run[RunConfig], prepared: Prepared) -> None:
     """run.json of this run; on a resume that of the start, if the data are still the same."""
     work = run.places.work
     if run.resume:
-        parts = {"train": prepared.train, "dev": prepared.dev}
-        run.take_record({name: (one.examples.fingerprint, len(one.labels)) for name, one in parts.items()})
+        parts = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}
+        found = {name: (one.examples.fingerprint, len(one.labels)) for name, one in parts.items() if one is not None}
+        run.take_record(found)
         return
     run.record.update(run_record(run.config, run.spec, prepared, start.ancestry(run.earlier)))
     shutil.rmtree(work.path, ignore_errors=True)

@@ -2,7 +2,6 @@
 
 import dataclasses
 from collections.abc import Iterable, Mapping, Sequence
-from pathlib import Path
 from typing import Annotated, Any, TypeVar
 
 import tyro
@@ -10,6 +9,7 @@ import tyro
 from kerasnlp_kit.config import DATA_HELP
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.flags import flag_of, read_flags
+from kerasnlp_kit.paths import home_filled_in
 
 Options = TypeVar("Options")
 ModelArgument = Annotated[str, tyro.conf.Positional, tyro.conf.arg(metavar="MODEL", help="Model folder: models/NAME.")]
@@ -49,7 +49,7 @@ def refuse_other_task(options: Any, folder: str, of_task: Mapping[str, Sequence[
     known = of_task.get(task, ())
     for name in dict.fromkeys(name for names in of_task.values() for name in names):
         if name not in known and getattr(options, name) != defaults[name]:
-            ModelFolder(Path(folder)).verify()  # a wrong name has no task that the option could be of
+            ModelFolder(home_filled_in(folder)).verify()  # a wrong name has no task that the option could be of
             others = " or ".join(other for other, names in of_task.items() if name in names)
             own = ", ".join(map(_typed, known)) or "none"
             raise UserError(

@@ -10,7 +10,9 @@ from itertools import combinations
 from kerasnlp_kit.data.names import is_number
 
 _LEAST_WORD = 5  # letters: in shorter words another letter is mostly another word, as in "cat" and "car"
-_SEPARATORS = re.compile(r"(?<=\w)[\s_\-./]+(?=\w)|[\s_./]+")  # a hyphen at an end may be a minus: "A" and "A-"
+# A hyphen parts words where it has a blank on both sides or on none: at an end, as in "A-" and "below -1", it means
+# something.
+_SEPARATORS = re.compile(r"(?:[\s_./]|(?<=\S)-+(?=\S)|(?<=\s)-+(?=\s))+")
 
 
 @dataclass(frozen=True)

@@ -22,6 +22,7 @@ from pathlib import Path
 from typing import IO, Any, BinaryIO, cast
 
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.paths import home_filled_in
 
 _OPENERS: dict[str, Callable[..., Any]] = {"gzip": gzip.open, "bzip2": bz2.open, "xz": lzma.open}
 _MAGIC = {b"\x1f\x8b": "gzip", b"BZh": "bzip2", b"\xfd7zXZ\x00": "xz"}
@@ -214,7 +215,7 @@ def require_source(source: str) -> None:
 def is_local_file(source: str | os.PathLike[str]) -> bool:
     """Whether it is the name of a file here; never an error."""
     try:
-        return home_filled_in(os.fspath(source)).is_file()
+        return home_filled_in(source).is_file()
     except (OSError, ValueError):  # too long a name, a folder that may not be entered
         return False
 
@@ -233,14 +234,6 @@ def _local_path(name: str) -> Path:
     if name.lower().startswith("file:"):
         name = urllib.request.url2pathname(urllib.parse.urlsplit(name).path)
     return home_filled_in(name)
-
-
-def home_filled_in(name: str) -> Path:
-    """The path, with ``~`` put in its place; where nobody has that name it stays."""
-    try:
-        return Path(name).expanduser()
-    except RuntimeError:
-        return Path(name)
 
 
 def _require_file(path: Path, name: str) -> None:

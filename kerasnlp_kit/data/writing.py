@@ -18,8 +18,9 @@ import pyarrow as pa
 import pyarrow.parquet
 
 from kerasnlp_kit.constants import MANIFEST
-from kerasnlp_kit.data.source import home_filled_in, is_same_file
+from kerasnlp_kit.data.source import is_same_file
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.paths import home_filled_in
 
 # Also as they are written in Chinese and Japanese (OWASP, "CSV Injection").
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
@@ -163,7 +164,7 @@ def require_free_place(path: str | os.PathLike[str], *read: str | os.PathLike[st
 
 def written_path(path: str | os.PathLike[str]) -> Path:
     """Where a file of this name is: a link stays a link, and what it leads to is written."""
-    return Path(os.path.realpath(home_filled_in(os.fspath(path))))
+    return Path(os.path.realpath(home_filled_in(path)))
 
 
 def _is_folder(target: Path) -> UserError:

@@ -112,7 +112,9 @@ def beam(
 
     (end,) = ops.while_loop(going_on, step, (state,))
     scores = ops.where(end["ended"], end["scores"], end["scores"] + LOWEST)
-    end["tokens"] = ops.where(end["totals"][:, :, None] > 0.5 * LOWEST, end["tokens"], PAD)
+    possible = end["totals"] > 0.5 * LOWEST
+    scores = ops.where(possible, scores, LOWEST)  # divided by the length they might look better
+    end["tokens"] = ops.where(possible[:, :, None], end["tokens"], PAD)
     order = ops.cast(ops.argsort(-scores, axis=1), "int32")
     best = _of_parents({name: end[name] for name in ("tokens", "totals", "aligned")} | {"scores": scores}, order)
     return Decoded(best["tokens"], best["totals"], best["scores"], best["aligned"])

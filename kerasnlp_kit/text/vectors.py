@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from kerasnlp_kit.errors import UserError
+from kerasnlp_kit.paths import home_filled_in
 
 
 def read_vectors(path: str | Path, vocabulary: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
@@ -29,7 +30,7 @@ def read_vectors(path: str | Path, vocabulary: Sequence[str]) -> tuple[np.ndarra
     Raises:
         UserError: The file is missing, damaged or malformed, or has no word of the vocabulary.
     """
-    path = Path(path)
+    path = home_filled_in(path)
     lines = _numbered_lines(path)
     dimension, lines = _dimension(path, lines)
 

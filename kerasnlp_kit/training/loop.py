@@ -16,6 +16,7 @@ import numpy as np
 
 from kerasnlp_kit.config import OptimizationOptions
 from kerasnlp_kit.errors import GivenUp, TrainingDiverged, UserError
+from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.plain import to_plain
 from kerasnlp_kit.training.batches import EpochDataset
 from kerasnlp_kit.training.checkpoint import Progress, load_checkpoint, save_checkpoint
@@ -105,7 +106,7 @@ def train(
     if options.tensorboard:
         # A folder for each of several trainings, whose curves have the same names; without the graph, of which Keras
         # would warn that it cannot be written as JSON.
-        place = str(Path(options.tensorboard) / checkpoints.name)
+        place = str(home_filled_in(options.tensorboard) / checkpoints.name)
         callbacks.append(keras.callbacks.TensorBoard(place, write_graph=False))
     if keeper.resumes:
         # Keras makes the variables of the metrics with the first batch only, and the state to put back holds them.

@@ -119,8 +119,10 @@ def test_of_many_classes_few_texts_are_scored_at_once_and_too_many_labels_are_no
     others, expected = topics(9, seed=1)
     assert predicted_classes(texts, labels, others, 3).tolist() == expected.tolist()
     assert predicted_classes(texts, labels, [], 3).tolist() == []
+    labels[0] = 1  # wrong, and found where there are not too many
     told = diagnose(named(texts, labels), named(*topics(9, seed=1)))
     assert "likely_wrong_labels" not in {one.name for one in told.findings}
+    assert "note: likely wrong labels are not looked for: 39 rows of 3 classes are too many." in diagnose.said
     assert finding(told, "accuracy").head(1)
 
 
@@ -298,6 +300,17 @@ def test_a_folder_of_other_things_is_refused(tmp_path):
     (tmp_path / "empty").mkdir()
     require_folder(tmp_path / "empty")
     require_folder(tmp_path / "new" / "folder")
+    with pytest.raises(UserError, match="nothing may be put into"):
+        require_folder(tmp_path / "notes.txt" / "folder")
+
+
+def test_a_tilde_is_the_home_of_the_findings_too(diagnose, tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "taken").write_text("mine")
+    with pytest.raises(UserError, match="this is a file"):
+        require_folder("~/taken")
+    diagnose(named(*topics(9)), model=False).write("~/found")
+    assert (tmp_path / "found" / "findings.json").is_file()
 
 
 # The table

@@ -218,10 +218,10 @@ def test_what_is_saved_tells_of_its_own_place_and_not_of_the_one_it_was_made_in(
 def test_a_fit_is_silent_by_itself_and_leaves_standard_output_alone(topics, capfd):
     texts, labels = topics
     options = {"epochs": 1, "units": 4, "embedding_dim": 4}
-    before = sys.stdout
+    before = sys.stdout, sys.stderr
     with ThreadPoolExecutor(2) as pool:
         fits = [pool.submit(TextClassifier("lstm_classifier", options=options).fit, texts, labels) for _ in range(2)]
         assert [fit.result().classes_.size for fit in fits] == [3, 3]
-    assert sys.stdout is before
+    assert (sys.stdout, sys.stderr) == before
     print("still there")
     assert capfd.readouterr().out == "still there\n"

@@ -1,6 +1,7 @@
 import dataclasses
 import errno
 import fcntl
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -59,9 +60,66 @@ def test_nothing_is_left_in_the_folder_of_models_and_no_link_there_is_followed(c
     precious = tmp_path / "precious.txt"
     precious.write_text("mine")
     lock.symlink_to(precious)
-    with pytest.raises(OSError, match="symbolic links"), claim(config, resume=False):
+    with pytest.raises(UserError, match=r"tiny\.lock, .* symbolic links.* remove it"), claim(config, resume=False):
         raise AssertionError("a link was followed")
     assert precious.read_text() == "mine"
+
+
+def test_the_lock_that_another_users_killed_run_left_is_taken_over_and_stays_where_only_they_may_remove_it(
+    config, place, monkeypatch
+):
+    lock = place / ".tiny.lock"
+    lock.touch()
+    really_open, really_unlink, ways = os.open, Path.unlink, []
+
+    def theirs(path, way, *rest):
+        if path == lock:
+            ways.append(way)
+            if way & (os.O_CREAT | os.O_RDWR):
+                raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return really_open(path, way, *rest)
+
+    def unlink(path, *rest, **options):
+        if path == lock:
+            raise PermissionError(errno.EPERM, "Operation not permitted", str(path))
+        return really_unlink(path, *rest, **options)
+
+    monkeypatch.setattr(os, "open", theirs)
+    monkeypatch.setattr(Path, "unlink", unlink)
+    with claim(config, resume=False):
+        assert len(ways) == 3 and ways[-1] & os.O_ACCMODE == os.O_RDONLY
+        with pytest.raises(UserError, match="Another run is writing"), claim(config, resume=False):
+            raise AssertionError("the second run got the name too")
+    with claim(config, resume=False):
+        assert lock.exists(), "it is free again"
+
+    def nobodys(path, way, *rest):
+        raise PermissionError(errno.EACCES, "Permission denied", str(path))
+
+    monkeypatch.setattr(os, "open", nobodys)
+    with pytest.raises(UserError, match=r"tiny\.lock, .* cannot be written: Permission denied"), claim(config, False):
+        raise AssertionError("there is no lock")
+
+
+def test_folders_that_another_run_removes_before_the_lock_is_in_them_are_made_anew(config, tmp_path, monkeypatch):
+    config = with_output(config, models=str(tmp_path / "a" / "b" / "c"))
+    really_open, removed = os.open, []
+
+    def late(path, *rest):
+        if not removed:  # it had made them, and ends between our finding them and our opening a file there
+            removed.append(path)
+            for folder in Path(path).parents[:3]:
+                folder.rmdir()
+        return really_open(path, *rest)
+
+    monkeypatch.setattr(os, "open", late)
+    with claim(config, resume=False):
+        assert [path.name for path in (tmp_path / "a" / "b" / "c").iterdir()] == [".tiny.lock"]
+    assert removed and not (tmp_path / "a").exists(), "what was made for the lock alone is gone"
+    (tmp_path / "a").mkdir()
+    with claim(config, resume=False):
+        (tmp_path / "a" / "mine").touch()
+    assert [path.name for path in (tmp_path / "a").iterdir()] == ["mine"]
 
 
 def test_a_lock_that_was_removed_while_another_run_waited_for_it_is_taken_anew(config, place, monkeypatch):
@@ -122,17 +180,21 @@ def test_a_copy_called_replaced_is_nobodys_but_the_users(config):
 
 
 @pytest.mark.parametrize(
-    ("train", "again"),
+    ("sources", "again"),
     [
-        ("t.csv", ""),
-        ("-", ", with the same data on standard input,"),
-        ("https://host/t.csv?key=1", ", with the address of the data before it, which is not kept whole,"),
+        ({"train": "t.csv", "dev": "https://host/d.csv"}, ""),
+        ({"train": "-"}, " and the same DATA on standard input"),
+        ({"train": "t.csv", "dev": "-"}, " and the same --dev on standard input"),
+        (
+            {"train": "https://host/t.csv?key=1", "test": "t.csv", "out_of_scope": "https://me:word@host/o.csv"},
+            " and DATA, --out-of-scope once more, as whole addresses are not kept",
+        ),
     ],
 )
-def test_who_breaks_off_is_told_how_to_go_on_where_that_can_be(config, train, again):
-    config = dataclasses.replace(config, train=train)
+def test_who_breaks_off_is_told_how_to_go_on_where_that_can_be(config, sources, again):
+    config = config.with_sources(**sources)
     with claim(config, resume=False) as places:
-        assert places.how_to_resume.endswith(f"; --resume {places.final.path}{again} continues from there.")
+        assert places.how_to_resume.endswith(f"; continue with --resume {places.final.path}{again}.")
     with claim(config, resume=False, temporary=True) as places:
         assert places.how_to_resume is None
 

@@ -227,6 +227,15 @@ def test_the_file_that_is_read_is_not_replaced(here, command, trained):
     assert report.code == 2 and "is the file that is read" in report.err
 
 
+def test_report_and_predictions_of_one_name_are_refused_however_it_is_written(here, command, trained, monkeypatch):
+    monkeypatch.setenv("HOME", str(here))
+    (here / "new.csv").write_text("text,label\nmy parcel is late,refund_request\n")
+    for name in ("out.csv", "./out.csv", here / "out.csv"):
+        ran = command("evaluate", trained, "new.csv", "--predictions=~/out.csv", "--report", name)
+        assert ran.code == 2 and "--predictions and --report must be two files" in ran.err
+    assert not (here / "out.csv").exists()
+
+
 @pytest.mark.parametrize(
     "arguments",
     [

@@ -223,9 +223,27 @@ def test_what_was_not_to_be_replaced_is_not_replaced_by_resuming_and_the_data_ma
     assert (config.output.overwrite, config.output.new_version, config.train) == (False, False, begun.train)
     for arguments in (["a.csv", "--resume", "reviews"], ["--resume=reviews", "a.csv"]):
         assert parse_run(arguments)[0].train == "a.csv"
-    for arguments in (["--resume", "reviews", "--epochs", "2"], ["a.csv", "b.csv", "--resume", "reviews"]):
-        with pytest.raises(UserError, match="takes everything from the unfinished run"):
-            parse_run(arguments)
+    for flags in (["--epochs", "2"], ["--no-refit"], ["--config", "a.yaml"], ["--from", "a"], ["--blocks", "lstm"]):
+        with pytest.raises(UserError, match=f"'{flags[0]}' cannot stand beside --resume, which takes everything from"):
+            parse_run(["--resume", "reviews", *flags])
+    with pytest.raises(UserError, match="one argument too many"):
+        parse_run(["a.csv", "b.csv", "--resume", "reviews"])
+    with pytest.raises(UserError, match="--resume needs a value"):
+        parse_run(["--resume"])
+    with pytest.raises(UserError, match="unknown option '---resume'"):
+        parse_run(["---resume", "reviews"])
+
+
+def test_beside_resume_the_files_that_the_run_had_may_be_named_once_more(here, monkeypatch):
+    (here / "reviews.unfinished").mkdir()
+    begun = options("a.csv", "--model", "cnn_classifier", "--dev", "https://host/d.csv?...", "--out-of-scope", "o.csv")
+    (here / "reviews.unfinished" / "run.json").write_text(json.dumps({"options": begun.flat()}))
+    monkeypatch.setenv("HOME", str(here))
+    again, _ = parse_run(["--resume=~/reviews", "--dev", "https://host/d.csv?key=1", "--out_of_scope", "p.csv"])
+    assert again.sources() == {"train": "a.csv", "dev": "https://host/d.csv?key=1", "out_of_scope": "p.csv"}
+    assert again.training == begun.training
+    with pytest.raises(UserError, match="has no --test: leave it out"):
+        parse_run(["--resume", "reviews", "--test", "t.csv"])
 
 
 def test_a_bare_yes_or_no_of_yaml_is_the_word(here):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from kerasnlp_kit.constants import EOS, PAD, UNK
+from kerasnlp_kit.constants import EOS, LOWEST, PAD, UNK
 from kerasnlp_kit.decoding.beam import beam
 from kerasnlp_kit.decoding.one import greedy
 
@@ -50,13 +50,14 @@ def test_what_a_token_is_aligned_with_is_what_was_attended_to_most(table, rows_o
             assert aligned[: len(text)].tolist() == table.walk(row, text)[1].argmax(axis=1).tolist()
 
 
-def test_where_there_are_fewer_texts_than_beams_the_rest_are_empty_and_impossible(make_table):
+@pytest.mark.parametrize("length_penalty", [0.0, 9.0])  # what cannot be must not look better for being long
+def test_where_there_are_fewer_texts_than_beams_the_rest_are_empty_and_impossible(make_table, length_penalty):
     table = make_table(pieces=1)
-    found = search(table, size=8)
+    found = search(table, size=8, length_penalty=length_penalty)
     for row, limit in enumerate(LIMITS):
         scores = np.asarray(found.scores)[row]
         tokens = np.asarray(found.tokens)[row]
-        assert (scores[:limit] > -100).all() and (scores[limit:] < -1e8).all()
+        assert (scores[:limit] > -100).all() and (scores[limit:] <= LOWEST).all()
         assert len({tuple(one) for one in tokens[:limit].tolist()}) == limit and not tokens[limit:].any()
 
 

@@ -310,10 +310,11 @@ def test_ctrl_c_after_a_training_that_it_ended_gives_up(interrupted):
     assert isinstance(caught.value, GivenUp) == interrupted
 
 
-def test_tensorboard_shows_what_an_epoch_is_measured_by_and_each_training_has_a_folder(tmp_path):
+def test_tensorboard_shows_what_an_epoch_is_measured_by_and_each_training_has_a_folder(tmp_path, monkeypatch):
+    monkeypatch.setenv("HOME", str(tmp_path))
     measured = loop.Extras(lambda values: {"val_loss": 0.5, "val_score": 2.0})
     for name in ("first", "second"):
-        options = TrainingOptions(epochs=2, checkpoint_seconds=0.0, tensorboard=str(tmp_path / "logs"))
+        options = TrainingOptions(epochs=2, checkpoint_seconds=0.0, tensorboard="~/logs")
         loop.train(
             network(), TRAIN, None, SmoothedCrossEntropy(), None, options, tmp_path / "states" / name, extras=measured
         )

@@ -276,7 +276,7 @@ def test_a_writer_whose_pairs_changed_is_not_resumed(trained_writer, dates, run_
 
     monkeypatch.setattr("kerasnlp_kit.api.pair_train._fit", killed)
     ran = run_in(tmp_path, "train", "dates.csv", "--config", trained_writer / "run.json")
-    assert ran.code == 130 and "--resume models/dates continues from there" in ran.out
+    assert ran.code == 130 and "continue with --resume models/dates." in ran.out
     (tmp_path / "dates.csv").write_bytes(dates.read_bytes() + b"May 1,1998-05-01\n")
     ran = run_in(tmp_path, "train", "--resume", "models/dates")
     assert ran.code == 2 and "dates.csv is not what it was when the run began; start it anew." in ran.err
