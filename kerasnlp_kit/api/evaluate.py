@@ -17,7 +17,14 @@ from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
 from kerasnlp_kit.data.table import read_to_copy
-from kerasnlp_kit.data.writing import free_names, number_cells, require_free_place, require_table_name, write_table
+from kerasnlp_kit.data.writing import (
+    free_names,
+    keeps_types,
+    number_cells,
+    require_free_place,
+    require_table_name,
+    write_table,
+)
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
 
@@ -201,12 +208,12 @@ def label_file(
     require_table_name(output, data)
     model = LoadedModel(folder, files=(data,))
     trained = _columns(model.run).text
-    table, columns_of_text = read_to_copy(data, text_columns, trained)
+    table, columns_of_text = read_to_copy(data, text_columns, trained, with_values=keeps_types(output))
     text = find_columns(table, tuple(columns_of_text), need_label=False).text
     if not columns_of_text:
         say(other_columns_note(table.source, trained, text, "--text-column"))
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
-    columns = {name: table.data.column(name) for name in table.columns}
+    columns = table.cells()
     usual = predicted_names(model)
     names = free_names(usual, table.columns)
     if names != usual:

@@ -17,7 +17,14 @@ from kerasnlp_kit.data.examples import texts_of
 from kerasnlp_kit.data.pair_columns import PairColumns, find_source_column
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
 from kerasnlp_kit.data.table import read_to_copy
-from kerasnlp_kit.data.writing import free_names, number_cells, require_free_place, require_table_name, write_table
+from kerasnlp_kit.data.writing import (
+    free_names,
+    keeps_types,
+    number_cells,
+    require_free_place,
+    require_table_name,
+    write_table,
+)
 from kerasnlp_kit.evaluation.generation import GenerationMetrics
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
 
@@ -174,7 +181,8 @@ def write_file(
     require_table_name(output, data)
     model = LoadedWriter(folder, files=(data,))
     trained = _columns(model.run).source
-    table, columns_of_sources = read_to_copy(data, [source_column] if source_column else [], [trained])
+    asked = [source_column] if source_column else []
+    table, columns_of_sources = read_to_copy(data, asked, [trained], with_values=keeps_types(output))
     column = find_source_column(table, columns_of_sources[0] if columns_of_sources else None)
     if not columns_of_sources:
         say(other_columns_note(table.source, [trained], [column], "--source-column"))
@@ -182,7 +190,7 @@ def write_file(
     for note in model.beyond(sources):
         say(f"note: {note}")
     written, totals = model.write(sources, **options)
-    columns = {name: table.data.column(name) for name in table.columns}
+    columns = table.cells()
     names = free_names(PREDICTED, table.columns)
     if names != PREDICTED:
         say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")

@@ -1,8 +1,10 @@
 """Collects string cells row by row in Arrow arrays, so that a table takes little more memory than its file."""
 
+import base64
+import json
 from array import array
 from collections.abc import Iterable, Sequence
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
@@ -13,6 +15,33 @@ _CHUNK_CHARACTERS = 1 << 21
 
 LISTS = pa.list_(pa.string())
 Cell: TypeAlias = str | list[str | None] | None
+Cells: TypeAlias = Sequence[Any] | pa.ChunkedArray
+
+
+def without_word(value: Any) -> str:
+    """What is written in JSON for values that it has no word for: bytes in Base64, times and the like as text."""
+    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+
+
+class JsonCells(Sequence[Any]):
+    """The values of a column of JSON lines, made a slice at a time.
+
+    Args:
+        strings: The cells as strings.
+        others: Of those that are no strings, what stands in the file.
+    """
+
+    def __init__(self, strings: pa.ChunkedArray, others: pa.ChunkedArray):
+        self._strings, self._others = strings, others
+
+    def __len__(self) -> int:
+        return len(self._strings)
+
+    def __getitem__(self, place: Any) -> Any:
+        if not isinstance(place, slice):
+            return self[place : place + 1][0]
+        pairs = zip(self._strings[place].to_pylist(), self._others[place].to_pylist(), strict=True)
+        return [string if other is None else json.loads(other) for string, other in pairs]
 
 
 class ChunkBuilder:

@@ -9,7 +9,7 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 
-from kerasnlp_kit.data.chunks import ChunkBuilder
+from kerasnlp_kit.data.chunks import Cells, ChunkBuilder
 from kerasnlp_kit.data.dialect import DELIMITERS, NO_DELIMITER, find_dialect, names_several
 from kerasnlp_kit.data.lines import Lines
 from kerasnlp_kit.data.source import Source
@@ -71,6 +71,10 @@ class DelimitedFile:
         if self._dialect.literal_quotes:
             parts.append("quotes taken literally")
         return ", ".join(parts)
+
+    def values(self, data: pa.Table) -> dict[str, Cells]:
+        """None: all that the file holds is strings."""
+        return {}
 
     def read(
         self, columns: Sequence[str] | None = None, limit: int | None = None, *, plain: Collection[str] | None = None

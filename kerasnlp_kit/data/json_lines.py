@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kerasnlp_kit.data.chunks import Cell, ChunkBuilder
+from kerasnlp_kit.data.chunks import LISTS, Cell, Cells, ChunkBuilder, JsonCells
 from kerasnlp_kit.data.lines import Lines
 from kerasnlp_kit.data.source import Source
 from kerasnlp_kit.errors import UserError
@@ -85,6 +85,31 @@ class JsonLinesFile:
         builder.add(([row.get(key) for row in waiting] for key in known), numbers)
         return builder.finish()
 
+    def values(self, data: pa.Table) -> dict[str, Cells]:
+        """The columns that hold something other than strings, with numbers, truth values, lists and objects as such.
+
+        Args:
+            data: All columns, as `read` gives them.
+        """
+        builder = ChunkBuilder(tuple(data.column_names))
+        lists = {name for name in data.column_names if data[name].type == LISTS}  # a text there is now a list of one
+        waiting: list[dict[str, str]] = []
+        with self._source.open() as stream:
+            lines = Lines(stream, self._source.name)
+            for line in lines:
+                if not line.strip():
+                    continue
+                values = _WITH_NUMBERS.decode(line)
+                kept = {key: value for key, value in values.items() if key in lists or not isinstance(value, str)}
+                waiting.append({key: json.dumps(value) for key, value in kept.items() if not _is_missing(value)})
+                if builder.is_due(len(waiting), lines.characters):
+                    builder.add(([row.get(key) for row in waiting] for key in data.column_names), [], lines.characters)
+                    waiting = []
+        builder.add(([row.get(key) for row in waiting] for key in data.column_names), [])
+        found, _ = builder.finish()
+        held = [name for name in found.column_names if found[name].null_count < found.num_rows]
+        return {name: JsonCells(data[name], found[name]) for name in held}
+
     def _nested_keys(self, limit: int | None) -> set[str]:
         """Keys that hold an object, or a list of more than plain values, in some row."""
         found: set[str] = set()
@@ -136,6 +161,10 @@ class JsonLinesFile:
             f'{self._source.name}: line {number}: "{key}" holds {_kind(value)}; expected a text, a number, true, '
             "false, null, or a list of these. Flatten the file first, e.g. with jq."
         )
+
+
+def _is_missing(value: Any) -> bool:
+    return value is None or value != value  # a bare NaN is what Python writes for a missing cell
 
 
 def _is_nested(value: Any) -> bool:

@@ -1,6 +1,5 @@
 """Reads Parquet; numbers and truth values, also those in lists, are written out as strings."""
 
-import base64
 import json
 from collections.abc import Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -12,7 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from kerasnlp_kit.data.chunks import LISTS
+from kerasnlp_kit.data.chunks import LISTS, Cells, without_word
 from kerasnlp_kit.data.source import Source, spooled
 from kerasnlp_kit.errors import UserError
 
@@ -37,7 +36,7 @@ class ParquetFile:
     def read(
         self, columns: Sequence[str] | None = None, limit: int | None = None, *, plain: Collection[str] | None = None
     ) -> tuple[pa.Table, np.ndarray]:
-        """Reads all rows of `columns`, or the first `limit`.
+        """Reads all rows of `columns`, or the first `limit`, as strings.
 
         Args:
             columns: The columns to keep, or None for all.
@@ -53,6 +52,12 @@ class ParquetFile:
         for column in data.column_names:
             self._refuse_nul(data[column], column)
         return data, np.arange(1, data.num_rows + 1, dtype=np.int64)
+
+    def values(self, data: pa.Table) -> dict[str, Cells]:
+        """The columns that hold something other than strings, with their own types; `data`: see `read`."""
+        with self._opened() as file:
+            others = [name for name in data.column_names if not pa.types.is_string(file.schema_arrow.field(name).type)]
+            return {name: file.read([name], use_threads=False).column(0) for name in others}
 
     def _refuse_nul(self, cells: pa.ChunkedArray, column: str) -> None:
         start = 1
@@ -120,12 +125,7 @@ def _not_plain(field: pa.Field, name: str) -> UserError:
 
 
 def _as_json(value: Any) -> str | None:
-    return None if value is None else json.dumps(value, ensure_ascii=False, default=_told)
-
-
-def _told(value: Any) -> str:
-    """What JSON has no word for: bytes, times and the like."""
-    return base64.b64encode(value).decode() if isinstance(value, bytes) else str(value)
+    return None if value is None else json.dumps(value, ensure_ascii=False, default=without_word)
 
 
 def _is_list(kind: pa.DataType) -> bool:

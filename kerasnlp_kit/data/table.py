@@ -3,13 +3,14 @@
 import difflib
 import os
 import re
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import numpy as np
 import pyarrow as pa
 
+from kerasnlp_kit.data.chunks import Cells
 from kerasnlp_kit.data.delimited import DelimitedFile
 from kerasnlp_kit.data.json_lines import JsonLinesFile
 from kerasnlp_kit.data.lines import find_encoding
@@ -36,6 +37,8 @@ class Table:
         source: What the user named.
         description: How the file is written, e.g. "CSV, comma, header, UTF-8 with byte-order mark".
         fingerprint: "sha256:..." of the bytes as stored.
+        values: Of the columns that hold something other than strings: their cells as the file has them, numbers as
+            numbers; only where they were asked for.
     """
 
     columns: tuple[str, ...]
@@ -44,9 +47,14 @@ class Table:
     source: str
     description: str
     fingerprint: str
+    values: Mapping[str, Cells] = field(default_factory=dict)
 
     def __len__(self) -> int:
         return int(self.data.num_rows)
+
+    def cells(self) -> dict[str, Cells]:
+        """All columns by name, as the file has them where that was asked for."""
+        return {name: self.values.get(name, self.data.column(name)) for name in self.columns}
 
 
 class TableFile:
@@ -78,8 +86,10 @@ class TableFile:
                 cells[column] = self._file.read((column,), rows)[0][column]
         return pa.table(cells)
 
-    def read(self, columns: Sequence[str] | None = None, *, plain: Collection[str] | None = None) -> Table:
-        """Reads all rows, of `columns` only if they are given; `plain`: see `read_table`."""
+    def read(
+        self, columns: Sequence[str] | None = None, *, plain: Collection[str] | None = None, with_values: bool = False
+    ) -> Table:
+        """Reads all rows, of `columns` only if they are given; `plain`: see `read_table`; values: see `Table`."""
         name = self._source.name
         if columns is not None and not isinstance(self._file, JsonLinesFile):
             for column in columns:
@@ -98,7 +108,8 @@ class TableFile:
         description = self._file.description
         if self._source.compression:
             description += f", {self._source.compression}"
-        return Table(tuple(data.column_names), data, rows, name, description, self._source.fingerprint())
+        values = self._file.values(data) if with_values else {}
+        return Table(tuple(data.column_names), data, rows, name, description, self._source.fingerprint(), values)
 
 
 @contextmanager
@@ -141,7 +152,7 @@ def read_table(
 
 
 def read_to_copy(
-    source: str | os.PathLike[str], asked: str | Sequence[str], trained: Sequence[str]
+    source: str | os.PathLike[str], asked: str | Sequence[str], trained: Sequence[str], *, with_values: bool
 ) -> tuple[Table, Sequence[str]]:
     """Reads a file whose rows are written out again: all its columns, whatever they hold.
 
@@ -149,6 +160,7 @@ def read_to_copy(
         source: See `read_table`.
         asked: The columns with texts that the user named, if any.
         trained: Those of the training.
+        with_values: Whether numbers and the like are kept as such; see `Table`.
 
     Returns:
         The table, and the columns with texts: those asked for, else those of the training. None of them if they must
@@ -157,7 +169,7 @@ def read_to_copy(
     asked = listed(asked)
     with open_table(source, asked or trained) as file:
         columns = asked or (trained if all(name in file.columns for name in trained) else ())
-        return file.read(plain=columns or None), columns
+        return file.read(plain=columns or None, with_values=with_values), columns
 
 
 def require_column(column: str, columns: Sequence[str], name: str) -> None:

@@ -11,13 +11,14 @@ import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, TextIO, TypeAlias
+from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.parquet
 
 from kerasnlp_kit.constants import MANIFEST
+from kerasnlp_kit.data.chunks import Cells, without_word
 from kerasnlp_kit.data.source import is_same_file
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.paths import home_filled_in
@@ -26,8 +27,6 @@ from kerasnlp_kit.paths import home_filled_in
 _FORMULA_STARTS = ("=", "+", "-", "@", "\t", "\r", "\n", "\uff1d", "\uff0b", "\uff0d", "\uff20")
 _PIECE_ROWS = 10_000
 _SUFFIXES = (".csv", ".tsv", ".jsonl", ".parquet")
-
-Cells: TypeAlias = Sequence[Any] | pa.ChunkedArray
 
 
 @contextmanager
@@ -76,7 +75,8 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
         path: Where to; the suffix tells the format: .csv, .tsv, .jsonl, .parquet, the first three also with .gz.
             "-" is standard output, as CSV in UTF-8.
         columns: The cells of each column, as a sequence or an Arrow column: texts, numbers or truth values, or lists of
-            these (in CSV and TSV written as JSON); None is a missing cell.
+            these (in CSV and TSV written as JSON); None is a missing cell. In JSON lines and Parquet whatever these
+            can hold; a sequence of several types becomes texts in Parquet.
         spreadsheet_safe: Whether texts that a spreadsheet would take for a formula get an apostrophe in front.
 
     Raises:
@@ -103,6 +103,11 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
                 _write_json_lines(stream, columns, spreadsheet_safe)
             else:
                 _write_delimited(stream, columns, "\t" if suffix == ".tsv" else ",", spreadsheet_safe)
+
+
+def keeps_types(path: str | os.PathLike[str]) -> bool:
+    """Whether numbers, truth values and lists are told from texts in the format that this name stands for."""
+    return os.fspath(path) != "-" and _format(os.fspath(path))[0] in (".jsonl", ".parquet")
 
 
 def number_cells(values: np.ndarray, digits: int = 6) -> pa.ChunkedArray:
@@ -211,8 +216,13 @@ def _piece(cells: Cells, start: int, safe: bool) -> list[Any]:
 
 def _as_arrow(cells: Cells, safe: bool) -> pa.Array | pa.ChunkedArray:
     if not isinstance(cells, pa.ChunkedArray):
-        return pa.array([_safe(cell, safe) for cell in cells])
-    if not safe:
+        values = [_safe(cell, safe) for cell in cells]
+        try:
+            return pa.array(values)
+        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # numbers and texts in one column
+            return pa.array([_as_text(value) for value in values])
+    kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
+    if not safe or not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return cells
     pieces = [pa.array(_piece(cells, start, safe), cells.type) for start in range(0, len(cells), _PIECE_ROWS)]
     return pa.chunked_array(pieces, cells.type)
@@ -243,14 +253,19 @@ class _LineFeeds:
 
 def _write_json_lines(stream: TextIO, columns: Mapping[str, Cells], safe: bool) -> None:
     for row in _rows(columns, safe):
-        cells = dict(zip(columns, row, strict=True))
-        stream.write(json.dumps(cells, ensure_ascii=False) + "\n")
+        # NaN is no JSON.
+        cells = {name: None if cell != cell else cell for name, cell in zip(columns, row, strict=True)}
+        stream.write(json.dumps(cells, ensure_ascii=False, default=without_word) + "\n")
 
 
 def _safe(cell: Any, safe: bool) -> Any:
     if isinstance(cell, np.generic):
         cell = cell.item()
     return f"'{cell}" if safe and isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
+
+
+def _as_text(cell: Any) -> str | None:
+    return cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
 
 
 def _spelled(cell: Any) -> Any:

@@ -185,6 +185,16 @@ def test_predict_keeps_all_columns_and_the_order_of_the_rows(here, command, trai
     assert [float(row["probability"]) for row in found] == pytest.approx(best, abs=1e-6)
 
 
+def test_predict_keeps_numbers_as_numbers(here, command, trained, trained_writer):
+    row = {"text": "where is my parcel", "source": "May 3, 1998", "id": 7, "meta": {"stars": [5]}}
+    (here / "new.jsonl").write_text(json.dumps(row) + "\n")
+    for folder in (trained, trained_writer):
+        assert command("predict", folder, "new.jsonl", "--output", "out.jsonl").code == 0
+        assert list(json.loads((here / "out.jsonl").read_text()).items())[:4] == list(row.items())
+        assert command("predict", folder, "new.jsonl", "--output", "out.csv").code == 0
+        assert read_csv(here / "out.csv")[0]["id"] == "7"
+
+
 @pytest.mark.parametrize("suffix", ["tsv", "jsonl", "parquet", "csv.gz"])
 def test_predict_reads_what_it_writes_in_every_format(here, command, trained, tickets, suffix):
     assert command("predict", trained, tickets, "--output", f"out.{suffix}").code == 0

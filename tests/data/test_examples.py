@@ -1,3 +1,4 @@
+import datetime
 import gzip
 import json
 import tracemalloc
@@ -10,7 +11,8 @@ import pytest
 
 from kerasnlp_kit.data import Columns, atomic_write, read_examples, read_table, require_classes, write_table
 from kerasnlp_kit.data.examples import texts_of
-from kerasnlp_kit.data.writing import number_cells, require_table_name
+from kerasnlp_kit.data.table import read_to_copy
+from kerasnlp_kit.data.writing import keeps_types, number_cells, require_table_name
 from kerasnlp_kit.errors import UserError
 
 
@@ -270,6 +272,59 @@ def test_a_tilde_is_the_home_in_what_is_written_as_in_what_is_read(tmp_path, mon
     monkeypatch.setenv("HOME", str(tmp_path))
     write_table("~/a.csv", {"text": ["a"]})
     assert (tmp_path / "a.csv").read_text() == "text\na\n"
+
+
+def test_what_is_copied_from_json_lines_or_parquet_keeps_its_type_where_that_can_be(tmp_path):
+    when, raw = datetime.datetime(2026, 5, 3, 12), b"\xff"
+    typed = {
+        "text": ["=good", None, "bad"],
+        "id": [7, None, 2**60],
+        "share": [0.1, None, 1.0],
+        "seen": [True, False, None],
+        "tags": [["a"], [], None],
+        "more": [{"stars": 5}, None, {"stars": 1}],
+    }
+    own = pa.table(
+        {**typed, "when": [when] * 3, "raw": [raw] * 3, "kind": pa.array(["a", "=b", "a"]).dictionary_encode()}
+    )
+    pa.parquet.write_table(own, tmp_path / "a.parquet")
+    rows = [
+        dict(zip(typed, row, strict=True)) | {"mixed": mixed}
+        for *row, mixed in zip(*typed.values(), [1, "b", [2]], strict=True)
+    ]
+    for row in rows:
+        if row["id"] is None:
+            del row["id"]  # is missing, as null is
+    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n")
+
+    def copied(source, name, **options):
+        table, _ = read_to_copy(tmp_path / source, "text", (), with_values=keeps_types(name))
+        write_table(tmp_path / name, table.cells(), **options)
+        return tmp_path / name
+
+    assert pa.parquet.read_table(copied("a.parquet", "b.parquet")).equals(own)
+    found = list(map(json.loads, copied("a.parquet", "b.jsonl").read_text().splitlines()))
+    assert found == [
+        dict(zip(typed, row, strict=True)) | {"when": "2026-05-03 12:00:00", "raw": "/w==", "kind": kind}
+        for *row, kind in zip(*typed.values(), ["a", "=b", "a"], strict=True)
+    ]
+    assert list(map(json.loads, copied("a.jsonl", "c.jsonl").read_text().splitlines())) == [
+        {"text": None, "id": None, **row} for row in rows
+    ]
+    table = pa.parquet.read_table(copied("a.jsonl", "c.parquet"))
+    assert table.select(typed.keys()).equals(pa.table(typed))
+    assert table["mixed"].to_pylist() == ["1", "b", "[2]"], "a column has one type there"
+    safe = copied("a.jsonl", "d.jsonl", spreadsheet_safe=True).read_text().splitlines()
+    assert json.loads(safe[0])["text"] == "'=good" and json.loads(safe[0])["id"] == 7
+    safe = pa.parquet.read_table(copied("a.parquet", "d.parquet", spreadsheet_safe=True))
+    assert safe["text"].to_pylist() == ["'=good", None, "bad"] and safe["kind"].to_pylist() == ["a", "'=b", "a"]
+    assert safe["when"].equals(own["when"])
+    for source in ("a.jsonl", "a.parquet"):
+        assert copied(source, "e.csv").read_text().splitlines()[1].startswith("=good,7,0.1,true,")
+    (tmp_path / "a.csv").write_text("text,id\na,007\n")
+    assert json.loads(copied("a.csv", "f.jsonl").read_text()) == {"text": "a", "id": "007"}, "CSV knows texts alone"
+    pa.parquet.write_table(pa.table({"text": ["a"], "share": [float("nan")]}), tmp_path / "g.parquet")
+    assert json.loads(copied("g.parquet", "g.jsonl").read_text()) == {"text": "a", "share": None}
 
 
 def test_a_device_is_written_to_and_not_replaced():
