@@ -216,16 +216,25 @@ def _piece(cells: Cells, start: int, safe: bool) -> list[Any]:
 
 def _as_arrow(cells: Cells, safe: bool) -> pa.Array | pa.ChunkedArray:
     if not isinstance(cells, pa.ChunkedArray):
-        values = [_safe(cell, safe) for cell in cells]
-        try:
-            return pa.array(values)
-        except (pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # numbers and texts in one column
-            return pa.array([_as_text(value) for value in values])
+        values = [cell for start in range(0, len(cells), _PIECE_ROWS) for cell in _piece(cells, start, safe)]
+        with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # numbers and texts in one column
+            found = pa.array(values)
+            if _may_be_written(found.type):
+                return found
+        return pa.array([_as_text(value) for value in values], pa.string())
     kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
     if not safe or not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
         return cells
     pieces = [pa.array(_piece(cells, start, safe), cells.type) for start in range(0, len(cells), _PIECE_ROWS)]
     return pa.chunked_array(pieces, cells.type)
+
+
+def _may_be_written(kind: pa.DataType) -> bool:
+    """Whether Parquet has such a column: it knows no objects without a field."""
+    if pa.types.is_list(kind):
+        return _may_be_written(kind.value_type)
+    fields = [kind.field(place) for place in range(kind.num_fields)] if pa.types.is_struct(kind) else []
+    return all(_may_be_written(field.type) for field in fields) and (bool(fields) or not pa.types.is_struct(kind))
 
 
 def _write_delimited(stream: TextIO, columns: Mapping[str, Cells], delimiter: str, safe: bool) -> None:

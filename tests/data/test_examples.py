@@ -314,6 +314,11 @@ def test_what_is_copied_from_json_lines_or_parquet_keeps_its_type_where_that_can
     table = pa.parquet.read_table(copied("a.jsonl", "c.parquet"))
     assert table.select(typed.keys()).equals(pa.table(typed))
     assert table["mixed"].to_pylist() == ["1", "b", "[2]"], "a column has one type there"
+    odd = {"text": "a", "empty": {}, "deep": [{"none": {}}], "long": 10**30, "lists": []}
+    (tmp_path / "odd.jsonl").write_text(json.dumps(odd) + "\n")
+    assert json.loads(copied("odd.jsonl", "odd_2.jsonl").read_text()) == odd
+    (row,) = pa.parquet.read_table(copied("odd.jsonl", "odd.parquet")).to_pylist()
+    assert row == odd | {"empty": "{}", "deep": '[{"none": {}}]', "long": f"1{'0' * 30}"}
     safe = copied("a.jsonl", "d.jsonl", spreadsheet_safe=True).read_text().splitlines()
     assert json.loads(safe[0])["text"] == "'=good" and json.loads(safe[0])["id"] == 7
     safe = pa.parquet.read_table(copied("a.parquet", "d.parquet", spreadsheet_safe=True))
