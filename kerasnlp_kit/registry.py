@@ -133,11 +133,11 @@ def find(name: str) -> ModelSpec:
     """The model of this name.
 
     Raises:
-        UserError: if there is none; names the nearest.
+        UserError: if there is none; names those that may be meant.
     """
     _discover()
     if name in _specs:
         return _specs[name]
-    near = difflib.get_close_matches(name, _specs, 1, 0.4)
-    hint = f"did you mean {near[0]}?" if near else f"known: {', '.join(sorted(_specs))}."
+    near = [known for known in _specs if name and name in known] or difflib.get_close_matches(name, _specs, 1, 0.4)
+    hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(_specs))}."
     raise UserError(f"There is no model {name!r}: {hint} `python -m kerasnlp_kit models` lists all.")

@@ -21,8 +21,6 @@ PromptArgument = Annotated[
 MOST = 1_000_000  # texts, tokens, steps
 
 OF_TASK: Mapping[str, Sequence[str]] = {
-    "classification": (),
-    "seq2seq": (),
     "language_model": ("prompt", "max_tokens", "greedy", "prompts"),
     "autoencoding": ("interpolate", "steps"),
 }

@@ -89,6 +89,15 @@ def _end(command: Callable[[], int], with_traceback: bool = False) -> NoReturn:
     except KeyboardInterrupt:
         print("\nStopped.", file=sys.stderr)
         code = 130
+    except ModuleNotFoundError as error:
+        if not error.name or error.name.partition(".")[0] == __name__.partition(".")[0]:
+            raise
+        _fail(
+            f"{error.name} is not installed for {sys.executable}. In the checkout, `make install` installs all that is "
+            "needed, and `. .venv/bin/activate` takes the Python that has it.",
+            2,
+            with_traceback,
+        )
     except Exception as error:
         refusal = _refusal(error)
         if refusal is None:

@@ -6,15 +6,12 @@ from dataclasses import dataclass
 from kerasnlp_kit.cli.imports import without_keras
 from kerasnlp_kit.cli.parsing import DataArgument, ModelArgument, parse, refuse_other_task, refuse_unused
 from kerasnlp_kit.config import Names, OptionalFloat, OptionalInt, OptionalName
-from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.rules import drawing_rules, require
 
 OF_TASK = {
     "classification": ("text_column",),
     "seq2seq": ("source_column", "beam", "length_penalty", "seed", "temperature", "top_k", "top_p", "compiled"),
-    "language_model": (),
-    "autoencoding": (),
 }
 
 
@@ -81,10 +78,6 @@ def _predict(options: Options) -> int:
         print(printable(line), file=sys.stderr)
 
     task = refuse_other_task(options, options.model, OF_TASK)
-    if task in ("language_model", "autoencoding"):
-        raise UserError(
-            f"{options.model} answers no rows of a file; ask it by `kerasnlp-kit generate {options.model}`."
-        )
     if task == "seq2seq":
         from kerasnlp_kit.api.pair_evaluate import write_file
 

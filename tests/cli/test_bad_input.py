@@ -139,6 +139,7 @@ def test_a_dev_or_test_file_without_the_labels_is_told_before_training(here, ref
         ([*LINEAR, "--min-texts", "99"], "No n-gram is in 99 texts of data.csv; lower --min-texts."),
         (["--label-separator", ""], "expected a label separator of one character or more"),
         (["--model", "lstm_clasifier"], "There is no model 'lstm_clasifier': did you mean lstm_classifier?"),
+        (["--model", "lstm"], "There is no model 'lstm': did you mean lstm_classifier or lstm_seq2seq?"),
         (["--preset", "x"], "auto has no preset 'x'; its presets: none."),
         ([*CNN, "--preset", "x"], "cnn_classifier has no preset 'x'; its presets: strong."),
         (["more.csv"], "'more.csv' is one argument too many"),

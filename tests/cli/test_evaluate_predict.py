@@ -237,6 +237,11 @@ def test_the_file_that_is_read_is_not_replaced(here, command, trained):
     assert report.code == 2 and "is the file that is read" in report.err
 
 
+def test_a_classifier_is_not_asked_for_new_texts(command, trained):
+    ran = command("generate", trained, "my parcel")
+    assert ran.code == 2 and f"is for classification: ask it by `kerasnlp-kit predict {trained}`." in ran.err
+
+
 def test_report_and_predictions_of_one_name_are_refused_however_it_is_written(here, command, trained, monkeypatch):
     monkeypatch.setenv("HOME", str(here))
     (here / "new.csv").write_text("text,label\nmy parcel is late,refund_request\n")

@@ -275,7 +275,10 @@ def test_a_language_model_that_breaks_off_is_resumed_to_the_same_weights(tmp_pat
         (("evaluate", "models/lines", "more.txt", "--vectors", "3"), "--vectors is for models of another task"),
         (("evaluate", "models/points", "more.txt", "--vectors", "0"), "--vectors must be 1 or more"),
         (("evaluate", "models/lines", "more.txt", "--beam", "3"), "--beam is for models of another task (seq2seq)"),
-        (("predict", "models/lines", "more.txt"), "answers no rows of a file"),
+        (
+            ("predict", "models/lines", "more.txt"),
+            "language_model: ask it by `kerasnlp-kit generate models/lines`.",
+        ),
         (("train", "lines.txt", "--task", "fortune"), "--task must be one of"),
         (("train", "lines.txt", "--task", "seq2seq", "--model", "causal_lm"), "is for --task language_model"),
         (("train", "lines.txt", "--model", "text_vae", "--packed", "yes"), "--packed must be auto or no"),

@@ -11,6 +11,7 @@ ROWS = "文本,标签\n" + "这家酒店很好，服务热情,好\n房间又小�
 ENVIRONMENT = {
     name: value for name, value in os.environ.items() if name not in ("PYTHONUNBUFFERED", "PYTHONIOENCODING")
 }
+CHECKOUT = Path(__file__).resolve().parents[2]
 PROGRAM = (sys.executable, "-m", "kerasnlp_kit")
 
 
@@ -46,3 +47,12 @@ def test_a_terminal_that_lacks_characters_ends_nothing(doctor):
     done = run(doctor, stdout=subprocess.PIPE, env={**ENVIRONMENT, "PYTHONIOENCODING": "ascii"})
     assert done.returncode == 0 and done.stderr == b""
     assert rb"\u597d" in done.stdout and done.stdout.isascii(), "the label 好, escaped"
+
+
+@pytest.mark.parametrize("script", ["train.py", "evaluate.py"])
+def test_a_python_without_the_packages_is_told_how_to_get_them(script, tmp_path):
+    command = [sys.executable, "-S", str(CHECKOUT / script), "reviews.csv"]  # -S: without site-packages
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=60)
+    assert done.returncode == 2 and not done.stdout
+    assert done.stderr.startswith(f"error: tyro is not installed for {sys.executable}. In the checkout, `make install`")
+    assert len(done.stderr.splitlines()) == 1
