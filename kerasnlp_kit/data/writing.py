@@ -211,6 +211,8 @@ def _rows(columns: Mapping[str, Cells], safe: bool) -> Iterator[tuple[Any, ...]]
 
 def _piece(cells: Cells, start: int, safe: bool) -> list[Any]:
     piece = cells[start : start + _PIECE_ROWS]
+    if isinstance(piece, pa.ChunkedArray) and pa.types.is_temporal(piece.type):
+        piece = piece.cast(pa.string())  # Python's times have no nanoseconds
     return [_safe(cell, safe) for cell in (piece.to_pylist() if isinstance(piece, pa.ChunkedArray) else piece)]
 
 
