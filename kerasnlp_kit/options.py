@@ -155,7 +155,7 @@ def _data_file(arguments: Sequence[str]) -> str | None:
 
 @dataclasses.dataclass(frozen=True)
 class _Again:
-    """What may stand beside ``--resume``: the data once more, of which only the names without secrets were kept."""
+    """Continues an unfinished run. Only the data may be named once more, of which no secret address was kept."""
 
     train: Annotated[str | None, tyro.conf.Positional, tyro.conf.arg(metavar="DATA")] = None
     resume: str = ""
@@ -176,6 +176,8 @@ def _resume(arguments: list[str], prog: str) -> BaseConfig:
     )
     again = read_flags(_Again, arguments, prog, names, elsewhere=dict.fromkeys(others - set(names), refusal))
     path = home_filled_in(again.resume)
+    if not path.name:
+        raise UserError(f"--resume must name an unfinished run, such as models/reviews. Received: {again.resume!r}")
     if not path.name.endswith(UNFINISHED):
         path = path.with_name(path.name + UNFINISHED)
     if not (path / "run.json").is_file():

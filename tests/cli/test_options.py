@@ -230,6 +230,8 @@ def test_what_was_not_to_be_replaced_is_not_replaced_by_resuming_and_the_data_ma
         parse_run(["a.csv", "b.csv", "--resume", "reviews"])
     with pytest.raises(UserError, match="--resume needs a value"):
         parse_run(["--resume"])
+    with pytest.raises(UserError, match="--resume must name an unfinished run"):
+        parse_run(["--resume="])
     with pytest.raises(UserError, match="unknown option '---resume'"):
         parse_run(["---resume", "reviews"])
 
