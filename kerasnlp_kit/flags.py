@@ -131,7 +131,8 @@ def _unknown(argument: str, names: Sequence[str], prog: str, elsewhere: Mapping[
     for known in (name, name.removeprefix("no_")):
         if known in elsewhere:
             return UserError(f"{argument!r} {elsewhere[known]}")
-    return UserError(f"unknown option {argument!r}{nearest(argument, [*names, *elsewhere], prog)}")
+    others = [known for known in (*names, *elsewhere) if known != name]  # that is a positional argument
+    return UserError(f"unknown option {argument!r}{nearest(argument, others, prog)}")
 
 
 def _plain(flag: str) -> str:

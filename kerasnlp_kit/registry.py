@@ -138,6 +138,8 @@ def find(name: str) -> ModelSpec:
     _discover()
     if name in _specs:
         return _specs[name]
-    near = [known for known in _specs if name and name in known] or difflib.get_close_matches(name, _specs, 1, 0.4)
+    plain = name.casefold()
+    begins = [known for known in _specs if plain and known.startswith(plain)]
+    near = begins or difflib.get_close_matches(plain, _specs, 1, 0.4)
     hint = f"did you mean {' or '.join(near)}?" if near else f"known: {', '.join(sorted(_specs))}."
     raise UserError(f"There is no model {name!r}: {hint} `python -m kerasnlp_kit models` lists all.")

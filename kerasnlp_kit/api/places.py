@@ -231,10 +231,17 @@ def _open_or_make(path: Path) -> int:
     Others may write here, too: a link of this name leads nowhere, and what another user's run left is opened to read,
     which is enough to lock it.
     """
-    for way in (os.O_CREAT | os.O_RDWR, os.O_RDWR):
-        with contextlib.suppress(PermissionError):  # in a folder of all, Linux has only its owner name a file to make
-            return os.open(path, way | os.O_NOFOLLOW, 0o666)
-    return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
+    try:
+        return os.open(path, os.O_CREAT | os.O_RDWR | os.O_NOFOLLOW, 0o666)
+    except PermissionError as refused:
+        if not path.exists():
+            raise
+        for way in (os.O_RDWR, os.O_RDONLY):  # in a folder of all, Linux has only its owner name a file to make
+            try:
+                return os.open(path, way | os.O_NOFOLLOW)
+            except PermissionError:
+                continue
+        raise refused from None
 
 
 def _is_named(file: int, path: Path) -> bool:

@@ -8,6 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 # Python strings weigh several times what they hold, so only a few are alive at a time.
 _CHUNK_ROWS = 20_000
@@ -24,7 +25,7 @@ def without_word(value: Any) -> str:
 
 
 class JsonCells(Sequence[Any]):
-    """The values of a column of JSON lines, made a slice at a time.
+    """The values of a column of JSON lines, which may be of several types, made a slice at a time.
 
     Args:
         strings: The cells as strings.
@@ -39,9 +40,23 @@ class JsonCells(Sequence[Any]):
 
     def __getitem__(self, place: Any) -> Any:
         if not isinstance(place, slice):
-            return self[place : place + 1][0]
+            row = range(len(self))[place]
+            return self[row : row + 1][0]
         pairs = zip(self._strings[place].to_pylist(), self._others[place].to_pylist(), strict=True)
         return [string if other is None else json.loads(other) for string, other in pairs]
+
+    def as_arrow(self) -> pa.ChunkedArray:
+        """A column of truth values or numbers, if all cells are such; else of strings, or lists of them."""
+        kinds = {type(json.loads(other)) for other in pc.unique(self._others).to_pylist() if other is not None}
+        known = {frozenset({bool}): pa.bool_(), frozenset({int}): pa.int64()}
+        kind = pa.float64() if kinds and kinds <= {int, float} and float in kinds else known.get(frozenset(kinds))
+        given = pc.or_(pc.is_valid(self._others), pc.is_null(self._strings))
+        if kind is None or not pc.all(given).as_py():
+            return self._strings
+        try:
+            return pc.cast(self._others, kind)
+        except pa.ArrowInvalid:  # more digits than 64 bits hold
+            return self._strings
 
 
 class ChunkBuilder:

@@ -1,7 +1,9 @@
 """Reads JSON lines: one object a line, its values kept as they are spelled."""
 
 import json
+import math
 from collections.abc import Collection, Sequence
+from decimal import Decimal
 from itertools import islice
 from typing import Any
 
@@ -16,8 +18,22 @@ from kerasnlp_kit.errors import UserError
 # Numbers keep their spelling: "1.0" and "007"-like labels must not change on their way in.
 # A bare NaN is what Python writes where pandas has no value; the text "NaN" stands in quotes.
 _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None if name == "NaN" else name)
+
+
+def _exact(spelled: str) -> float | str:
+    """The number, or, where it has more digits or is larger than a float holds, its spelling."""
+    number = float(spelled)
+    return number if math.isfinite(number) and Decimal(repr(number)) == Decimal(spelled) else spelled
+
+
 # Python reads no longer ones.
-_WITH_NUMBERS = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) <= 4000 else digits)
+_DIGITS = 4000
+_WITH_NUMBERS = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else digits)
+_VALUES = json.JSONDecoder(
+    parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else digits,
+    parse_float=_exact,
+    parse_constant=lambda name: None if name == "NaN" else name,
+)
 
 
 class JsonLinesFile:
@@ -99,9 +115,9 @@ class JsonLinesFile:
             for line in lines:
                 if not line.strip():
                     continue
-                values = _WITH_NUMBERS.decode(line)
+                values = _VALUES.decode(line)
                 kept = {key: value for key, value in values.items() if key in lists or not isinstance(value, str)}
-                waiting.append({key: json.dumps(value) for key, value in kept.items() if not _is_missing(value)})
+                waiting.append({key: json.dumps(value) for key, value in kept.items() if value is not None})
                 if builder.is_due(len(waiting), lines.characters):
                     builder.add(([row.get(key) for row in waiting] for key in data.column_names), [], lines.characters)
                     waiting = []
@@ -161,10 +177,6 @@ class JsonLinesFile:
             f'{self._source.name}: line {number}: "{key}" holds {_kind(value)}; expected a text, a number, true, '
             "false, null, or a list of these. Flatten the file first, e.g. with jq."
         )
-
-
-def _is_missing(value: Any) -> bool:
-    return value is None or value != value  # a bare NaN is what Python writes for a missing cell
 
 
 def _is_nested(value: Any) -> bool:

@@ -57,7 +57,8 @@ class ParquetFile:
         """The columns that hold something other than strings, with their own types; `data`: see `read`."""
         with self._opened() as file:
             others = [name for name in data.column_names if not pa.types.is_string(file.schema_arrow.field(name).type)]
-            return {name: file.read([name], use_threads=False).column(0) for name in others}
+            # By name: to read "a" is also to read a column called "a.b".
+            return {name: file.read([name], use_threads=False).column(name) for name in others}
 
     def _refuse_nul(self, cells: pa.ChunkedArray, column: str) -> None:
         start = 1

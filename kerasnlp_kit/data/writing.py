@@ -5,20 +5,23 @@ import errno
 import gzip
 import io
 import json
+import math
 import os
 import sys
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from itertools import islice
 from pathlib import Path
 from typing import Any, TextIO
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet
 
 from kerasnlp_kit.constants import MANIFEST
-from kerasnlp_kit.data.chunks import Cells, without_word
+from kerasnlp_kit.data.chunks import Cells, JsonCells, without_word
 from kerasnlp_kit.data.source import is_same_file
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.paths import home_filled_in
@@ -75,8 +78,8 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
         path: Where to; the suffix tells the format: .csv, .tsv, .jsonl, .parquet, the first three also with .gz.
             "-" is standard output, as CSV in UTF-8.
         columns: The cells of each column, as a sequence or an Arrow column: texts, numbers or truth values, or lists of
-            these (in CSV and TSV written as JSON); None is a missing cell. In JSON lines and Parquet whatever these
-            can hold; a sequence of several types becomes texts in Parquet.
+            these (in CSV and TSV written as JSON); None is a missing cell. In JSON lines and Parquet also what
+            `Table.values` holds.
         spreadsheet_safe: Whether texts that a spreadsheet would take for a formula get an apostrophe in front.
 
     Raises:
@@ -106,7 +109,7 @@ def write_table(path: str | os.PathLike[str], columns: Mapping[str, Cells], *, s
 
 
 def keeps_types(path: str | os.PathLike[str]) -> bool:
-    """Whether numbers, truth values and lists are told from texts in the format that this name stands for."""
+    """Whether the format that this name stands for tells numbers and the like from texts."""
     return os.fspath(path) != "-" and _format(os.fspath(path))[0] in (".jsonl", ".parquet")
 
 
@@ -211,32 +214,49 @@ def _rows(columns: Mapping[str, Cells], safe: bool) -> Iterator[tuple[Any, ...]]
 
 def _piece(cells: Cells, start: int, safe: bool) -> list[Any]:
     piece = cells[start : start + _PIECE_ROWS]
-    if isinstance(piece, pa.ChunkedArray) and pa.types.is_temporal(piece.type):
-        piece = piece.cast(pa.string())  # Python's times have no nanoseconds
-    return [_safe(cell, safe) for cell in (piece.to_pylist() if isinstance(piece, pa.ChunkedArray) else piece)]
+    if isinstance(piece, pa.ChunkedArray):
+        piece = _python(piece.combine_chunks())
+    return [_safe(cell, safe) for cell in piece]
+
+
+def _python(cells: pa.Array) -> list[Any]:
+    """The cells as JSON can have them: times as text, NaN as None, numbers of few bits as NumPy spells them."""
+    kind = cells.type
+    if pa.types.is_dictionary(kind):
+        return _python(cells.dictionary_decode())
+    if pa.types.is_temporal(kind):
+        return cells.cast(pa.string()).to_pylist()  # Python's times have no nanoseconds
+    if pa.types.is_floating(kind):
+        spelled = kind.to_pandas_dtype()
+        numbers = (None if value != value else value for value in cells.to_pylist())
+        return [value if value is None else _finite(str(spelled(value))) for value in numbers]
+    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        inner = iter(_python(pc.list_flatten(cells)))
+        lengths = pc.list_value_length(cells).to_pylist()
+        return [None if length is None else list(islice(inner, length)) for length in lengths]
+    if pa.types.is_struct(kind):
+        names = [kind.field(place).name for place in range(kind.num_fields)]
+        rows = zip(*(_python(pc.struct_field(cells, place)) for place in range(len(names))), strict=True)
+        whole = pc.is_valid(cells).to_pylist()
+        return [dict(zip(names, row, strict=True)) if here else None for here, row in zip(whole, rows, strict=True)]
+    return cells.to_pylist()
+
+
+def _finite(spelled: str) -> float | str:
+    number = float(spelled)
+    return number if math.isfinite(number) else spelled
 
 
 def _as_arrow(cells: Cells, safe: bool) -> pa.Array | pa.ChunkedArray:
+    if isinstance(cells, JsonCells):
+        cells = cells.as_arrow()
     if not isinstance(cells, pa.ChunkedArray):
-        values = [cell for start in range(0, len(cells), _PIECE_ROWS) for cell in _piece(cells, start, safe)]
-        with suppress(pa.ArrowInvalid, pa.ArrowTypeError, OverflowError):  # numbers and texts in one column
-            found = pa.array(values)
-            if _may_be_written(found.type):
-                return found
-        return pa.array([_as_text(value) for value in values], pa.string())
+        return pa.array([_safe(cell, safe) for cell in cells])
     kind = cells.type.value_type if pa.types.is_dictionary(cells.type) else cells.type
-    if not safe or not (pa.types.is_string(kind) or pa.types.is_large_string(kind)):
+    if not safe or not (pa.types.is_string(kind) or pa.types.is_large_string(kind) or pa.types.is_string_view(kind)):
         return cells
     pieces = [pa.array(_piece(cells, start, safe), cells.type) for start in range(0, len(cells), _PIECE_ROWS)]
     return pa.chunked_array(pieces, cells.type)
-
-
-def _may_be_written(kind: pa.DataType) -> bool:
-    """Whether Parquet has such a column: it knows no objects without a field."""
-    if pa.types.is_list(kind):
-        return _may_be_written(kind.value_type)
-    fields = [kind.field(place) for place in range(kind.num_fields)] if pa.types.is_struct(kind) else []
-    return all(_may_be_written(field.type) for field in fields) and (bool(fields) or not pa.types.is_struct(kind))
 
 
 def _write_delimited(stream: TextIO, columns: Mapping[str, Cells], delimiter: str, safe: bool) -> None:
@@ -273,10 +293,6 @@ def _safe(cell: Any, safe: bool) -> Any:
     if isinstance(cell, np.generic):
         cell = cell.item()
     return f"'{cell}" if safe and isinstance(cell, str) and cell.startswith(_FORMULA_STARTS) else cell
-
-
-def _as_text(cell: Any) -> str | None:
-    return cell if cell is None or isinstance(cell, str) else json.dumps(cell, ensure_ascii=False)
 
 
 def _spelled(cell: Any) -> Any:

@@ -101,6 +101,20 @@ def test_the_lock_that_another_users_killed_run_left_is_taken_over_and_stays_whe
         raise AssertionError("there is no lock")
 
 
+def test_where_nothing_may_be_made_a_run_ends(config, place, monkeypatch):
+    really_open = os.open
+
+    def refused(path, way, *rest):
+        if way & os.O_CREAT:  # as in a folder of another user
+            raise PermissionError(errno.EACCES, "Permission denied", str(path))
+        return really_open(path, way, *rest)
+
+    monkeypatch.setattr(os, "open", refused)
+    with pytest.raises(PermissionError), claim(config, resume=False):
+        raise AssertionError("there is no lock")
+    assert not any(place.iterdir())
+
+
 def test_folders_that_another_run_removes_before_the_lock_is_in_them_are_made_anew(config, tmp_path, monkeypatch):
     config = with_output(config, models=str(tmp_path / "a" / "b" / "c"))
     really_open, removed = os.open, []

@@ -232,6 +232,8 @@ def test_what_was_not_to_be_replaced_is_not_replaced_by_resuming_and_the_data_ma
         parse_run(["--resume"])
     with pytest.raises(UserError, match="--resume must name an unfinished run"):
         parse_run(["--resume="])
+    with pytest.raises(UserError, match=r"unknown option '--train'; (?!did you mean --train)"):
+        parse_run(["--train", "a.csv", "--resume", "reviews"])
     with pytest.raises(UserError, match="unknown option '---resume'"):
         parse_run(["---resume", "reviews"])
 

@@ -1,5 +1,6 @@
 import gzip
 import json
+import sys
 import tracemalloc
 
 import numpy as np
@@ -273,61 +274,112 @@ def test_a_tilde_is_the_home_in_what_is_written_as_in_what_is_read(tmp_path, mon
     assert (tmp_path / "a.csv").read_text() == "text\na\n"
 
 
-def test_what_is_copied_from_json_lines_or_parquet_keeps_its_type_where_that_can_be(tmp_path):
-    raw = b"\xff"
-    typed = {
-        "text": ["=good", None, "bad"],
-        "id": [7, None, 2**60],
-        "share": [0.1, None, 1.0],
-        "seen": [True, False, None],
-        "tags": [["a"], [], None],
-        "more": [{"stars": 5}, None, {"stars": 1}],
-    }
-    others = {"when": pa.array([1001] * 3, pa.timestamp("ns")), "raw": [raw] * 3}
-    own = pa.table({**typed, **others, "kind": pa.array(["a", "=b", "a"]).dictionary_encode()})
-    pa.parquet.write_table(own, tmp_path / "a.parquet")
-    rows = [
-        dict(zip(typed, row, strict=True)) | {"mixed": mixed}
-        for *row, mixed in zip(*typed.values(), [1, "b", [2]], strict=True)
-    ]
-    for row in rows:
-        if row["id"] is None:
-            del row["id"]  # is missing, as null is
-    (tmp_path / "a.jsonl").write_text("".join(json.dumps(row) + "\n" for row in rows) + "\n")
+@pytest.fixture
+def copied(tmp_path):
+    """Copies a table as predict does, and returns the path of the copy."""
 
     def copied(source, name, **options):
         table, _ = read_to_copy(tmp_path / source, "text", (), with_values=keeps_types(name))
         write_table(tmp_path / name, table.cells(), **options)
         return tmp_path / name
 
-    assert pa.parquet.read_table(copied("a.parquet", "b.parquet")).equals(own)
-    found = list(map(json.loads, copied("a.parquet", "b.jsonl").read_text().splitlines()))
-    assert found == [
-        dict(zip(typed, row, strict=True)) | {"when": "1970-01-01 00:00:00.000001001", "raw": "/w==", "kind": kind}
-        for *row, kind in zip(*typed.values(), ["a", "=b", "a"], strict=True)
+    return copied
+
+
+def lines_of(path):
+    """Of JSON lines, as text that tells 1 from 1.0 and from true."""
+    return [repr(json.loads(line, parse_constant=pytest.fail)) for line in path.read_text().splitlines()]
+
+
+def test_what_is_copied_from_parquet_keeps_its_type(tmp_path, copied, monkeypatch):
+    monkeypatch.setitem(sys.modules, "pandas", None)  # is not there in an ordinary installation
+    nan, inf = float("nan"), float("inf")
+    when = pa.array([1001, None], pa.timestamp("ns"))
+    columns = {
+        "text": ["=good", "bad"],
+        "id": [2**60, None],
+        "share": [1.0, nan],
+        "short": pa.array([3.3, inf], pa.float32()),
+        "seen": [True, None],
+        "numbers": [[1.5, nan], None],
+        "tags": [["a"], []],
+        "when": when,
+        "times": pa.array([[1001], []], pa.list_(pa.timestamp("ns"))),
+        "more": [{"stars": 5, "share": nan}, None],
+        "more.stars": [7, 8],
+        "raw": [b"\xff", b""],
+        "kind": pa.array(["a", "=b"]).dictionary_encode(),
+        "view": pa.array(["=c", "d"], pa.string_view()),
+    }
+    own = pa.table(columns)
+    pa.parquet.write_table(own, tmp_path / "a.parquet")
+    again = pa.parquet.read_table(copied("a.parquet", "b.parquet"))
+    stored = pa.parquet.read_table(tmp_path / "a.parquet")
+    assert again.schema.equals(stored.schema) and str(again.to_pydict()) == str(stored.to_pydict())
+    moment = "1970-01-01 00:00:00.000001001"
+    assert lines_of(copied("a.parquet", "b.jsonl")) == [
+        repr(row)
+        for row in (
+            {
+                "text": "=good",
+                "id": 2**60,
+                "share": 1.0,
+                "short": 3.3,
+                "seen": True,
+                "numbers": [1.5, None],
+                "tags": ["a"],
+            }
+            | {"when": moment, "times": [moment], "more": {"stars": 5, "share": None}, "more.stars": 7, "raw": "/w=="}
+            | {"kind": "a", "view": "=c"},
+            {"text": "bad", "id": None, "share": None, "short": "inf", "seen": None, "numbers": None, "tags": []}
+            | {"when": None, "times": [], "more": None, "more.stars": 8, "raw": "", "kind": "=b", "view": "d"},
+        )
     ]
-    assert list(map(json.loads, copied("a.jsonl", "c.jsonl").read_text().splitlines())) == [
-        {"text": None, "id": None, **row} for row in rows
+    safe = pa.parquet.read_table(copied("a.parquet", "d.parquet", spreadsheet_safe=True))
+    assert (safe["text"][0].as_py(), safe["kind"][1].as_py(), safe["view"][0].as_py()) == ("'=good", "'=b", "'=c")
+    assert safe["when"].equals(stored["when"])
+    assert copied("a.parquet", "e.csv").read_text().splitlines()[1].startswith(f"=good,{2**60},1.0,3.3,true,")
+
+
+def test_what_is_copied_from_json_lines_keeps_its_type(tmp_path, copied):
+    rows = [
+        '{"text": "=good", "id": 7, "share": 1, "seen": true, "tags": "b", "more": {"k": [{"none": {}}]}, "mixed": 1}',
+        "",
+        '{"text": "bad", "share": 0.5, "seen": false, "tags": ["b", "c"], "more": null, "mixed": true, "late": 2}',
     ]
-    table = pa.parquet.read_table(copied("a.jsonl", "c.parquet"))
-    assert table.select(typed.keys()).equals(pa.table(typed))
-    assert table["mixed"].to_pylist() == ["1", "b", "[2]"], "a column has one type there"
-    odd = {"text": "a", "empty": {}, "deep": [{"none": {}}], "long": 10**30, "lists": []}
-    (tmp_path / "odd.jsonl").write_text(json.dumps(odd) + "\n")
-    assert json.loads(copied("odd.jsonl", "odd_2.jsonl").read_text()) == odd
-    (row,) = pa.parquet.read_table(copied("odd.jsonl", "odd.parquet")).to_pylist()
-    assert row == odd | {"empty": "{}", "deep": '[{"none": {}}]', "long": f"1{'0' * 30}"}
+    (tmp_path / "a.jsonl").write_text("\n".join(rows) + "\n")
+    first, _, second = map(json.loads, (rows[0], "0", rows[2]))
+    found = lines_of(copied("a.jsonl", "b.jsonl"))
+    assert found == [repr(first | {"late": None}), repr({"text": "bad", "id": None} | second)]
+    table = pa.parquet.read_table(copied("a.jsonl", "b.parquet"))
+    kinds = {name: str(table.schema.field(name).type) for name in table.column_names}
+    assert kinds == {"id": "int64", "share": "double", "seen": "bool", "late": "int64"} | dict.fromkeys(
+        ("text", "more", "mixed"), "string"
+    ) | {"tags": str(table.schema.field("tags").type)}
+    assert table.to_pydict() == {
+        "text": ["=good", "bad"],
+        "id": [7, None],
+        "share": [1.0, 0.5],
+        "seen": [True, False],
+        "tags": [["b"], ["b", "c"]],
+        "more": ['{"k": [{"none": {}}]}', None],
+        "mixed": ["1", "true"],
+        "late": [None, 2],
+    }
     safe = copied("a.jsonl", "d.jsonl", spreadsheet_safe=True).read_text().splitlines()
     assert json.loads(safe[0])["text"] == "'=good" and json.loads(safe[0])["id"] == 7
-    safe = pa.parquet.read_table(copied("a.parquet", "d.parquet", spreadsheet_safe=True))
-    assert safe["text"].to_pylist() == ["'=good", None, "bad"] and safe["kind"].to_pylist() == ["a", "'=b", "a"]
-    assert safe["when"].equals(own["when"])
-    for source in ("a.jsonl", "a.parquet"):
-        assert copied(source, "e.csv").read_text().splitlines()[1].startswith("=good,7,0.1,true,")
+    assert copied("a.jsonl", "e.csv").read_text().splitlines()[1].startswith('=good,7,1,true,"[""b""]"')
+
+
+def test_numbers_that_no_float_holds_are_copied_as_they_are_spelled(tmp_path, copied):
+    exact = '{"text": "a", "pi": 3.14159265358979323846, "huge": 1e999, "none": NaN, "inf": Infinity, "long": %s}'
+    (tmp_path / "a.jsonl").write_text(exact % ("1" + "0" * 30) + "\n")
+    expected = {"text": "a", "pi": "3.14159265358979323846", "huge": "1e999", "none": None, "inf": "Infinity"}
+    assert lines_of(copied("a.jsonl", "b.jsonl")) == [repr(expected | {"long": 10**30})]
+    found = pa.parquet.read_table(copied("a.jsonl", "b.parquet")).to_pylist()
+    assert found == [expected | {"long": f"1{'0' * 30}"}]
     (tmp_path / "a.csv").write_text("text,id\na,007\n")
-    assert json.loads(copied("a.csv", "f.jsonl").read_text()) == {"text": "a", "id": "007"}, "CSV knows texts alone"
-    pa.parquet.write_table(pa.table({"text": ["a"], "share": [float("nan")]}), tmp_path / "g.parquet")
-    assert json.loads(copied("g.parquet", "g.jsonl").read_text()) == {"text": "a", "share": None}
+    assert lines_of(copied("a.csv", "f.jsonl")) == [repr({"text": "a", "id": "007"})], "CSV knows texts alone"
 
 
 def test_a_device_is_written_to_and_not_replaced():
