@@ -3,6 +3,7 @@
 import contextlib
 import csv
 import fcntl
+import gc
 import io
 import itertools
 import os
@@ -28,6 +29,14 @@ DATES = CHECKOUT / "data" / "dates.csv"
 # Also of the processes that tests start: compiling is what takes the time there, not what is compiled.
 os.environ.setdefault("XLA_FLAGS", "--xla_backend_optimization_level=0")
 collect_rarely()  # as the commands do, when they begin
+
+
+@pytest.fixture
+def collect():
+    """Collects the garbage of this test alone: that of earlier ones, TensorFlow's graphs, would take a minute."""
+    gc.freeze()
+    yield gc.collect
+    gc.unfreeze()
 
 
 @pytest.fixture(scope="session")

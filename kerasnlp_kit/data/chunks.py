@@ -47,9 +47,11 @@ class JsonCells(Sequence[Any]):
 
     def as_arrow(self) -> pa.ChunkedArray:
         """A column of truth values or numbers, if all cells are such; else of strings, or lists of them."""
-        kinds = {type(json.loads(other)) for other in pc.unique(self._others).to_pylist() if other is not None}
-        known = {frozenset({bool}): pa.bool_(), frozenset({int}): pa.int64()}
-        kind = pa.float64() if kinds and kinds <= {int, float} and float in kinds else known.get(frozenset(kinds))
+        values = [json.loads(other) for other in pc.unique(self._others).to_pylist() if other is not None]
+        kinds = {type(value) for value in values}
+        kind = {frozenset({bool}): pa.bool_(), frozenset({int}): pa.int64()}.get(frozenset(kinds))
+        if float in kinds and kinds <= {int, float} and all(type(one) is float or abs(one) <= 2**53 for one in values):
+            kind = pa.float64()
         given = pc.or_(pc.is_valid(self._others), pc.is_null(self._strings))
         if kind is None or not pc.all(given).as_py():
             return self._strings

@@ -23,7 +23,11 @@ _DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambd
 def _exact(spelled: str) -> float | str:
     """The number, or, where it has more digits or is larger than a float holds, its spelling."""
     number = float(spelled)
-    return number if math.isfinite(number) and Decimal(repr(number)) == Decimal(spelled) else spelled
+    try:
+        exact = math.isfinite(number) and Decimal(repr(number)) == Decimal(spelled)
+    except ArithmeticError:  # an exponent of twenty digits
+        exact = False
+    return number if exact else spelled
 
 
 # Python reads no longer ones.

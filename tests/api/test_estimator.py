@@ -2,7 +2,6 @@
 
 import copy
 import csv
-import gc
 import json
 import pickle
 import sys
@@ -182,13 +181,13 @@ def test_texts_that_no_file_could_hold_are_learnt_from_as_they_are_predicted(top
 
 
 @pytest.mark.parametrize("through", [lambda one: pickle.loads(pickle.dumps(one)), copy.copy, copy.deepcopy])
-def test_a_copy_answers_and_is_saved_when_the_first_one_is_gone(topics, tmp_path, through):
+def test_a_copy_answers_and_is_saved_when_the_first_one_is_gone(topics, tmp_path, through, collect):
     texts, labels = topics
     first = TextClassifier("ngram_linear", options={"strengths": (1.0,)}).fit(texts, labels)
     expected, folder = first.predict_proba(texts), first.trained_.folder
     second = through(first)
     del first
-    gc.collect()
+    collect()
     assert not folder.exists()
     np.testing.assert_array_equal(second.predict_proba(texts), expected)
     assert second.trained_.report.exists() and second.trained_.saved_model.is_dir()

@@ -372,12 +372,15 @@ def test_what_is_copied_from_json_lines_keeps_its_type(tmp_path, copied):
 
 
 def test_numbers_that_no_float_holds_are_copied_as_they_are_spelled(tmp_path, copied):
-    exact = '{"text": "a", "pi": 3.14159265358979323846, "huge": 1e999, "none": NaN, "inf": Infinity, "long": %s}'
-    (tmp_path / "a.jsonl").write_text(exact % ("1" + "0" * 30) + "\n")
-    expected = {"text": "a", "pi": "3.14159265358979323846", "huge": "1e999", "none": None, "inf": "Infinity"}
+    spelled = {"pi": "3.14159265358979323846", "huge": "1e999", "small": "1e-99999999999999999999", "inf": "Infinity"}
+    numbers = ", ".join(f'"{name}": {number}' for name, number in spelled.items())
+    (tmp_path / "a.jsonl").write_text(f'{{"text": "a", {numbers}, "none": NaN, "long": 1{"0" * 30}}}\n')
+    expected = {"text": "a", **spelled, "none": None}
     assert lines_of(copied("a.jsonl", "b.jsonl")) == [repr(expected | {"long": 10**30})]
     found = pa.parquet.read_table(copied("a.jsonl", "b.parquet")).to_pylist()
     assert found == [expected | {"long": f"1{'0' * 30}"}]
+    (tmp_path / "c.jsonl").write_text('{"text": "a", "id": 9007199254740993}\n{"text": "b", "id": 0.5}\n')
+    assert pa.parquet.read_table(copied("c.jsonl", "c.parquet"))["id"].to_pylist() == ["9007199254740993", "0.5"]
     (tmp_path / "a.csv").write_text("text,id\na,007\n")
     assert lines_of(copied("a.csv", "f.jsonl")) == [repr({"text": "a", "id": "007"})], "CSV knows texts alone"
 

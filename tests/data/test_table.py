@@ -2,7 +2,6 @@
 
 import csv
 import errno
-import gc
 import gzip
 import http.server
 import io
@@ -582,12 +581,12 @@ def test_where_columns_need_not_be_plain_what_is_nested_is_kept_as_json(write, t
 
 
 @pytest.mark.parametrize(("encoding", "end"), [("utf-16", "\n"), ("utf-8", "\r")])
-def test_a_file_of_which_only_the_head_is_read_is_closed_without_a_word(write, monkeypatch, encoding, end):
+def test_a_file_of_which_only_the_head_is_read_is_closed_without_a_word(write, monkeypatch, encoding, end, collect):
     said = []
     monkeypatch.setattr("sys.unraisablehook", said.append)
     text = "text,reply,label" + end + f"how are you,fine today,a{end}" * 3000
     with open_table(write(text.encode(encoding))) as file:
         assert file.head(("text", "reply"), 1000).num_rows == 1000
     del file
-    gc.collect()
+    collect()
     assert not said
