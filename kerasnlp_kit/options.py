@@ -165,7 +165,7 @@ class _Again:
 
 
 def _resume(arguments: list[str], prog: str) -> BaseConfig:
-    """The options of the unfinished run; the run compares data named beside it, but for ``--out-of-scope``."""
+    """The options of the unfinished run; data named beside it must have the same bytes, which the run compares."""
     names = [field.name for field in dataclasses.fields(_Again)]
     others = {"preset", "config", "task", "from"}.union(
         *(option_names(spec.task, spec.architecture) for spec in registry.available())

@@ -104,12 +104,11 @@ def run_record(
     ancestors: list[dict[str, Any]],
 ) -> dict[str, Any]:
     """Content of run.json; see `new_record`."""
-    parts = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}
     columns = prepared.train.examples.columns
     return new_record(
         config,
         spec,
-        {name: part.examples if part else None for name, part in parts.items()},
+        prepared.read(),
         {
             "text": list(columns.text),
             "label": columns.label,

@@ -72,9 +72,10 @@ class Run(Generic[Config]):
         """
         record = self.places.work.run()
         for part, found in now.items():
-            before = record["data"][part]
-            if (before["fingerprint"], before["rows"]) != found:
-                raise UserError(f"{before['source']} is not what it was when the run began; start it anew.")
+            before = record["data"].get(part) or {}
+            if (before.get("fingerprint"), before.get("rows")) != found:
+                source = before.get("source", flag_of(part))
+                raise UserError(f"{source} is not what it was when the run began; start it anew.")
         if self.earlier and record["ancestry"][0]["manifest"] != manifest_digest(self.earlier):
             raise UserError(f"{self.earlier.path} is not the model that the run began from; start it anew.")
         self.record.update(record)

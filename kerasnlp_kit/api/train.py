@@ -156,9 +156,8 @@ def _begin_record(run: Run[RunConfig], prepared: Prepared) -> None:
     """run.json of this run; on a resume that of the start, if the data are still the same."""
     work = run.places.work
     if run.resume:
-        parts = {"train": prepared.train, "dev": prepared.dev, "test": prepared.test}
-        found = {name: (one.examples.fingerprint, len(one.labels)) for name, one in parts.items() if one is not None}
-        run.take_record(found)
+        read = prepared.read()
+        run.take_record({name: (one.fingerprint, len(one)) for name, one in read.items() if one is not None})
         return
     run.record.update(run_record(run.config, run.spec, prepared, start.ancestry(run.earlier)))
     shutil.rmtree(work.path, ignore_errors=True)

@@ -226,14 +226,18 @@ def test_ctrl_c_in_the_refit_keeps_the_weights_of_the_training_rows(topics, run_
     assert dev["accuracy"] == pytest.approx(max(accuracies), abs=1e-6), "the SavedModel's own"
 
 
-def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics, run_in, at):
+@pytest.mark.parametrize("changed", ["topics.csv", "test.csv", "outside.csv"])
+def test_a_run_whose_data_changed_is_not_resumed(topics, write_topics, run_in, at, changed):
     at("cnn_classifier", 0, 1, killed)
+    for name in ("test.csv", "outside.csv"):
+        write_topics(topics / name, 20)
+    files = ["topics.csv", "--test", "test.csv", "--out-of-scope", "outside.csv"]
     with pytest.raises(Killed):
-        run_in(topics, "train", "topics.csv", *CNN, "--epochs", "500")
-    write_topics(topics / "topics.csv", 299)
-    ran = run_in(topics, "train", "--resume", "models/topics")
+        run_in(topics, "train", *files, *CNN, "--epochs", "500")
+    write_topics(topics / changed, 19)
+    ran = run_in(topics, "train", *files, "--resume", "models/topics")
     assert ran.code == 2
-    assert "topics.csv is not what it was when the run began" in ran.err
+    assert f"{changed} is not what it was when the run began" in ran.err
     assert beyond(topics / "models" / "topics.unfinished", 0, 1)(), "the checkpoints are kept"
 
 
