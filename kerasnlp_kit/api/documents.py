@@ -108,7 +108,7 @@ def run_record(
     return new_record(
         config,
         spec,
-        prepared.read(),
+        prepared.files(),
         {
             "text": list(columns.text),
             "label": columns.label,

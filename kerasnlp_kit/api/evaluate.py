@@ -14,17 +14,10 @@ from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.scoring import Metrics, Scores, characters, learning_curve, report_fields, report_gold, score
 from kerasnlp_kit.constants import LINEAR
 from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
+from kerasnlp_kit.data.copying import read_to_copy, write_copy
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
-from kerasnlp_kit.data.table import read_to_copy
-from kerasnlp_kit.data.writing import (
-    free_names,
-    keeps_types,
-    number_cells,
-    require_free_place,
-    require_table_name,
-    write_table,
-)
+from kerasnlp_kit.data.writing import number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
 
@@ -208,18 +201,13 @@ def label_file(
     require_table_name(output, data)
     model = LoadedModel(folder, files=(data,))
     trained = _columns(model.run).text
-    table, columns_of_text = read_to_copy(data, text_columns, trained, with_values=keeps_types(output))
+    table, columns_of_text = read_to_copy(data, text_columns, trained, output)
     text = find_columns(table, tuple(columns_of_text), need_label=False).text
     if not columns_of_text:
         say(other_columns_note(table.source, trained, text, "--text-column"))
     probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
-    columns = table.cells()
-    usual = predicted_names(model)
-    names = free_names(usual, table.columns)
-    if names != usual:
-        say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")
-    columns.update(zip(names, predicted_cells(model, probabilities), strict=True))
-    write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
+    cells = predicted_cells(model, probabilities)
+    write_copy(output, table, predicted_names(model), cells, spreadsheet_safe=spreadsheet_safe, say=say)
     return len(table)
 
 

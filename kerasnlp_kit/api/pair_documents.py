@@ -49,7 +49,7 @@ def pair_plan(data: PairData, tokens: PairTokens, model: str, parameters: int, d
 def pair_record(config: PairConfig, spec: ModelSpec, data: PairData) -> dict[str, Any]:
     """Content of run.json; see `new_record`."""
     columns = {"source": data.train.columns.source, "target": data.train.columns.target}
-    return new_record(config, spec, {"train": data.train, "dev": data.dev, "test": data.test}, columns)
+    return new_record(config, spec, data.files(), columns)
 
 
 def writer_card(

@@ -13,18 +13,11 @@ from kerasnlp_kit.api.pair_scoring import GenerationScores, GroupedPairs, groupe
 from kerasnlp_kit.api.preparation import Say
 from kerasnlp_kit.api.writer import LoadedWriter
 from kerasnlp_kit.data.columns import other_columns_note
+from kerasnlp_kit.data.copying import read_to_copy, write_copy
 from kerasnlp_kit.data.examples import texts_of
 from kerasnlp_kit.data.pair_columns import PairColumns, find_source_column
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
-from kerasnlp_kit.data.table import read_to_copy
-from kerasnlp_kit.data.writing import (
-    free_names,
-    keeps_types,
-    number_cells,
-    require_free_place,
-    require_table_name,
-    write_table,
-)
+from kerasnlp_kit.data.writing import number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.evaluation.generation import GenerationMetrics
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
 
@@ -182,7 +175,7 @@ def write_file(
     model = LoadedWriter(folder, files=(data,))
     trained = _columns(model.run).source
     asked = [source_column] if source_column else []
-    table, columns_of_sources = read_to_copy(data, asked, [trained], with_values=keeps_types(output))
+    table, columns_of_sources = read_to_copy(data, asked, [trained], output)
     column = find_source_column(table, columns_of_sources[0] if columns_of_sources else None)
     if not columns_of_sources:
         say(other_columns_note(table.source, [trained], [column], "--source-column"))
@@ -190,13 +183,8 @@ def write_file(
     for note in model.beyond(sources):
         say(f"note: {note}")
     written, totals = model.write(sources, **options)
-    columns = table.cells()
-    names = free_names(PREDICTED, table.columns)
-    if names != PREDICTED:
-        say(f"note: the file has columns of the usual names, so the new ones are {' and '.join(names)}.")
-    columns[names[0]] = pa.chunked_array([pa.array(written, pa.string())])
-    columns[names[1]] = number_cells(totals)
-    write_table(output, columns, spreadsheet_safe=spreadsheet_safe)
+    cells = pa.chunked_array([pa.array(written, pa.string())]), number_cells(totals)
+    write_copy(output, table, PREDICTED, cells, spreadsheet_safe=spreadsheet_safe, say=say)
     return len(table)
 
 

@@ -32,6 +32,10 @@ class PairData:
     dev_name: str
     test_name: str | None
 
+    def files(self) -> dict[str, Pairs | None]:
+        """What was read, by the name of the option that its file was given by."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}
+
 
 @dataclass(frozen=True)
 class PairTokens:

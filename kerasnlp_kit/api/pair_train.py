@@ -102,8 +102,7 @@ def _begin(run: Run[PairConfig], data: PairData) -> PairTokens:
     work = run.places.work
     saved = None
     if run.resume:
-        parts = {"train": data.train, "dev": data.dev, "test": data.test}
-        run.take_record({name: (one.fingerprint, len(one)) for name, one in parts.items() if one is not None})
+        run.take_record(data.files())
         saved = work.pair_tokenizers(run.record["parts"][0])
     else:
         run.record.update(pair_record(run.config, run.spec, data))

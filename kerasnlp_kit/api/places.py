@@ -180,7 +180,7 @@ def _lock(final: Path) -> Iterator[None]:
     except BlockingIOError:
         raise UserError(f"Another run is writing {final}: wait for it, or give another --name.") from None
     except OSError as error:
-        if not path.is_symlink() and not path.exists():
+        if not os.path.lexists(path):
             raise  # the folder it would be in
         raise UserError(
             f"{path}, which keeps other runs from the name, cannot be written: {error.strerror or error}. If no run "

@@ -61,7 +61,7 @@ class Prepared:
         """Whether a row may have several labels, or none."""
         return self.train.labels.ndim == 2
 
-    def read(self) -> dict[str, Examples | None]:
+    def files(self) -> dict[str, Examples | None]:
         """What was read, by the name of the option that its file was given by."""
         test = self.test.examples if self.test else None
         return {"train": self.train.examples, "dev": self.dev.examples, "test": test, "out_of_scope": self.outside}

@@ -4,7 +4,7 @@ import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from kerasnlp_kit import registry
 from kerasnlp_kit.api.places import Places
@@ -16,6 +16,10 @@ from kerasnlp_kit.export.folder import ModelFolder, manifest_digest
 from kerasnlp_kit.flags import flag_of
 from kerasnlp_kit.plain import to_plain
 from kerasnlp_kit.rules import unread
+
+if TYPE_CHECKING:
+    from kerasnlp_kit.data.examples import Examples
+    from kerasnlp_kit.data.pairs import Pairs
 
 CHOSEN_BY_DEV = "also chose the best epoch, and whatever else there was to choose; --test FILE gives figures apart"
 Config = TypeVar("Config", bound=BaseConfig)
@@ -61,20 +65,20 @@ class Run(Generic[Config]):
             "SavedModel": f"{self.places.work.size() / 1e6:.1f} MB",
         }
 
-    def take_record(self, now: Mapping[str, tuple[str, int]]) -> None:
+    def take_record(self, files: "Mapping[str, Examples | Pairs | None]") -> None:
         """Takes run.json from the unfinished run.
 
         Args:
-            now: fingerprint and rows of each part of the data, as they are.
+            files: what was read now, by the name of its option.
 
         Raises:
             UserError: they are not what they were when the run began; nor is the model it started from.
         """
         record = self.places.work.run()
-        for part, found in now.items():
-            before = record["data"].get(part) or {}
-            if (before.get("fingerprint"), before.get("rows")) != found:
-                source = before.get("source", flag_of(part))
+        for name, now in files.items():
+            before = record["data"].get(name) or {}
+            if now is not None and (before.get("fingerprint"), before.get("rows")) != (now.fingerprint, len(now)):
+                source = before.get("source", flag_of(name))
                 raise UserError(f"{source} is not what it was when the run began; start it anew.")
         if self.earlier and record["ancestry"][0]["manifest"] != manifest_digest(self.earlier):
             raise UserError(f"{self.earlier.path} is not the model that the run began from; start it anew.")

@@ -40,7 +40,7 @@ def text_plan(data: TextData, tokens: TextTokens, longer: str, model: str, param
 def text_record(config: TextConfig, spec: ModelSpec, data: TextData) -> dict[str, Any]:
     """Content of run.json; see `new_record`."""
     columns = {"text": list(data.train.columns.text), "label": data.train.columns.label}
-    return new_record(config, spec, {"train": data.train, "dev": data.dev, "test": data.test}, columns)
+    return new_record(config, spec, data.files(), columns)
 
 
 def text_card(

@@ -33,6 +33,10 @@ class TextData:
     dev_name: str
     test_name: str | None
 
+    def files(self) -> dict[str, Examples | None]:
+        """What was read, by the name of the option that its file was given by."""
+        return {"train": self.train, "dev": self.dev, "test": self.test}
+
 
 @dataclass(frozen=True)
 class TextTokens:

@@ -83,8 +83,7 @@ def _begin(run: Run[TextConfig], data: TextData) -> TextTokens:
     """run.json and tokenizer of this run; on a resume those of the start, if the data are still the same."""
     work, saved = run.places.work, None
     if run.resume:
-        parts = {"train": data.train, "dev": data.dev, "test": data.test}
-        run.take_record({name: (one.fingerprint, len(one)) for name, one in parts.items() if one is not None})
+        run.take_record(data.files())
         saved = work.text_tokenizer(run.record["parts"][0])
     else:
         run.record.update(text_record(run.config, run.spec, data))

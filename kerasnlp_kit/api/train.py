@@ -156,8 +156,7 @@ def _begin_record(run: Run[RunConfig], prepared: Prepared) -> None:
     """run.json of this run; on a resume that of the start, if the data are still the same."""
     work = run.places.work
     if run.resume:
-        read = prepared.read()
-        run.take_record({name: (one.fingerprint, len(one)) for name, one in read.items() if one is not None})
+        run.take_record(prepared.files())
         return
     run.record.update(run_record(run.config, run.spec, prepared, start.ancestry(run.earlier)))
     shutil.rmtree(work.path, ignore_errors=True)

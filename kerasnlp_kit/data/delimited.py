@@ -9,7 +9,8 @@ from itertools import islice
 import numpy as np
 import pyarrow as pa
 
-from kerasnlp_kit.data.chunks import Cells, ChunkBuilder
+from kerasnlp_kit.data.cells import Cells
+from kerasnlp_kit.data.chunks import ChunkBuilder
 from kerasnlp_kit.data.dialect import DELIMITERS, NO_DELIMITER, find_dialect, names_several
 from kerasnlp_kit.data.lines import Lines
 from kerasnlp_kit.data.source import Source

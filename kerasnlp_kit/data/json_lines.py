@@ -10,14 +10,22 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from kerasnlp_kit.data.chunks import LISTS, Cell, Cells, ChunkBuilder, JsonCells
+from kerasnlp_kit.data.cells import Cells, JsonCells
+from kerasnlp_kit.data.chunks import LISTS, Cell, ChunkBuilder
 from kerasnlp_kit.data.lines import Lines
 from kerasnlp_kit.data.source import Source
 from kerasnlp_kit.errors import UserError
 
-# Numbers keep their spelling: "1.0" and "007"-like labels must not change on their way in.
-# A bare NaN is what Python writes where pandas has no value; the text "NaN" stands in quotes.
-_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=lambda name: None if name == "NaN" else name)
+_MOST_DIGITS = 4000  # Python reads no integer that is much longer
+
+
+def _constant(name: str) -> str | None:
+    """NaN without quotes is what Python writes where pandas has no value; the text "NaN" stands in quotes."""
+    return None if name == "NaN" else name
+
+
+def _integer(spelled: str) -> int | str:
+    return int(spelled) if len(spelled) <= _MOST_DIGITS else spelled
 
 
 def _exact(spelled: str) -> float | str:
@@ -30,14 +38,10 @@ def _exact(spelled: str) -> float | str:
     return number if exact else spelled
 
 
-# Python reads no longer ones.
-_DIGITS = 4000
-_WITH_NUMBERS = json.JSONDecoder(parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else digits)
-_VALUES = json.JSONDecoder(
-    parse_int=lambda digits: int(digits) if len(digits) <= _DIGITS else digits,
-    parse_float=_exact,
-    parse_constant=lambda name: None if name == "NaN" else name,
-)
+# Numbers keep their spelling: "1.0" and "007"-like labels must not change on their way in.
+_DECODER = json.JSONDecoder(parse_int=str, parse_float=str, parse_constant=_constant)
+_WITH_NUMBERS = json.JSONDecoder(parse_int=_integer)
+_VALUES = json.JSONDecoder(parse_int=_integer, parse_float=_exact, parse_constant=_constant)
 
 
 class JsonLinesFile:

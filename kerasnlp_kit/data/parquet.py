@@ -11,7 +11,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet
 
-from kerasnlp_kit.data.chunks import LISTS, Cells, without_word
+from kerasnlp_kit.data.cells import Cells, is_list, spelled_floats, without_word
+from kerasnlp_kit.data.chunks import LISTS
 from kerasnlp_kit.data.source import Source, spooled
 from kerasnlp_kit.errors import UserError
 
@@ -57,8 +58,8 @@ class ParquetFile:
         """The columns that hold something other than strings, with their own types; `data`: see `read`."""
         with self._opened() as file:
             others = [name for name in data.column_names if not pa.types.is_string(file.schema_arrow.field(name).type)]
-            # By name: to read "a" is also to read a column called "a.b".
-            return {name: file.read([name], use_threads=False).column(name) for name in others}
+            found = file.read(others, use_threads=False)
+            return {name: found.column(name) for name in others}  # to read "a.b" is also to read that field of "a"
 
     def _refuse_nul(self, cells: pa.ChunkedArray, column: str) -> None:
         start = 1
@@ -84,7 +85,7 @@ class ParquetFile:
             for field in fields:
                 if field.name in plain and not _is_plain(field.type):
                     raise _not_plain(field, self._source.name)
-            kinds = [LISTS if _is_plain(field.type) and _is_list(field.type) else pa.string() for field in fields]
+            kinds = [LISTS if _is_plain(field.type) and is_list(field.type) else pa.string() for field in fields]
             schema = pa.schema(list(zip(columns, kinds, strict=True)))
             size = _BATCH_ROWS if limit is None else min(limit, _BATCH_ROWS)
             found = file.iter_batches(size, columns=list(columns), use_threads=False)
@@ -113,7 +114,7 @@ class ParquetFile:
 
 def _is_plain(kind: pa.DataType) -> bool:
     """Whether values are text, numbers or truth values, or lists of these."""
-    kind = kind.value_type if _is_list(kind) else kind
+    kind = kind.value_type if is_list(kind) else kind
     kind = kind.value_type if pa.types.is_dictionary(kind) else kind
     return not (pa.types.is_nested(kind) or pa.types.is_binary(kind) or pa.types.is_large_binary(kind))
 
@@ -129,26 +130,18 @@ def _as_json(value: Any) -> str | None:
     return None if value is None else json.dumps(value, ensure_ascii=False, default=without_word)
 
 
-def _is_list(kind: pa.DataType) -> bool:
-    return pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
-
-
 def _as_strings(values: pa.Array) -> pa.Array:
     """Casts to strings, or lists of them, as Python and CSV spell them; other types to JSON."""
     if not _is_plain(values.type):
         return pa.array(map(_as_json, values.to_pylist()), pa.string())
-    if _is_list(values.type):
+    if is_list(values.type):
         lengths = pc.fill_null(pc.list_value_length(values), 0).to_numpy()
         offsets = pa.array(np.concatenate([[0], np.cumsum(lengths)]), pa.int32())
         return pa.ListArray.from_arrays(offsets, _as_strings(pc.list_flatten(values)), mask=values.is_null())
     if pa.types.is_dictionary(values.type):
         values = values.dictionary_decode()
     if pa.types.is_floating(values.type):
-        # As NumPy and pandas spell them: 1.0 and not "1", and 3.3 of 32 bits not as 64 bits would continue it.
-        # And NaN is how pandas writes that there is no value.
-        spelled = values.type.to_pandas_dtype()
-        numbers = (None if value is None or value != value else str(spelled(value)) for value in values.to_pylist())
-        values = pa.array(numbers, pa.string())
+        values = pa.array(spelled_floats(values), pa.string())
     values = values.cast(pa.string())
     values.validate(full=True)  # some writers put other encodings than UTF-8 into a column of texts
     return values

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field
 import numpy as np
 import pyarrow as pa
 
-from kerasnlp_kit.data.chunks import Cells
+from kerasnlp_kit.data.cells import Cells
 from kerasnlp_kit.data.delimited import DelimitedFile
 from kerasnlp_kit.data.json_lines import JsonLinesFile
 from kerasnlp_kit.data.lines import find_encoding
-from kerasnlp_kit.data.names import listed
 from kerasnlp_kit.data.parquet import ParquetFile
 from kerasnlp_kit.data.source import Source, open_source
 from kerasnlp_kit.errors import UserError
@@ -149,27 +148,6 @@ def read_table(
     """
     with open_table(source, (*(columns or ()), *wanted)) as table:
         return table.read(columns, plain=plain)
-
-
-def read_to_copy(
-    source: str | os.PathLike[str], asked: str | Sequence[str], trained: Sequence[str], *, with_values: bool
-) -> tuple[Table, Sequence[str]]:
-    """Reads a file whose rows are written out again: all its columns, whatever they hold.
-
-    Args:
-        source: See `read_table`.
-        asked: The columns with texts that the user named, if any.
-        trained: Those of the training.
-        with_values: Whether numbers and the like are kept as such; see `Table`.
-
-    Returns:
-        The table, and the columns with texts: those asked for, else those of the training. None of them if they must
-        be found among all columns, which then must be plain.
-    """
-    asked = listed(asked)
-    with open_table(source, asked or trained) as file:
-        columns = asked or (trained if all(name in file.columns for name in trained) else ())
-        return file.read(plain=columns or None, with_values=with_values), columns
 
 
 def require_column(column: str, columns: Sequence[str], name: str) -> None:

@@ -9,7 +9,7 @@ import math
 import os
 import sys
 import tempfile
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from itertools import islice
 from pathlib import Path
@@ -21,7 +21,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet
 
 from kerasnlp_kit.constants import MANIFEST
-from kerasnlp_kit.data.chunks import Cells, JsonCells, without_word
+from kerasnlp_kit.data.cells import Cells, JsonCells, is_list, spelled_floats, without_word
 from kerasnlp_kit.data.source import is_same_file
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.paths import home_filled_in
@@ -116,14 +116,6 @@ def keeps_types(path: str | os.PathLike[str]) -> bool:
 def number_cells(values: np.ndarray, digits: int = 6) -> pa.ChunkedArray:
     """A column of numbers, float (rows,), for `write_table`: rounded, and numbers in every format that has such."""
     return pa.chunked_array([pa.array(np.round(np.asarray(values, np.float64), digits))])
-
-
-def free_names(usual: tuple[str, ...], taken: Sequence[str]) -> tuple[str, ...]:
-    """Names for new columns, numbered alike if the file has one of them: an earlier answer stays as it is."""
-    names, number = usual, 2
-    while not set(names).isdisjoint(taken):
-        names, number = tuple(f"{name}_{number}" for name in usual), number + 1
-    return names
 
 
 def require_table_name(path: str | os.PathLike[str], *read: str | os.PathLike[str]) -> None:
@@ -227,10 +219,8 @@ def _python(cells: pa.Array) -> list[Any]:
     if pa.types.is_temporal(kind):
         return cells.cast(pa.string()).to_pylist()  # Python's times have no nanoseconds
     if pa.types.is_floating(kind):
-        spelled = kind.to_pandas_dtype()
-        numbers = (None if value != value else value for value in cells.to_pylist())
-        return [value if value is None else _finite(str(spelled(value))) for value in numbers]
-    if pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind):
+        return [None if spelled is None else _finite(spelled) for spelled in spelled_floats(cells)]
+    if is_list(kind):
         inner = iter(_python(pc.list_flatten(cells)))
         lengths = pc.list_value_length(cells).to_pylist()
         return [None if length is None else list(islice(inner, length)) for length in lengths]
