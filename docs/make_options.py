@@ -28,25 +28,25 @@ def page() -> str:
         "`python train.py DATA`, `kerasnlp-kit train DATA`, `kit.train(DATA, ...)`.",
         table((flag_of(name), "", text) for name, text in GENERAL_HELP.items()),
     ]
-    shown: set[type] = set()
+    shown: dict[type, str] = {}  # groups, and the task that they were shown for
     for task, config in CONFIGS.items():
         models = ", ".join(f"`{spec.name}`" for spec in registry.available(task))
         parts += [f"### {task}", f"Models: {models}."]
         for name, group in config.groups().items():
             if group not in shown:
                 parts += [f"#### {name}", str(group.__doc__), table(rows(group))]
-        if again := [name for name, group in config.groups().items() if group in shown]:
-            parts.append(f"And as above: {', '.join(again)}.")
-        shown |= set(config.groups().values())
+        again: dict[str, list[str]] = {}
+        for name, group in config.groups().items():
+            if group in shown:
+                again.setdefault(shown[group], []).append(name)
+        parts += [f"As for {other}: {', '.join(names)}." for other, names in again.items()]
+        shown = dict.fromkeys(config.groups().values(), task) | shown
     for spec in registry.available():
         parts += [f"### --model {spec.name}", spec.summary, table(rows(spec.architecture))]
-        presets = [
-            (f"--preset {name}", "", f"`{' '.join(to_arguments(values))}`") for name, values in spec.presets.items()
-        ]
-        if spec.defaults:
-            presets.insert(0, ("its own defaults", "", f"`{' '.join(to_arguments(spec.defaults))}`"))
-        if presets:
-            parts.append(table(presets))
+        named = {"Defaults of its own": spec.defaults} if spec.defaults else {}
+        named |= {f"`--preset {name}`": values for name, values in spec.presets.items()}
+        if named:
+            parts.append("\n".join(f"- {name}: `{' '.join(to_arguments(values))}`" for name, values in named.items()))
     for name, usage, options in (
         ("evaluate", "`python evaluate.py MODEL DATA`, `kerasnlp-kit evaluate MODEL DATA`.", evaluate.Options),
         ("predict", "`kerasnlp-kit predict MODEL DATA`.", predict.Options),

@@ -30,9 +30,9 @@ PAGES = ("architecture", "classification", "data", "language_models", "text_to_t
 RUN = ("README.md", "CONTRIBUTING.md", *(f"docs/{page}.md" for page in PAGES))
 DOCUMENTS = (*RUN, "docs/serving.md", "CHANGELOG.md", "models/README.md", "data/README.md", "benchmarks/README.md")
 MODELS = {
-    "README.md": {"support_tickets", "reviews", "train", "hotels", "dates", "stories"},
-    "docs/classification.md": {"reviews", "careful", "tags", "columns"},
-    "docs/data.md": {"reviews"},
+    "README.md": {"support_tickets", "reviews", "train", "hotels", "iso_dates", "teller"},
+    "docs/classification.md": {"linear", "careful", "tags", "columns"},
+    "docs/data.md": {"quick"},
     "docs/language_models.md": {"stories", "neural", "captions"},
     "docs/text_to_text.md": {"dates", "pairs"},
     "docs/training.md": {"from_file", "again", "topics"},
@@ -91,6 +91,7 @@ def place(tmp_path) -> Path:
     (place / "stories.txt").write_text("\n".join(text for text, _ in tickets[:100]) + "\n", encoding="utf-8")
     (place / "more.txt").write_text("\n".join(text for text, _ in tickets[100:120]) + "\n", encoding="utf-8")
     write_csv(place / "captions.csv", ("text", "kind"), tickets[:80])
+    write_csv(place / "unrelated.csv", ("text",), (("will it rain in Vienna tomorrow",), ("play some jazz",)))
     write_csv(place / "new.csv", ("id", "text"), ((str(i), text) for i, (text, _) in enumerate(tickets[:5])))
     return place
 
