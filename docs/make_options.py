@@ -22,8 +22,8 @@ def page() -> str:
     """The whole of options.md."""
     parts = [
         "# Options",
-        "Written by `docs/make_options.py`; do not edit. In config files and in Python the names have underscores: "
-        "`max_length`. A flag without a value is switched off by `--no-`: `--no-lower`.",
+        "Written by `docs/make_options.py`; do not edit. In config files and in Python the names have underscores, "
+        "`max_length`, and `--from` is `from_model`. A flag without a value is switched off by `--no-`: `--no-lower`.",
         "## train",
         "`python train.py DATA`, `kerasnlp-kit train DATA`, `kit.train(DATA, ...)`.",
         table((flag_of(name), "", text) for name, text in GENERAL_HELP.items()),

@@ -84,7 +84,8 @@ class OptimizationOptions:
     learning_rate: float = 1e-3
     """Highest learning rate of Adam."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "constant"
-    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
+    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down with
+    the root of the steps."""
     warmup: float = 0.0
     """Share of all steps in which the learning rate rises from zero."""
     weight_decay: float = 0.0
@@ -202,8 +203,8 @@ class PairTextOptions:
     subword_sampling: OptionalFloat = None
     """Draw subwords for training anew in each epoch, by probability to this power (Kudo 2018): 0.3; default: no."""
     max_length: OptionalInt = None
-    """Source tokens that the model sees, from the start; default: the longest training source, at most 256. Training
-    pairs whose target has more than this, and more than 256, are left out."""
+    """Source tokens that the model sees, from the start; default: the longest training source, at most 256. Pairs are
+    not trained on where the target has more tokens than that, and than 256."""
 
 
 @dataclass(frozen=True)
@@ -227,7 +228,8 @@ class PairTrainingOptions(TokenTrainingOptions):
     epochs: int = 40
     """Passes over the training rows, at most; early stopping may end sooner."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "inverse_sqrt"
-    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
+    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down with
+    the root of the steps."""
     warmup: float = 0.1
     """Share of all steps in which the learning rate rises from zero."""
     label_smoothing: float = 0.1
@@ -295,7 +297,8 @@ class TextTrainingOptions(TokenTrainingOptions):
     average_epochs: float = 0.5
     """Use the moving average of the weights over about this many epochs, at first fewer; 0 for the last weights."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
-    """Course of the learning rate after warm-up: the first three end at the last epoch, linear and cosine at zero."""
+    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down with
+    the root of the steps."""
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises from zero."""
     samples: int = 1000
