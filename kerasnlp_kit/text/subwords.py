@@ -15,6 +15,7 @@ from kerasnlp_kit.text.pieces import UNKNOWN, ReversibleTokenizer, clean, portio
 LONGEST_FITTED = 10_000  # characters of a text that the model is trained on: a megabyte without a blank takes minutes
 LONGEST_DRAWN = 1000  # bytes of a word that is put together in other ways than the most probable one
 LONGEST_SENTENCE = 4 * LONGEST_FITTED + 1  # bytes; what is longer would not be counted
+_AS_IT_IS = {"add_bos": False, "add_eos": False, "reverse": False}
 
 
 class SubwordTokenizer(ReversibleTokenizer):
@@ -131,19 +132,24 @@ class SubwordGraph(tf.Module):
 
     def __init__(self, model: bytes, pieces: Sequence[str]) -> None:
         super().__init__(name="subwords")
-        import tensorflow_text  # registers the operations; nothing else here needs it
-
-        self._sentencepiece = tensorflow_text.SentencepieceTokenizer(model=model, out_type=tf.int32)
-        self._sentencepiece._model_resource = _NamedModel(model)
+        # Not by the package's own classes: it would import Keras, which a command that only asks a model does without.
+        self._operations = load_subword_operations()
+        self._model = _NamedModel(model)
         self._shown = tf.constant([piece.encode() for piece in pieces], tf.string)
 
     def encode(self, texts: tf.Tensor) -> tf.RaggedTensor:
         """Ids without begin and end: string (batch,) to int32 (batch, None)."""
-        return self._sentencepiece.tokenize(clean(texts))
+        ids, splits = self._operations.sentencepiece_tokenize_op(
+            self._model.resource_handle, clean(texts), 0, 1.0, **_AS_IT_IS, out_type=tf.int32
+        )
+        return tf.RaggedTensor.from_row_splits(ids, splits, validate=False)
 
     def decode(self, ids: tf.RaggedTensor, unknown: tf.RaggedTensor | None = None) -> tf.Tensor:
         """Texts: int32 (batch, None) to string (batch,); subwords have no unknown pieces to replace."""
-        return tf.strings.strip(self._sentencepiece.detokenize(ids))
+        texts = self._operations.sentencepiece_detokenize_op(
+            self._model.resource_handle, ids.flat_values, ids.row_splits, **_AS_IT_IS
+        )
+        return tf.strings.strip(texts)
 
     def name(self, ids: tf.Tensor) -> tf.Tensor:
         """How ids are shown: int32 to string, any shape."""

@@ -1,6 +1,8 @@
 import csv
 import io
 import itertools
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -98,3 +100,18 @@ def test_it_is_fitted_to_what_it_encodes():
     plain = ["foo bar baz oui !"] * 20
     odd = ["foo\u00a0bar\nbaz\t\toui\u3000! "] * 20
     assert SubwordTokenizer.fit(odd, 40).model == SubwordTokenizer.fit(plain, 40).model
+
+
+def test_keras_is_not_needed_to_ask_a_model_of_subwords(tokenizer, texts, tmp_path):
+    (tmp_path / "subwords.model").write_bytes(tokenizer.save())
+    code = """
+import sys
+sys.modules["keras"] = None  # an import of it raises ImportError
+from kerasnlp_kit.text.subwords import SubwordTokenizer
+tokenizer = SubwordTokenizer.load(open(sys.argv[1], "rb").read())
+row = tokenizer.encode([sys.argv[2]]).row(0).tolist()
+print(row, tokenizer.decode([row])[0], sep="\\n")
+"""
+    command = [sys.executable, "-c", code, tmp_path / "subwords.model", texts[0]]
+    done = subprocess.run(command, capture_output=True, text=True, check=True, timeout=120)
+    assert done.stdout.splitlines() == [str(rows_of(tokenizer, texts[:1])[0]), texts[0]]
