@@ -6,7 +6,7 @@ import keras
 from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
-from kerasnlp_kit.decoding.protocol import Decoded, Generator, allowed, log_probabilities, put
+from kerasnlp_kit.decoding.protocol import Decoded, Generator, forced, put, writable
 
 State = dict[str, Any]
 
@@ -80,29 +80,29 @@ def beam(
     def step(state: State) -> tuple[State]:
         position, ended = state["position"], state["ended"][:, :, None]
         logits, cache, attention = model.step(state["last"], position, memory, state["cache"])
-        found = allowed(log_probabilities(logits), position, limits, unknown, prefix)
-        vocabulary = ops.shape(found)[-1]
+        found, next_tokens = _best(logits, forced(position, limits, prefix), size, unknown)
+        ways = ops.shape(found)[-1]
         # An ended output has one way on: to stay as it is, at no cost.
-        stay = ops.where(ops.equal(ops.arange(vocabulary, dtype="int32"), PAD), 0.0, LOWEST)
+        stay = ops.where(ops.equal(ops.arange(ways, dtype="int32"), 0), 0.0, LOWEST)
         totals = state["totals"][:, :, None] + ops.where(ended, stay, found)
         coverage = state["coverage"] + ops.where(ended, 0.0, attention)
         uncovered = ops.sum(ops.where(source_mask[:, None], ops.log(ops.clip(coverage, 1e-6, 1.0)), 0.0), axis=-1)
         now = totals / _divisor(position + 1, length_penalty) + coverage_penalty * uncovered[:, :, None]
         scores = ops.where(ended, state["scores"][:, :, None] + stay, now)
-        scores, picked = ops.top_k(ops.reshape(scores, (batch, size * vocabulary)), size)
+        scores, picked = ops.top_k(ops.reshape(scores, (batch, size * ways)), size)
         picked = ops.cast(picked, "int32")
-        parents = picked // vocabulary
+        parents = picked // ways
         before = {name: state[name] for name in ("tokens", "aligned", "ended")}
         before |= {"coverage": coverage, "cache": cache, "attention": attention}
         kept = _of_parents(before, parents)
-        last = ops.where(kept["ended"], PAD, picked % vocabulary)
+        last = ops.where(kept["ended"], PAD, _taken(next_tokens, picked))
         aligned = ops.cast(ops.argmax(kept["attention"], axis=-1), "int32")
         after = {
             "position": position + 1,
             "last": last,
             "tokens": put(kept["tokens"], last, position),
             "aligned": put(kept["aligned"], aligned, position),
-            "totals": ops.take_along_axis(ops.reshape(totals, (batch, size * vocabulary)), picked, axis=1),
+            "totals": _taken(totals, picked),
             "scores": scores,
             "ended": ops.logical_or(kept["ended"], ops.equal(last, EOS)),
             "coverage": kept["coverage"],
@@ -118,6 +118,38 @@ def beam(
     order = ops.cast(ops.argsort(-scores, axis=1), "int32")
     best = _of_parents({name: end[name] for name in ("tokens", "totals", "aligned")} | {"scores": scores}, order)
     return Decoded(best["tokens"], best["totals"], best["scores"], best["aligned"])
+
+
+def _best(logits: Any, only: Any, size: Any, unknown: bool) -> tuple[Any, Any]:
+    """The best ways on of each output: what else is added to their log-probabilities does not change their order.
+
+    Args:
+        logits: float (batch, beam, vocabulary)
+        only: int32 (batch,), see `forced`.
+        size: how many, but at most the vocabulary.
+        unknown: whether the unknown token may be written.
+
+    Returns:
+        Log-probabilities float32 (batch, beam, ways), the best first, and their tokens, int32.
+    """
+    batch, beam, vocabulary = ops.shape(logits)
+    possible, whole = writable(logits, unknown)
+    ways = min(size, vocabulary) if isinstance(size, int) else ops.minimum(size, vocabulary)
+    # In two dimensions: of three, XLA would sort the whole vocabulary.
+    found, tokens = ops.top_k(ops.reshape(possible, (batch * beam, vocabulary)), ways)
+    found, tokens = (ops.reshape(part, (batch, beam, ways)) for part in (found, ops.cast(tokens, "int32")))
+    only = only[:, None, None]
+    is_free, is_first = only < 0, ops.equal(ops.arange(ways, dtype="int32"), 0)
+    wanted = ops.broadcast_to(ops.maximum(only, 0), (batch, beam, 1))
+    of_only = ops.cast(ops.take_along_axis(logits, wanted, axis=-1), "float32")
+    found = ops.where(is_free, found, ops.where(is_first, of_only, LOWEST))
+    return found - whole, ops.where(is_free, tokens, only)
+
+
+def _taken(array: Any, picked: Any) -> Any:
+    """Those of (batch, beam, ways) that were picked: int32 (batch, beam), places in both last dimensions as one."""
+    batch, beam, ways = ops.shape(array)
+    return ops.take_along_axis(ops.reshape(array, (batch, beam * ways)), picked, axis=1)
 
 
 def _divisor(tokens: Any, length_penalty: Any) -> Any:

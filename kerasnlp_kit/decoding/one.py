@@ -7,11 +7,11 @@ import numpy as np
 from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
-from kerasnlp_kit.decoding.protocol import Decoded, Generator, allowed, log_probabilities, put
+from kerasnlp_kit.decoding.protocol import Decoded, Generator, forced, put, writable
 
 _COLDEST = 1e-4  # temperature; below it, rounding would decide
 Choose = Callable[[Any, Any], Any]
-"""Log-probabilities float32 (batch, 1, vocabulary) and the position, int32 (), to tokens int32 (batch, 1)."""
+"""Logits float32 (batch, 1, vocabulary) of what may be written and the position, int32 (), to tokens (batch, 1)."""
 
 
 def greedy(
@@ -181,10 +181,11 @@ def _write(
 
     def step(position: Any, last: Any, tokens: Any, aligned: Any, total: Any, ended: Any, cache: Any) -> Any:
         logits, cache, attention = model.step(last, position, memory, cache)
-        found = log_probabilities(logits)
-        token = ops.cast(choose_from(allowed(found, position, limits, unknown, prefix), position), "int32")
-        gained = ops.take_along_axis(found, token[:, :, None], axis=-1)[:, :, 0]
-        total = total + ops.where(ended, 0.0, gained)
+        possible, whole = writable(logits, unknown)
+        only = forced(position, limits, prefix)[:, None]
+        token = ops.where(only < 0, ops.cast(choose_from(possible, position), "int32"), only)
+        gained = ops.cast(ops.take_along_axis(logits, token[:, :, None], axis=-1), "float32") - whole
+        total = total + ops.where(ended, 0.0, gained[:, :, 0])
         token = ops.where(ended, PAD, token)
         tokens = put(tokens, token, position)
         aligned = put(aligned, ops.cast(ops.argmax(attention, axis=-1), "int32"), position)

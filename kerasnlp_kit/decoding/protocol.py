@@ -66,39 +66,53 @@ class Decoded(NamedTuple):
 
 def log_probabilities(logits: Any) -> Any:
     """Of each token that a text can hold, or of its end; never of padding or begin: float32, shape of ``logits``."""
-    vocabulary = ops.arange(ops.shape(logits)[-1], dtype="int32")
-    never = ops.logical_or(ops.equal(vocabulary, PAD), ops.equal(vocabulary, BOS))
-    logits = ops.where(never, LOWEST, ops.cast(logits, "float32"))
-    return logits - ops.logsumexp(logits, axis=-1, keepdims=True)
+    logits, whole = writable(logits, unknown=True)
+    return logits - whole
 
 
-def allowed(log_probabilities: Any, position: Any, limits: Any, unknown: bool, prefix: Any = None) -> Any:
-    """Rules tokens out.
-
-    At the last position that a row may have, only its end is left; a forced prefix leaves one token.
+def writable(logits: Any, unknown: bool) -> tuple[Any, Any]:
+    """What may be written next, in as few passes over the vocabulary as that takes.
 
     Args:
-        log_probabilities: float32 (batch, beam, vocabulary)
+        logits: float (..., vocabulary)
+        unknown: whether the unknown token may be written.
+
+    Returns:
+        The logits, float32, with the lowest number at padding, at begin and, unless it may be written, at unknown; and
+        float32 (..., 1), which is to be taken from a logit for its log-probability. What an unknown token has is not
+        given to the others.
+    """
+    logits = ops.cast(logits, "float32")
+    vocabulary = ops.arange(ops.shape(logits)[-1], dtype="int32")
+    never = ops.logical_or(ops.equal(vocabulary, PAD), ops.equal(vocabulary, BOS))
+    if unknown:
+        logits = ops.where(never, LOWEST, logits)
+        return logits, ops.logsumexp(logits, axis=-1, keepdims=True)
+    of_unknown = logits[..., UNK : UNK + 1]
+    logits = ops.where(ops.logical_or(never, ops.equal(vocabulary, UNK)), LOWEST, logits)
+    return logits, ops.logaddexp(ops.logsumexp(logits, axis=-1, keepdims=True), of_unknown)
+
+
+def forced(position: Any, limits: Any, prefix: Any = None) -> Any:
+    """The only token that may follow.
+
+    That is the end, at the last position that a row may have; before it, and there, the token of a forced prefix.
+
+    Args:
         position: int32 ()
         limits: int32 (batch,), tokens that a row may have, the end among them.
-        unknown: whether the unknown token may be written.
         prefix: int32 (batch, prefix time), padded on the right, or None.
 
     Returns:
-        The same, with the lowest number where a token must not be written.
+        int32 (batch,), -1 where there is a choice.
     """
-    vocabulary = ops.arange(ops.shape(log_probabilities)[-1], dtype="int32")
-    is_end = ops.equal(vocabulary, EOS)[None, :]
-    possible = ops.logical_or(is_end, (position < limits - 1)[:, None])
-    if not unknown:
-        possible = ops.logical_and(possible, ops.not_equal(vocabulary, UNK)[None, :])
-    if prefix is not None:
-        # Behind its end the prefix is padding, which forces nothing.
-        places = ops.equal(ops.arange(ops.shape(prefix)[1], dtype="int32"), position)
-        here = ops.sum(ops.where(places[None, :], prefix, PAD), axis=1)
-        forced = ops.equal(vocabulary[None, :], here[:, None])
-        possible = ops.where(ops.equal(here, PAD)[:, None], possible, forced)
-    return ops.where(possible[:, None, :], log_probabilities, LOWEST)
+    token = ops.where(position < limits - 1, -1, EOS)
+    if prefix is None:
+        return token
+    # Behind its end the prefix is padding, which forces nothing.
+    places = ops.equal(ops.arange(ops.shape(prefix)[1], dtype="int32"), position)
+    here = ops.sum(ops.where(places[None, :], prefix, PAD), axis=1)
+    return ops.where(ops.equal(here, PAD), token, here)
 
 
 def put(array: Any, values: Any, position: Any) -> Any:

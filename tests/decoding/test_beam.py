@@ -110,12 +110,11 @@ def test_each_text_ends_within_its_limit_and_holds_neither_unknown_nor_begin(mak
 
 
 def test_a_forced_prefix_begins_every_text_and_its_probability_counts(table, rows_of):
-    prefix = np.array([[5, 4], [6, 0], [0, 0]], "int32")
+    prefix = np.array([[5, UNK], [6, 0], [0, 0]], "int32")
     found = search(table, size=13, prefix=prefix, length_penalty=0.6)
-    for row, start in enumerate([(5, 4), (6,), ()]):
-        scores = {
-            text: score(table, row, text, 0.6, 0.0) for text in table.texts(LIMITS[row]) if text[: len(start)] == start
-        }
+    for row, start in enumerate([(5, UNK), (6,), ()]):
+        texts = [text for text in table.texts(LIMITS[row], unknown=True) if text[: len(start)] == start]
+        scores = {text: score(table, row, text, 0.6, 0.0) for text in texts if UNK not in text[len(start) :]}
         expected = sorted(scores, key=scores.get, reverse=True)
         assert rows_of(np.asarray(found.tokens)[row, : len(expected)]) == expected
         np.testing.assert_allclose(found.scores[row, : len(expected)], [scores[text] for text in expected], atol=1e-4)
