@@ -84,8 +84,8 @@ class OptimizationOptions:
     learning_rate: float = 1e-3
     """Highest learning rate of Adam."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "constant"
-    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down with
-    the root of the steps."""
+    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down
+    with the root of the steps."""
     warmup: float = 0.0
     """Share of all steps in which the learning rate rises from zero."""
     weight_decay: float = 0.0
@@ -228,8 +228,8 @@ class PairTrainingOptions(TokenTrainingOptions):
     epochs: int = 40
     """Passes over the training rows, at most; early stopping may end sooner."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "inverse_sqrt"
-    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down with
-    the root of the steps."""
+    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down
+    with the root of the steps."""
     warmup: float = 0.1
     """Share of all steps in which the learning rate rises from zero."""
     label_smoothing: float = 0.1
@@ -297,8 +297,8 @@ class TextTrainingOptions(TokenTrainingOptions):
     average_epochs: float = 0.5
     """Use the moving average of the weights over about this many epochs, at first fewer; 0 for the last weights."""
     schedule: Literal["constant", "linear", "cosine", "inverse_sqrt"] = "cosine"
-    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down with
-    the root of the steps."""
+    """Course of the learning rate after warm-up: as it is, down to zero at the last epoch (linear, cosine), or down
+    with the root of the steps."""
     warmup: float = 0.05
     """Share of all steps in which the learning rate rises from zero."""
     samples: int = 1000

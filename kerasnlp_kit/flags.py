@@ -6,7 +6,8 @@ import difflib
 import io
 import re
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+import typing
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Any, TypeVar
 
 import tyro
@@ -63,7 +64,7 @@ def read_flags(
         known = {flag for name in names for flag in (flag_of(name), flag_of(f"no_{name}"))}
         unknown = [word for word in arguments if re.match(r"--?[A-Za-z]", word) and word.partition("=")[0] not in known]
         if not unknown:
-            raise UserError(_one_line(said.getvalue(), arguments, prog)) from None
+            raise UserError(_one_line(said.getvalue(), arguments, prog, _positional(options))) from None
     if unknown:
         raise _unknown(unknown[0], names, prog, elsewhere or {})
     return parsed
@@ -88,10 +89,10 @@ def value_of(flag: str, arguments: Sequence[str]) -> str | None:
     return value
 
 
-def nearest(name: str, names: Sequence[str], prog: str) -> str:
-    """The end of a sentence: the option that was meant, or where they are listed."""
+def nearest(name: str, names: Sequence[str], prog: str, spell: Callable[[str], str] = flag_of) -> str:
+    """The end of a sentence: the option that was meant, as ``spell`` writes it, or where they are listed."""
     near = difflib.get_close_matches(_plain(name), names, 1, 0.5)
-    return f"; did you mean {flag_of(near[0])}?" if near else f"; {prog} --help lists the options."
+    return f"; did you mean {spell(near[0])}?" if near else f"; {prog} --help lists the options."
 
 
 def _joined(options: type, arguments: Sequence[str]) -> list[str]:
@@ -139,7 +140,14 @@ def _plain(flag: str) -> str:
     return flag.lstrip("-").partition("=")[0].replace("-", "_")
 
 
-def _one_line(box: str, arguments: Sequence[str], prog: str) -> str:
+def _positional(options: type) -> list[str]:
+    """How the arguments that have no flag are called in help and messages, in their order."""
+    hints = typing.get_type_hints(options, include_extras=True)
+    marks = [getattr(hints[field.name], "__metadata__", ()) for field in dataclasses.fields(options)]
+    return [mark.metavar for each in marks if tyro.conf.Positional in each for mark in each if hasattr(mark, "metavar")]
+
+
+def _one_line(box: str, arguments: Sequence[str], prog: str, positional: Sequence[str]) -> str:
     """What tyro says in a box of several lines, in one."""
     lines = [line.strip(" │|╭╮╰╯+") for line in re.sub(r"\x1b\[[\d;]*m", "", box).splitlines()]
     parts = [""]
@@ -152,7 +160,7 @@ def _one_line(box: str, arguments: Sequence[str], prog: str) -> str:
     if title == "Required options":
         # Positional arguments are named in capitals, each at the start of its own help.
         missing = [name for name in ("MODEL", "DATA") if re.search(rf": (.* )?{name} ", message)]
-        return f"{' and '.join(missing)} must be given: {prog} {' '.join(missing)}; {prog} --help tells more."
+        return f"{' and '.join(missing)} must be given: {prog} {' '.join(positional)}; {prog} --help tells more."
     if found := re.match(r"Missing value for argument '(--[^']+)'", message):
         return f"{found[1]} needs a value."
     if found := re.match(r"Error parsing (\S+):", message):

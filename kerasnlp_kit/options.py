@@ -97,7 +97,7 @@ def parse_run(
     names = list(option_names(spec.task, spec.architecture))
     for name in settings:
         if name not in names:
-            raise UserError(f"{path}: unknown option {name!r}{nearest(name, names, prog)}")
+            raise UserError(f"{path}: unknown option {name!r}{nearest(name, names, prog, str)}")
     settings = {name: value for name, value in settings.items() if name not in ("model", "preset")}
     for name in _words(spec) & settings.keys():  # YAML takes a bare yes for true
         if isinstance(settings[name], bool):

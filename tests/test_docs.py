@@ -150,7 +150,7 @@ def run_here(place: Path, program: str, step: str) -> None:
 
 @pytest.fixture(scope="module")
 def started() -> set[tuple[str, bool]]:
-    """Programs that ran in a process of their own once, and once with language models, whose subwords need a library."""
+    """Programs that ran in a process of their own once, and once with language models: subwords need a library."""
     return set()
 
 

@@ -210,6 +210,7 @@ def model_card(
         if decision.get("refit")
         else ""
     )
+    and_dev = f"; in the end also the {run['data']['dev']['rows']:,} dev rows" if decision.get("refit") else ""
     if decision["multi_label"]:
         on_all += "\nOn dev rows, labels are selected by thresholds that the other dev rows gave.\n"
     return f"""# {cell(name)}
@@ -242,7 +243,7 @@ Of the SavedModel itself, which a fresh process loaded without this package.
 {"Fine-tuned from:" + chr(10) + chr(10) + ancestors + chr(10) if ancestors else ""}
 ## Training data
 
-{train["rows"]:,} rows of {cell(train["source"])} ({train["fingerprint"]}).
+{train["rows"]:,} rows of {cell(train["source"])} ({train["fingerprint"]}){and_dev}.
 
 | label | rows |
 | --- | --- |

@@ -110,8 +110,12 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
         config, _ = parse_run([str(path), *to_arguments(given)], "kerasnlp-kit train")
         assert isinstance(config, RunConfig)
-        with contextlib.nullcontext() if self.verbose else silent():
-            trained = run_training(config, say=tell, temporary=True)
+        try:
+            with contextlib.nullcontext() if self.verbose else silent():
+                trained = run_training(config, say=tell, temporary=True)
+        except UserError as error:
+            # In words of X and y: the file is none of the user's.
+            raise UserError(str(error).replace(f'{path}: label column "label"', "y").replace(str(path), "X")) from error
         path.unlink()
         model = LoadedModel(folder / _NAME)
         place = {name: number for number, name in enumerate(model.labels)}

@@ -17,6 +17,7 @@ from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.copying import read_to_copy, write_copy
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
+from kerasnlp_kit.data.texts import blank_note
 from kerasnlp_kit.data.writing import number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
@@ -160,8 +161,10 @@ def evaluate(
         baseline_thresholds=model.run["decision"].get("baseline_thresholds"),
         outside=None if others is None else model.predict_proba(others.texts),
     )
-    notes = (*examples.notes, *(() if others is None else others.notes))
-    return Evaluation(scores, examples, probabilities, model, notes)
+    notes = [*examples.notes, *(() if others is None else others.notes)]
+    if note := blank_note(examples.texts, examples.source):
+        notes.append(note)
+    return Evaluation(scores, examples, probabilities, model, tuple(notes))
 
 
 def _baseline_scores(model: LoadedModel, examples: Examples) -> np.ndarray | None:
@@ -205,8 +208,10 @@ def label_file(
     text = find_columns(table, tuple(columns_of_text), need_label=False).text
     if not columns_of_text:
         say(other_columns_note(table.source, trained, text, "--text-column"))
-    probabilities = model.predict_proba(texts_of(table, text, model.run["data"]["text_separator"]))
-    cells = predicted_cells(model, probabilities)
+    texts = texts_of(table, text, model.run["data"]["text_separator"])
+    if note := blank_note(texts, table.source):
+        say(f"note: {note}")
+    cells = predicted_cells(model, model.predict_proba(texts))
     write_copy(output, table, predicted_names(model), cells, spreadsheet_safe=spreadsheet_safe, say=say)
     return len(table)
 

@@ -176,7 +176,8 @@ def rungs(run: Run[RunConfig]) -> list[registry.ModelSpec]:
         if getattr(training, name) != getattr(standard, name):
             flag = "--" + name.replace("_", "-")
             raise UserError(
-                f"{flag} is set by each model of auto for itself: name one, such as --model cnn_classifier."
+                f"{flag} is set by each model of auto for itself: name one, such as --model cnn_classifier; or, where "
+                "the data are not texts and labels, the --task."
             )
     names = run.config.architecture.rungs
     if len(set(names)) < len(names):
@@ -203,7 +204,10 @@ def _affordable(
 ) -> int:
     """Epochs that the time allows, 0 for none."""
     if left < LEAST_SECONDS:
-        run.say(f"{spec.name}: no time left")
+        run.say(
+            f"{spec.name}: no time left (--minutes {run.config.architecture.minutes:g}, of which {EXPORT_SECONDS:.0f} "
+            "s are kept for the export)"
+        )
         return 0
     begin = time.perf_counter()
     seconds = seconds_an_epoch(run, prepared, tokenize(), spec.name, architecture, options)

@@ -20,6 +20,12 @@ if TYPE_CHECKING:
 
 BATCH = 256
 SORTED = 64 * BATCH  # texts that are read at once and sorted by length
+_SCORED_BY = {
+    "classification": "kit.evaluate",
+    "seq2seq": "kit.evaluate_writer",
+    "language_model": "kit.evaluate_text_model",
+    "autoencoding": "kit.evaluate_text_model",
+}
 
 
 class LoadedFolder:
@@ -53,7 +59,9 @@ class LoadedFolder:
         self.files.verify()
         self.run = self.files.run()
         if self.run["task"] != self.task:
-            raise UserError(f"{self.folder} must be a model that {self.does}. Its task: {self.run['task']}")
+            scored = _SCORED_BY.get(str(self.run["task"]))
+            more = f"; in Python, kit.load gives what such a model can do, and {scored} scores it." if scored else ""
+            raise UserError(f"{self.folder} must be a model that {self.does}. Its task: {self.run['task']}{more}")
         if not self.run["parts"] or not all(isinstance(part, dict) for part in self.run["parts"]):
             raise UserError(f"{self.files.path / 'run.json'} must name the model's parts; train the model again.")
         self.saved_model = self.files.saved_model()
@@ -147,13 +155,16 @@ def in_bytes(texts: Iterable[str | bytes], name: str = "texts") -> Iterator[byte
     """Texts in UTF-8, as a signature takes them.
 
     Raises:
-        TypeError: a single text instead of several; names the argument ``name``.
+        TypeError: a single text instead of several, or what is no text; names the argument ``name``.
     """
     from kerasnlp_kit.text.tokenizer_graph import to_bytes
 
     if isinstance(texts, (str, bytes)):
         raise TypeError(f"{name} must be several texts, such as a list. Received: {texts!r:.100}")
-    return map(to_bytes, texts)
+    for row, text in enumerate(texts):
+        if not isinstance(text, (str, bytes)):
+            raise TypeError(f"{name} must hold strings. Received: {text!r:.100} at row {row}")
+        yield to_bytes(text)
 
 
 def load(

@@ -93,6 +93,8 @@ def fit_network(
         "parameters": parameters,
     }
     epochs = len(outcome.history.get("loss", ()))
+    if outcome.best_epoch < epochs:
+        run.say(f"epoch {outcome.best_epoch} of {epochs} was the best on dev: its weights are taken")
     facts = {
         model: f"{parameters:,} parameters; {outcome.seconds:.0f} s, {epochs} epochs, best {outcome.best_epoch}"
         + (", ended by Ctrl-C" if outcome.interrupted else ""),

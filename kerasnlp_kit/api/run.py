@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from kerasnlp_kit.data.examples import Examples
     from kerasnlp_kit.data.pairs import Pairs
 
-CHOSEN_BY_DEV = "also chose the best epoch, and whatever else there was to choose; --test FILE gives figures apart"
+CHOSEN_BY_DEV = "also chose whatever there was to choose, such as the best epoch; --test FILE gives figures apart"
 Config = TypeVar("Config", bound=BaseConfig)
 
 

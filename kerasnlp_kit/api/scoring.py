@@ -78,6 +78,11 @@ class Scores:
                 f"texts out of scope: told from the others with AUROC {self.scope.auroc:.3f}"
                 + (f"; {rejected:.1%} of {self.scope.n_out:,} rejected" if rejected is not None else "")
             )
+            if rejected is not None and rejected < 0.5:
+                lines.append(
+                    "most of them get an answer: the thresholds are for the wanted precision among texts in scope, and "
+                    "reject no others; train with such texts as a class of their own, or with a higher --min-precision"
+                )
         return lines
 
 

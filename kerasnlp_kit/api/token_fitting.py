@@ -90,6 +90,8 @@ def fit_network(
     )
     save_weights(network, work.weights(part))
     epochs = len(outcome.history.get("loss", ()))
+    if outcome.best_epoch < epochs:
+        run.say(f"epoch {outcome.best_epoch} of {epochs} was the best on dev: its weights are taken")
     part["training"] = {
         "history": dict(outcome.history),
         "best_epoch": outcome.best_epoch,

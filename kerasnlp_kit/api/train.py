@@ -43,6 +43,7 @@ from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.training import devices
 
 BASELINE_STRENGTHS = (1.0,)  # the classic's default
+FEW_ANSWERS = 20  # dev rows of which a threshold is mostly chance
 # What a linear model reads, too, or refuses.
 READ_OF_TEXT = ("lower", "vectors")
 READ_OF_TRAINING = ("seed", "class_weights", "refit")
@@ -227,6 +228,12 @@ def _decide(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> tuple[
                     f"thresholds: on dev {point.coverage:.1%} of the texts get an answer{right} "
                     "(each by thresholds from other dev texts)"
                 )
+                few = np.bincount(probabilities.argmax(axis=1), minlength=len(chosen)) < FEW_ANSWERS
+                if few.any():
+                    run.say(
+                        f"note: the thresholds of {few.sum()} of {len(few)} classes rest on fewer than {FEW_ANSWERS} "
+                        "dev texts each, and may be chance: give more dev rows."
+                    )
             else:
                 run.say(
                     "note: on dev no text gets an answer: no class reaches --min-precision there. Give more dev rows, "

@@ -111,7 +111,8 @@ def main(arguments: list[str], prog: str) -> int:
     for note in result.notes:
         print(f"note: {printable(note)}", file=sys.stderr if options.json else sys.stdout)
     if not options.json:
-        report = options.report or result.model.folder / "report.html"
+        of_training = f"{result.model.folder / 'report.html'} (of the training; --report FILE writes one of these data)"
+        report = options.report or of_training
         lines = closing_lines(result.data, result.model.saved_model, report, result.how_to_load())
         print("\n" + "\n".join(lines))
     return 0

@@ -16,7 +16,7 @@ from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.rules import drawing_rules, require
 
 PromptArgument = Annotated[
-    str, tyro.conf.Positional, tyro.conf.arg(metavar="TEXT", help="How the texts begin; nothing: new ones.")
+    str, tyro.conf.Positional, tyro.conf.arg(metavar="[TEXT]", help="How the texts begin; nothing: new ones.")
 ]
 MOST = 1_000_000  # texts, tokens, steps
 

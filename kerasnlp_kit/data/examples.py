@@ -21,7 +21,7 @@ from kerasnlp_kit.data.label_sets import (
 )
 from kerasnlp_kit.data.labels import class_notes, coded
 from kerasnlp_kit.data.names import LABEL_NAMES, find_name, listed
-from kerasnlp_kit.data.preferred import Wanted, as_trained, label_by_values, with_preferred
+from kerasnlp_kit.data.preferred import Wanted, as_trained, label_by_values, other_text_note, with_preferred
 from kerasnlp_kit.data.table import Table, TableFile, dropped_note, open_table
 from kerasnlp_kit.data.texts import Texts, is_blank, joined
 from kerasnlp_kit.errors import UserError
@@ -154,10 +154,10 @@ def read_examples(
     usual = () if preferred is None else (*preferred.text, *preferred.labels)
     with open_table(source, (*asked.text, *asked.labels) or usual) as file:
         if preferred is not None:
-            wanted, notes = with_preferred(asked, preferred, file.columns, file.name, need_label=need_label)
+            wanted = with_preferred(asked, preferred, file.columns, file.name, need_label=need_label)
         by_values = preferred is not None and need_label and not wanted.labels
         known = all(column in file.columns for column in (*wanted.text, *wanted.labels))
-        text, labels = columns_by_name(file.columns, wanted.text, wanted.labels, "") if known else ((), ())
+        text, labels = columns_by_name(file.columns, wanted.text, wanted.labels, file.name) if known else ((), ())
         # Reading only what is needed saves memory; a guess by content has to see all columns.
         enough = text and (labels or not need_label) and not by_values
         table = file.read((*text, *labels) if enough else None)
@@ -166,8 +166,15 @@ def read_examples(
             wanted = replace(wanted, labels=(label,))
             notes.append(note)
         columns = find_columns(
-            table, wanted.text, wanted.labels, need_label=need_label, label_separator=wanted.separator
+            table,
+            wanted.text,
+            wanted.labels,
+            need_label=need_label,
+            label_separator=wanted.separator,
+            known=preferred is not None and not asked.text and not asked.labels,
         )
+        if preferred is not None and not wanted.text:
+            notes.append(other_text_note(columns, preferred, table.source))
         if columns.guessed:
             notes.append(f"{table.source}: {columns.reason}.")
         if preferred is None:

@@ -3,6 +3,7 @@
 import codecs
 import io
 import itertools
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import BinaryIO
@@ -11,6 +12,7 @@ from kerasnlp_kit.errors import UserError
 
 SAMPLE_LINES = 1000
 SAMPLE_BYTES = 1 << 16
+_OF_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # control characters that no text has
 
 
 @dataclass(frozen=True)
@@ -55,9 +57,10 @@ class Lines:
         number = 0
         for number, line in enumerate(self._utf8_lines() if self._fast else self._other_lines(), start=1):
             if "\0" in line:
+                mostly = line.count("\0") * 3 > len(line)
+                utf_16 = ", or it is UTF-16 without byte-order mark. Try `iconv -f UTF-16LE -t UTF-8`."
                 raise UserError(
-                    f"{self._name}: line {number} holds a NUL byte: this is not text, or it is UTF-16 without "
-                    f"byte-order mark. Try `iconv -f UTF-16LE -t UTF-8`."
+                    f"{self._name}: line {number} holds a NUL byte: this is not text{utf_16 if mostly else '.'}"
                 )
             self.characters += len(line)
             yield line
@@ -76,9 +79,10 @@ class Lines:
             try:
                 line = raw.decode()
             except UnicodeDecodeError as error:
+                save = f"Save the file as UTF-8, e.g. `iconv -f {_likely_encoding(raw)} -t UTF-8`."
                 raise UserError(
                     f"{self._name}: line {number} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start} "
-                    f"of the line. Save the file as UTF-8, e.g. `iconv -f {_likely_encoding(raw)} -t UTF-8`."
+                    f"of the line. {'This is not text.' if _OF_NO_TEXT.search(raw) else save}"
                 ) from error
             yield line
 

@@ -31,7 +31,7 @@ class Wanted:
 
 def with_preferred(
     wanted: Wanted, preferred: Columns, columns: Sequence[str], source: str, *, need_label: bool
-) -> tuple[Wanted, list[str]]:
+) -> Wanted:
     """Fills in the columns of the training run that this file has.
 
     Args:
@@ -42,19 +42,14 @@ def with_preferred(
         need_label: Whether labels must be found.
 
     Returns:
-        What to read, and sentences about columns of the training run that the file lacks.
+        What to read; without text or labels where the file lacks a column of them.
 
     Raises:
         UserError: the file lacks some of the several label columns of the training run.
     """
-    notes = []
     text, labels, separator = wanted.text, wanted.labels, wanted.separator
-    if not text:
-        lacking = [column for column in preferred.text if column not in columns]
-        if lacking:
-            notes.append(f'the model was trained on column "{lacking[0]}", which this file lacks; looked for another.')
-        else:
-            text = tuple(column for column in preferred.text if column not in labels)
+    if not text and all(column in columns for column in preferred.text):
+        text = tuple(column for column in preferred.text if column not in labels)
     if not labels and preferred.indicators and separator is None:
         lacking = [column for column in preferred.indicators if column not in columns]
         if not lacking:
@@ -68,7 +63,13 @@ def with_preferred(
         labels = preferred.labels
     if separator is None and len(labels) < 2:
         separator = preferred.label_separator
-    return Wanted(text, labels, separator), notes
+    return Wanted(text, labels, separator)
+
+
+def other_text_note(columns: Columns, preferred: Columns, source: str) -> str:
+    """A sentence that says which texts stand in for those of the training run."""
+    before, now = (" + ".join(f'"{column}"' for column in one.text) for one in (preferred, columns))
+    return f"{source}: the model was trained on text column {before}, which this file lacks; took {now}."
 
 
 def label_by_values(table: Table, wanted: Wanted, preferred: Columns, labels: Sequence[str]) -> tuple[str, str]:

@@ -48,6 +48,13 @@ class Texts(Sequence[str]):
         return Texts(array)
 
 
+def blank_note(texts: Texts, source: str) -> str | None:
+    """A sentence about empty texts that a model is asked for; None without any."""
+    count = int(is_blank(texts.array).sum()) if len(texts) else 0
+    said = f"{count:,} texts are" if count > 1 else "one text is"
+    return f"{source}: {said} empty, and a model's answer to nothing means nothing." if count else None
+
+
 def joined(columns: Sequence[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:
     """Joins cells row by row; a missing one is skipped, and the text is missing only if all of them are."""
     if len(columns) == 1:

@@ -142,11 +142,13 @@ def out_of_scope(scope: OutOfScope | None) -> str:
         (
             "answered nevertheless",
             f"{scope.false_positive_rate_at_95:.1%}",
-            "of those out of scope, where 95% of those in scope are answered",
+            "of those out of scope, by one threshold for all at which 95% of those in scope are answered",
         ),
     ]
     if scope.out_rejected is not None:
-        figures.append(("rejected at the thresholds", f"{scope.out_rejected:.1%}", "of the texts out of scope"))
+        figures.append(
+            ("rejected at the thresholds", f"{scope.out_rejected:.1%}", "those of the model, of the texts out of scope")
+        )
     if scope.in_rejected is not None:
         figures.append(("rejected wrongly", f"{scope.in_rejected:.1%}", "of the texts in scope"))
     caption = (

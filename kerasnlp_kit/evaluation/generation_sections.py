@@ -12,6 +12,7 @@ from kerasnlp_kit.evaluation.corpus_scores import References
 from kerasnlp_kit.evaluation.generation import GenerationMetrics, Unit, exact_matches
 from kerasnlp_kit.evaluation.generation_baselines import GenerationComparison
 from kerasnlp_kit.evaluation.sequence_distance import levenshtein
+from kerasnlp_kit.evaluation.terminal import TOKENS
 
 _SHOWN_ROWS = 20
 _SHOWN_REFERENCES = 3
@@ -74,7 +75,7 @@ def scores(metrics: GenerationMetrics) -> str:
     figures = [
         ("BLEU", f"{metrics.bleu:.2f}", _interval(metrics.bleu_interval, 2), metrics.bleu_signature),
         ("chrF", f"{metrics.chrf:.2f}", _interval(metrics.chrf_interval, 2), metrics.chrf_signature),
-        ("token error rate", f"{metrics.token_error_rate:.4f}", _interval(metrics.token_error_interval), ""),
+        ("token error rate", f"{metrics.token_error_rate:.4f}", _interval(metrics.token_error_interval), TOKENS),
         ("character error rate", f"{metrics.character_error_rate:.4f}", _interval(letters), ""),
         ("sequence error rate", f"{metrics.sequence_error_rate:.4f}", "", "rows with any error"),
         ("output per reference", f"{metrics.length_ratio:.4f}", "", f"{metrics.unit}s of all outputs and references"),

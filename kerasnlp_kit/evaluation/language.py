@@ -12,6 +12,8 @@ from kerasnlp_kit.evaluation.corpus_scores import bleu_tokenizer
 from kerasnlp_kit.evaluation.terminal import language_table
 from kerasnlp_kit.plain import to_plain
 
+_MANY_TIMES = 10.0  # as high: from here on a perplexity is told as a multiple
+
 if TYPE_CHECKING:
     from kerasnlp_kit.evaluation.generated import GeneratedQuality
     from kerasnlp_kit.evaluation.latent import LatentQuality
@@ -162,14 +164,19 @@ class LanguageComparison:
         return "worse" if self.interval[1] < 0 and not self.bound else "not better"
 
     def sentence(self, name: str) -> str:
-        """`better than Kneser-Ney, 5-grams: perplexity 30.1% lower [29.0, 31.2], 55.20`."""
-        bounds = f" [{100 * self.interval[0]:.1f}, {100 * self.interval[1]:.1f}]" if self.interval else ""
-        way = "lower" if self.difference >= 0 else "higher"
-        sure = "" if not self.bound else "at least " if way == "lower" else "at most "
-        share = f"perplexity {sure}{100 * abs(self.difference):.1f}% {way}"
-        if way == "higher" and self.interval:
-            bounds = f" [{-100 * self.interval[1]:.1f}, {-100 * self.interval[0]:.1f}]"
-        return f"{self.verdict} than {name} ({self.perplexity:.2f}): {share}{bounds}"
+        """`better than Kneser-Ney, 5-grams (55.20): perplexity 30.1% lower [29.0, 31.2]`."""
+        lower, times = self.difference >= 0, 1 - self.difference
+        sure = "" if not self.bound else "at least " if lower else "at most "
+        ends = sorted(self.interval) if self.interval else []
+        if times >= _MANY_TIMES:
+            bounds = [f"{1 - end:,.0f}" for end in reversed(ends)]
+            share = f"{sure}{times:,.0f} times as high"
+        else:
+            bounds = [f"{100 * end:.1f}" if lower else f"{-100 * end:.1f}" for end in (ends if lower else ends[::-1])]
+            share = f"{sure}{100 * abs(self.difference):.1f}% {'lower' if lower else 'higher'}"
+        return f"{self.verdict} than {name} ({self.perplexity:.2f}): perplexity {share}" + (
+            f" [{', '.join(bounds)}]" if bounds else ""
+        )
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types."""

@@ -9,6 +9,7 @@ if TYPE_CHECKING:
     from kerasnlp_kit.evaluation.metrics import ClassificationMetrics, ClassMetrics
     from kerasnlp_kit.evaluation.multilabel import MultiLabelMetrics
 
+TOKENS = "tokens: what blanks part"  # in error rates, whatever the tokenizer's are
 _MOST_CLASSES = 30  # more do not fit on a screen
 _WORST_CLASSES = 10
 _MOST_UNSEEN = 10
@@ -60,7 +61,7 @@ def generation_table(metrics: "GenerationMetrics") -> str:
     scores = [
         ("BLEU", f"{metrics.bleu:.2f}", metrics.bleu_interval, 2, metrics.bleu_signature),
         ("chrF", f"{metrics.chrf:.2f}", metrics.chrf_interval, 2, metrics.chrf_signature),
-        ("token error rate", f"{metrics.token_error_rate:.4f}", metrics.token_error_interval, 4, ""),
+        ("token error rate", f"{metrics.token_error_rate:.4f}", metrics.token_error_interval, 4, TOKENS),
         ("character error rate", f"{metrics.character_error_rate:.4f}", metrics.character_error_interval, 4, ""),
         ("sequence error rate", f"{metrics.sequence_error_rate:.4f}", None, 4, ""),
     ]

@@ -1,5 +1,6 @@
 """The model folder: what is in it, who wrote it, and whether it is still what was written."""
 
+import difflib
 import hashlib
 import json
 import re
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 BASELINE = "weights/baseline.npz"  # the linear model that others are compared with
 CHECKPOINTS = "checkpoints"
+_USUAL = Path("models")  # where models are put if nothing else is said
 _LARGEST_JSON = 100_000_000  # bytes
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
 TOKENIZERS = tuple(  # of models that write
@@ -212,7 +214,7 @@ class ModelFolder:
             UserError: the folder or a file is missing, or a file was changed; names it.
         """
         if not self.path.is_dir():
-            raise UserError(f"There is no model folder {self.path}.{_models_in(self.path.parent)}")
+            raise UserError(f"There is no model folder {self.path}.{_meant(self.path)}")
         if not (self.path / MANIFEST).exists():
             above = [folder for folder in self.path.absolute().parents[:2] if (folder / MANIFEST).is_file()]
             meant = f" Give {above[0]}, the folder of the whole model." if above else _models_in(self.path)
@@ -255,6 +257,16 @@ class ModelFolder:
             for path in sorted(self.path.rglob("*"))
             if path.is_file() and path not in apart and apart[1] not in path.parents
         ]
+
+
+def _meant(path: Path) -> str:
+    """What a wrong name of a model folder was meant to be."""
+    if not path.is_absolute() and (_USUAL / path / MANIFEST).is_file():
+        return f" Did you mean {_USUAL / path}?"
+    names = [folder.parent.name for folder in path.parent.glob(f"[!.]*/{MANIFEST}")]
+    if near := difflib.get_close_matches(path.name, names, 1):
+        return f" Did you mean {path.parent / near[0]}?"
+    return _models_in(path.parent)
 
 
 def _models_in(folder: Path) -> str:

@@ -23,7 +23,11 @@ LINEAR = {"kind": "linear"}
 def run_of(parts=(NETWORK,), **decision):
     """What the model card reads of run.json."""
     return {
-        "data": {"classes": {HOSTILE: 3, "b": 2}, "train": {"rows": 5, "source": HOSTILE, "fingerprint": "sha256:0"}},
+        "data": {
+            "classes": {HOSTILE: 3, "b": 2},
+            "train": {"rows": 5, "source": HOSTILE, "fingerprint": "sha256:0"},
+            "dev": {"rows": 4},
+        },
         "ancestry": [{"model": HOSTILE, "manifest": HOSTILE}],
         "versions": {"kerasnlp_kit": "0"},
         "parts": list(parts),
@@ -68,7 +72,8 @@ def test_the_model_card_tells_when_the_dev_rows_were_trained_on():
     again = {**LINEAR, "name": "ngram_linear", "training": {"refit_seconds": 1.0}}
     card = card_of(again, refit=True)
     assert sentence in card and "In the end ngram_linear had the dev rows" in card
-    assert sentence not in card_of(LINEAR)
+    assert "(sha256:0); in the end also the 4 dev rows.\n" in card
+    assert sentence not in card_of(LINEAR) and "(sha256:0).\n" in card_of(LINEAR)
 
 
 def test_the_model_card_of_several_labels_a_row_tells_their_scores_and_outputs():

@@ -106,7 +106,7 @@ def test_the_same_seed_gives_the_same_and_it_says_nothing_unless_asked(fitted, t
         ("one text", ["a"], TypeError, "several texts"),
         ([1, 2], ["a", "b"], TypeError, "must hold strings"),
         (["a", "b"], ["x"], ValueError, "one length"),
-        (["a b", "c d"] * 9, ["x"] * 18, UserError, "one class"),
+        (["a b", "c d"] * 9, ["x"] * 18, UserError, '^y holds one class only, "x"'),
         (["a b", "c d"] * 9, ["x", " ", "y"] * 6, UserError, "must not be blank"),
         ({"a": "b"}, ["x"], TypeError, "several texts"),
         (np.array([["a", "b"]]), ["x"], TypeError, "one column of texts. Received: 2 columns"),

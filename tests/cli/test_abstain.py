@@ -149,6 +149,7 @@ def test_texts_out_of_scope_are_told_apart_as_well_as_scikit_learn_finds(place, 
     auroc = roc_auc_score([1] * len(inside) + [0] * len(others), confidence)
     rejected = np.mean(model.abstains(probabilities[1]))
     assert 0.5 < auroc < 1 and 0 < rejected < 1
+    assert ("\nmost of them get an answer: the thresholds are for" in ran.out) == (rejected < 0.5)
     told = f"texts out of scope: told from the others with AUROC {auroc:.3f}; {rejected:.1%} of 40 rejected\n"
     assert told in ran.out
     # Also here by the column of the training, though another one looks more like texts.
@@ -192,6 +193,8 @@ def test_the_wanted_precision_is_told_as_it_was_given(place, model, run_in):
         place, "train", "train.csv", "--text-column", "message", "--model", "ngram_linear", "--min-precision", "0.975"
     )
     assert ran.code == 0 and "\nfor a precision of 97.5%: answers " in ran.out
+    few = "note: the thresholds of {} of {} classes rest on fewer than 20 dev texts each, and may be chance"
+    assert any(few.format(count, len(model.labels)) in ran.out for count in range(1, len(model.labels) + 1))
 
 
 def test_texts_out_of_scope_are_in_nothing_that_is_shipped(model):
@@ -203,7 +206,9 @@ def test_texts_out_of_scope_are_in_nothing_that_is_shipped(model):
 def test_what_is_to_say_of_the_texts_out_of_scope_is_said(place, model, here, command):
     (here / "other.csv").write_text("id,text\n" + "".join(f"{row},tell me a joke {row}\n" for row in range(9)))
     ran = command("evaluate", model.folder, place / "test.csv", "--out-of-scope", "other.csv")
-    assert ran.code == 0 and 'note: the model was trained on column "message", which this file lacks' in ran.out
+    assert ran.code == 0
+    told = 'other.csv: the model was trained on text column "message", which this file lacks; took "text".'
+    assert f"note: {told}\n" in ran.out
 
 
 def test_a_file_out_of_scope_that_is_not_there_is_told_before_the_model_is_asked(place, model, command, monkeypatch):

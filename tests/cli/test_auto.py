@@ -245,7 +245,8 @@ def test_where_no_time_is_left_no_tokens_are_made(capsys):
     run = SimpleNamespace(say=print, config=SimpleNamespace(architecture=SimpleNamespace(minutes=1.0)))
     spec = registry.find("cnn_classifier")
     assert ladder._affordable(run, None, pytest.fail, spec, None, SimpleNamespace(epochs=7), 9.0) == 0
-    assert capsys.readouterr().out == "cnn_classifier: no time left\n"
+    told = "cnn_classifier: no time left (--minutes 1, of which 20 s are kept for the export)\n"
+    assert capsys.readouterr().out == told
 
 
 @pytest.mark.parametrize("stopped", ["seconds_an_epoch", "fit_network", "_latency"])

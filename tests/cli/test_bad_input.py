@@ -164,7 +164,8 @@ def test_a_wrong_choice_is_told_with_the_right_ones(refused):
 def test_a_missing_file_name_is_told_with_the_usage(refused):
     assert refused("train").startswith("DATA must be given: kerasnlp-kit train DATA")
     assert refused("evaluate").startswith("MODEL and DATA must be given: kerasnlp-kit evaluate MODEL DATA")
-    assert refused("predict", "models/x").startswith("DATA must be given")
+    assert refused("predict", "models/x").startswith("DATA must be given: kerasnlp-kit predict MODEL DATA; ")
+    assert refused("generate").startswith("MODEL must be given: kerasnlp-kit generate MODEL [TEXT]; ")
 
 
 def test_a_misspelt_flag_is_told_rather_than_what_is_missing_because_of_it(refused):
@@ -195,7 +196,8 @@ def test_an_unknown_command_is_told_with_the_known_ones(refused):
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        ("epoch: 3\n", "unknown option 'epoch'; did you mean --epochs?"),
+        ("epoch: 3\n", "unknown option 'epoch'; did you mean epochs?"),
+        ("trian: data.csv\n", "unknown option 'trian'; did you mean train?"),
         ("epochs: [1\n", "must be YAML or JSON"),
         ("- epochs\n", "must map option names to values"),
         ("epochs: many\n", "--epochs must be a whole number. Received: 'many'"),
@@ -230,7 +232,9 @@ def test_an_output_of_an_unknown_format_is_refused_before_labelling(here, comman
 def test_a_missing_model_folder_is_told_with_those_that_there_are(here, command, trained):
     shutil.copytree(trained, here / "models" / "tickets")
     ran = command("evaluate", "models/ticket", "data.csv")
-    assert (ran.code, ran.err) == (2, "error: There is no model folder models/ticket. In models/ there are: tickets.\n")
+    assert (ran.code, ran.err) == (2, "error: There is no model folder models/ticket. Did you mean models/tickets?\n")
+    ran = command("evaluate", "tickets", "data.csv")
+    assert (ran.code, ran.err) == (2, "error: There is no model folder tickets. Did you mean models/tickets?\n")
 
 
 @pytest.mark.parametrize(

@@ -124,13 +124,20 @@ def test_rows_that_lack_a_cell_are_left_out_and_told(here, command, trained):
     assert ran.code == 0
     assert ran.out.splitlines()[0].endswith(" n=2"), "an empty text is a text, a blank label is none"
     assert "dropped 1 row without a label (line 3)" in ran.out
+    empty = "gaps.csv: one text is empty, and a model's answer to nothing means nothing."
+    assert f"note: {empty}\n" in ran.out
+    report = trained / "report.html"
+    assert f"report      {report} (of the training; --report FILE writes one of these data)\n" in ran.out
+    ran = command("predict", trained, "gaps.csv", "--output", "labelled.csv")
+    assert ran.code == 0 and f"note: {empty}\n" in ran.err
+    assert len(read_csv(here / "labelled.csv")) == 3, "each row is labelled all the same"
 
 
 def test_other_columns_than_those_of_the_training_are_found_and_told(here, command, trained):
     (here / "other.csv").write_text("topic,body\ndelivery_delay,my parcel is late\ncompliment,thank you\n")
     ran = command("evaluate", trained, "other.csv")
     assert ran.code == 0
-    assert 'the model was trained on column "text", which this file lacks' in ran.out
+    assert 'other.csv: the model was trained on text column "text", which this file lacks; took "body".' in ran.out
 
 
 def test_an_evaluation_file_without_labels_is_refused(here, command, trained):
@@ -175,7 +182,8 @@ def test_predict_keeps_all_columns_and_the_order_of_the_rows(here, command, trai
         writer.writeheader()
         writer.writerows(rows)
     ran = command("predict", trained, "new.csv", "--output", "out.csv")
-    assert (ran.code, ran.out, ran.err) == (0, "", "3 rows written to out.csv\n")
+    empty = "note: new.csv: one text is empty, and a model's answer to nothing means nothing.\n"
+    assert (ran.code, ran.out, ran.err) == (0, "", f"{empty}3 rows written to out.csv\n")
     found = read_csv(here / "out.csv")
     assert list(found[0]) == ["id", "text", "note", "predicted_label", "probability"]
     assert [{name: row[name] for name in rows[0]} for row in found] == rows
@@ -365,3 +373,10 @@ def test_files_are_written_before_anything_is_printed(here, command, trained, ti
     monkeypatch.setattr("builtins.print", lambda *_, **__: seen.append((here / "rows.csv").exists()))
     command("evaluate", trained, tickets, "--predictions", "rows.csv")
     assert seen and all(seen)
+
+
+def test_what_is_no_text_is_refused_with_its_row(model):
+    with pytest.raises(TypeError, match=r"texts must hold strings\. Received: None at row 1"):
+        model.predict(["where is it", None])
+    with pytest.raises(TypeError, match=r"texts must be several texts, such as a list\. Received: 'where is it'"):
+        model.predict("where is it")

@@ -218,8 +218,9 @@ def test_predict_keeps_all_columns_and_the_order_of_the_rows(here, command, trai
     write_csv(here / "new.csv", ("id", "source", "note"), rows)
     ran = command("predict", trained_writer, "new.csv", "--output", "out.csv")
     reads = ModelFolder(trained_writer).run()["parts"][0]["max_source"]
+    empty = "note: new.csv: one text is empty, and a model's answer to nothing means nothing.\n"
     cut = f"note: 1 source is longer than the {reads} tokens that the model reads: cut there.\n"
-    assert (ran.code, ran.out, ran.err) == (0, "", f"{cut}4 rows written to out.csv\n")
+    assert (ran.code, ran.out, ran.err) == (0, "", f"{empty}{cut}4 rows written to out.csv\n")
     found = read_csv(here / "out.csv")
     assert list(found[0]) == ["id", "source", "note", "predicted_target", "score"]
     assert [(row["id"], row["source"], row["note"]) for row in found] == rows

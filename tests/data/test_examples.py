@@ -100,8 +100,14 @@ def test_the_columns_of_training_are_preferred_and_their_absence_noted(write):
         and examples.label_names == ("y",)
         and not any("lacks" in note for note in examples.notes)
     )
+    known = 'text column "body" (as in the data before), label column "kind" (as in the data before)'
+    assert examples.columns.reason == known, "nobody asked for them"
+    assert "(as asked)" in read_examples(path, "text", preferred=trained).columns.reason
     examples = read_examples(write("text,label\na,x\n"), preferred=trained, preferred_labels=["x", "y"])
-    assert list(examples.texts) == ["a"] and any('"body", which this file lacks' in note for note in examples.notes)
+    assert list(examples.texts) == ["a"]
+    assert any('text column "body", which this file lacks; took "text".' in note for note in examples.notes)
+    with pytest.raises(UserError, match=r'data\.csv: column "text" is asked for as text and as label'):
+        read_examples(write("text,label\na,x\n"), "text", "text")
 
 
 def test_only_a_column_with_labels_of_the_training_stands_in_for_its_label_column(write):

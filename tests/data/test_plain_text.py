@@ -51,7 +51,11 @@ def test_a_column_that_hardly_names_classes_is_no_label(tmp_path):
     [
         ("a.txt", " \n\n", "holds nothing but blanks"),
         ("a.txt", b"ab\xffc\n", "line 1 is not UTF-8"),
-        ("a.txt", b"a\x00b\n", "holds a NUL byte"),
+        ("a.txt", b"abcd\x00b\n", r"holds a NUL byte: this is not text\.$"),
+        ("a.txt", b"a\x00b\x00\n\x00", "holds a NUL byte: this is not text, or it is UTF-16"),
+        ("a.txt", b"\x0a\x15saved_model\x12\xff\n", r"is not UTF-8: .* This is not text\.$"),
+        ("a.txt", b"\xff\x12\x0a", r"is not UTF-8: .* This is not text\.$"),
+        ("a.txt", b"Stra\xdfe\n", "iconv -f WINDOWS-1252"),
         ("a.csv", "text\n \n\t\n", "empty"),
         ("missing.txt", None, "missing.txt"),
     ],

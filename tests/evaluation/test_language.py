@@ -60,6 +60,12 @@ def test_a_comparison_says_by_how_much_and_whether_it_is_sure():
     assert (same.difference, same.interval, same.verdict) == (0, None, "not better")
     better = compare_language(metrics, found + 1 + random.normal(scale=0.1, size=200))
     assert better.verdict == "worse" and "higher" in better.sentence("n-grams")
+    far = compare_language(metrics, found + 16)
+    assert f"worse than n-grams ({far.perplexity:.2f}): perplexity {math.exp(4):.0f} times as high" in (
+        far.sentence("n-grams")
+    )
+    several = dataclasses.replace(far, interval=(-99.4, -19.6))
+    assert several.sentence("n-grams").endswith("perplexity 55 times as high [21, 100]")
     at_most = compare_language(dataclasses.replace(metrics, means="bound"), found + 1)
     assert at_most.verdict == "not better", "a bound may be far from what it bounds"
     assert at_most.sentence("n-grams").startswith(

@@ -118,8 +118,10 @@ def test_a_manifest_with_a_wrong_hash_is_noticed(folder):
 
 
 def test_a_missing_folder_names_its_neighbours(folder):
-    with pytest.raises(UserError, match=r"There is no model folder .*teeny\. In .*models/ there are: tiny\."):
+    with pytest.raises(UserError, match=r"There is no model folder .*teeny\. Did you mean .*models/tiny\?"):
         ModelFolder(folder.path.with_name("teeny")).verify()
+    with pytest.raises(UserError, match=r"There is no model folder .*large\. In .*models/ there are: tiny\."):
+        ModelFolder(folder.path.with_name("large")).verify()
 
 
 @pytest.mark.parametrize("content", ["{", "[]", '{"format": 1}', '{"format": 2}', "{}"])
