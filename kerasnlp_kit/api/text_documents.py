@@ -9,6 +9,7 @@ import numpy as np
 from kerasnlp_kit.api.documents import cell, loading_code, needed_library, new_record
 from kerasnlp_kit.api.text_preparation import TextData, TextTokens
 from kerasnlp_kit.config import TextConfig
+from kerasnlp_kit.data.plain_text import PARAGRAPH
 from kerasnlp_kit.evaluation.language import LanguageScores
 from kerasnlp_kit.evaluation.terminal import fit
 from kerasnlp_kit.registry import ModelSpec
@@ -22,12 +23,12 @@ def how_to_load_text_model(saved_model: Path, library: str | None, call: str) ->
 def text_plan(data: TextData, tokens: TextTokens, longer: str, model: str, parameters: int, device: str) -> list[str]:
     """What is about to be learnt: rows, columns, tokens, lengths and what becomes of longer texts, model, device."""
     test = f", test {len(data.test):,}" if data.test else ""
-    lengths = tokens.train.lengths
+    lengths, columns = tokens.train.lengths, data.train.columns.text
     packed = ", joined to one" if tokens.packed else ""
     cut = f"; {tokens.cut:,} longer texts are {longer}" if tokens.cut and not tokens.packed else ""
     return [
         f"rows       train {len(data.train):,}, dev {len(data.dev):,}{test}",
-        f"column     {fit(' + '.join(data.train.columns.text))}",
+        *([] if columns == (PARAGRAPH,) else [f"column     {fit(' + '.join(columns))}"]),
         f"tokens     {tokens.reason}; {len(tokens.train.values):,} in training",
         f"vocabulary {tokens.sizes.vocabulary:,} ids; {tokens.unknown:.1%} of the tokens of dev texts are unknown",
         f"lengths    median {int(np.median(lengths))}, 95% up to {int(np.percentile(lengths, 95))} tokens{packed}; "

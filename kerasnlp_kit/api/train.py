@@ -271,13 +271,14 @@ def _document(
     record["tried"] = [rung.to_json() for rung in tried]
     work.write_json("run.json", record)
     work.write_json("metrics.json", {data: score.to_json() for data, score in scores.items()})
+    and_dev = f" and in the end {len(prepared.dev.labels):,} dev rows" if record["decision"].get("refit") else ""
     warnings = [f"{tokens.cut:,} training texts are longer than the network reads."] if tokens and tokens.cut else []
     write_report(
         work.path / "report.html",
         ReportData(
             title=name,
             subtitle=f"{facts['model']}, trained on {prepared.train.examples.source}: "
-            f"{len(prepared.train.labels):,} rows, {len(prepared.label_names)} classes",
+            f"{len(prepared.train.labels):,} rows{and_dev}, {len(prepared.label_names)} classes",
             facts=facts,
             data_name=part.name,
             gold=report_gold(part.examples),

@@ -7,7 +7,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from kerasnlp_kit.data.pair_columns import PairColumns, find_pair_columns
+from kerasnlp_kit.data.pair_columns import PairColumns, find_pair_columns, looks_like_classes
 from kerasnlp_kit.data.table import Table, dropped_note, open_table
 from kerasnlp_kit.data.texts import Texts, is_blank
 from kerasnlp_kit.errors import UserError
@@ -73,8 +73,9 @@ def read_pairs(
         preferred: The columns of the training run: used where this file has them, otherwise found anew and noted.
 
     Raises:
-        UserError: the source cannot be read, a column is missing or cannot be told, or no row is left; without
-            `preferred`, also if source and target are equal in every row.
+        UserError: the source cannot be read, a column is missing or cannot be told, or no row is left; with
+            `preferred`, also if the target that was guessed holds classes; without it, also if source and target are
+            equal in every row.
     """
     asked = (source_column, target_column if need_target else None)
     usual = (None, None) if preferred is None else (preferred.source, preferred.target if need_target else None)
@@ -84,6 +85,14 @@ def read_pairs(
             for column, other in zip(asked, usual, strict=True)
         ]
         table, columns = find_pair_columns(file, *wanted, need_target=need_target)
+    target = columns.target
+    anew = preferred is not None and columns.guessed and target is not None and target not in wanted
+    if anew and looks_like_classes(table.data[target]):
+        raise UserError(
+            f"{table.source}: expected texts and what they become, and the only column for the latter, "
+            f'"{target}", holds a few values again and again, as labels do. If these are the targets, name it with '
+            "--target-column."
+        )
     notes = [f"{table.source}: {columns.reason}."] if columns.guessed else []
     for side, want, before, now in zip(
         ("source", "target"), wanted, usual, (columns.source, columns.target), strict=True

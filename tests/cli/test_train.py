@@ -209,6 +209,8 @@ def test_a_mixture_is_trained_on_all_rows_in_the_end_with_what_was_chosen_on_dev
     assert f"cnn_classifier: once more, on training and dev rows, {epochs} epochs" in again.out
     dev_rows = f"; in the end also the {runs[1]['data']['dev']['rows']:,} dev rows.\n"
     assert dev_rows in (folders[1] / "MODEL_CARD.md").read_text()
+    told = [" rows and in the end " in (folder / "report.html").read_text() for folder in folders]
+    assert told == [False, True]
     assert "once more" not in first.out
     # Scores on dev are of the model that has not seen these rows.
     metrics = [json.loads((folder / "metrics.json").read_text())["dev.csv"] for folder in folders]

@@ -218,6 +218,15 @@ def test_columns_of_the_training_that_the_file_lacks_are_found_anew_and_noted(wr
     ]
 
 
+def test_classes_are_not_taken_for_targets_of_a_model_unless_they_are_named(write):
+    rows = "".join(f"a text of {row} words,{'no' if row % 2 else 'yes'}\n" for row in range(12))
+    path, trained = write("text,label\n" + rows), PairColumns("en", "de", "")
+    with pytest.raises(UserError, match=r'"label", holds a few values again and again.* with --target-column\.$'):
+        read_pairs(path, preferred=trained)
+    assert columns_of(path, None, "label", preferred=trained) == ("text", "label")
+    assert columns_of(path, "text", preferred=trained, need_target=False) == ("text", None)
+
+
 # Split
 
 
