@@ -10,7 +10,7 @@ import numpy as np
 from scipy.special import softmax
 
 from kerasnlp_kit.api.diagnosis import Diagnosis
-from kerasnlp_kit.api.preparation import Say
+from kerasnlp_kit.api.preparation import Say, say_reading
 from kerasnlp_kit.data.columns import Columns
 from kerasnlp_kit.data.copies import Copies, find_copies
 from kerasnlp_kit.data.doctor import examine, most_serious_first
@@ -22,7 +22,6 @@ from kerasnlp_kit.data.names import listed
 from kerasnlp_kit.data.near_duplicates import plain_text, text_keys
 from kerasnlp_kit.data.source import is_same_file
 from kerasnlp_kit.errors import UserError
-from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.paths import home_filled_in
 
 if TYPE_CHECKING:
@@ -301,9 +300,7 @@ def _read_files(sources: Sequence[str], asked: _Asked, say: Say) -> list[Example
     files: list[Examples] = []
     for source in sources:
         examples = _read_file(source, asked, files[0] if files else None)
-        say(printable(f"{examples.source}: {len(examples):,} rows ({examples.description}); {examples.columns.reason}"))
-        for note in examples.notes:
-            say(f"note: {printable(note)}")
+        say_reading(examples, "rows", say)
         files.append(examples)
     return files
 

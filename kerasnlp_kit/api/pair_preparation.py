@@ -6,14 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from kerasnlp_kit.api.preparation import Say
+from kerasnlp_kit.api.preparation import Say, say_reading
 from kerasnlp_kit.api.tokenization import fit_tokenizer, kind_of, shortened
 from kerasnlp_kit.config import PairConfig
 from kerasnlp_kit.constants import UNK
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
 from kerasnlp_kit.data.split import split_pairs
 from kerasnlp_kit.errors import UserError, about
-from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import PairSizes
 from kerasnlp_kit.text.token_ids import TokenIds
 
@@ -76,7 +75,7 @@ def read_pair_data(config: PairConfig, say: Say) -> PairData:
     """
     data = config.data
     everything = read_pairs(config.train, data.source_column, data.target_column)
-    _say_reading(everything, say)
+    say_reading(everything, "pairs", say)
     test = _read_other(data.test, config, everything, say) if data.test else None
     if data.dev:
         dev = _read_other(data.dev, config, everything, say)
@@ -212,11 +211,5 @@ def _fit(config: PairConfig, kinds: tuple[str, str], joint: bool, train: Pairs) 
 def _read_other(source: str, config: PairConfig, train: Pairs, say: Say) -> Pairs:
     data = config.data
     pairs = read_pairs(source, data.source_column, data.target_column, preferred=train.columns)
-    _say_reading(pairs, say)
+    say_reading(pairs, "pairs", say)
     return pairs
-
-
-def _say_reading(pairs: Pairs, say: Say) -> None:
-    say(printable(f"{pairs.source}: {len(pairs):,} pairs ({pairs.description}); {pairs.columns.reason}"))
-    for note in pairs.notes:
-        say(f"note: {printable(note)}")

@@ -9,6 +9,7 @@ import numpy as np
 from kerasnlp_kit.config import RunConfig
 from kerasnlp_kit.constants import UNK, UNK_TOKEN
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
+from kerasnlp_kit.data.pairs import Pairs
 from kerasnlp_kit.data.split import split_label_sets, split_rows
 from kerasnlp_kit.errors import UserError, about
 from kerasnlp_kit.evaluation.metrics import unseen_labels
@@ -128,7 +129,7 @@ def read_data(config: RunConfig, say: Say) -> Data:
         label_separator=data.label_separator,
         text_separator=data.text_separator,
     )
-    _say_reading(everything, say)
+    say_reading(everything, "rows", say)
     require_classes(everything)
     if everything.multi_label:
         _require_no_option_of_one_label(config)
@@ -253,7 +254,7 @@ def _read_other(source: str, config: RunConfig, train: Examples, say: Say) -> Ex
         preferred=train.columns,
         preferred_labels=train.label_names,
     )
-    _say_reading(examples, say)
+    say_reading(examples, "rows", say)
     return examples
 
 
@@ -265,9 +266,7 @@ def _read_outside(source: str | None, config: RunConfig, train: Examples, say: S
     examples = read_examples(
         source, data.text_column, need_label=False, text_separator=data.text_separator, preferred=train.columns
     )
-    say(printable(f"{examples.source}: {len(examples):,} texts out of scope; {examples.columns.reason}"))
-    for note in examples.notes:
-        say(f"note: {printable(note)}")
+    say_reading(examples, "texts out of scope", say)
     return examples
 
 
@@ -282,10 +281,13 @@ def _require_no_option_of_one_label(config: RunConfig) -> None:
             raise UserError(f"{flag} needs one label a row; here a row may have several.")
 
 
-def _say_reading(examples: Examples, say: Say) -> None:
-    say(printable(f"{examples.source}: {len(examples):,} rows ({examples.description}); {examples.columns.reason}"))
-    for note in examples.notes:
-        say(f"note: {printable(note)}")
+def say_reading(data: Examples | Pairs, what: str, say: Say) -> None:
+    """Tells what a file is and holds, rows ``what``, and what else is worth knowing of it; a guess is told once."""
+    source, reason = data.source, data.columns.reason
+    say(printable(f"{source}: {len(data):,} {what} ({data.description}); {reason}"))
+    for note in data.notes:
+        if note != f"{source}: {reason}.":
+            say(f"note: {printable(note)}")
 
 
 def _part(name: str, examples: Examples, names: tuple[str, ...]) -> Part:

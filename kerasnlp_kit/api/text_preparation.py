@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.api.preparation import Say
+from kerasnlp_kit.api.preparation import Say, say_reading
 from kerasnlp_kit.api.tokenization import fit_tokenizer, kind_of
 from kerasnlp_kit.config import TextConfig
 from kerasnlp_kit.constants import EOS, UNK
@@ -14,7 +14,6 @@ from kerasnlp_kit.data.examples import Examples
 from kerasnlp_kit.data.plain_text import PARAGRAPH, read_texts
 from kerasnlp_kit.data.split import split_rows
 from kerasnlp_kit.errors import UserError, about
-from kerasnlp_kit.evaluation.terminal import printable
 from kerasnlp_kit.registry import TextSizes
 from kerasnlp_kit.text.token_ids import TokenIds
 
@@ -71,7 +70,7 @@ def read_text_data(config: TextConfig, say: Say) -> TextData:
     """
     data = config.data
     everything = read_texts(config.train, data.text_column, text_separator=data.text_separator)
-    _say_reading(everything, say)
+    say_reading(everything, "texts", say)
     test = _read_other(data.test, config, everything, say) if data.test else None
     if data.dev:
         dev = _read_other(data.dev, config, everything, say)
@@ -143,11 +142,5 @@ def told(ids: TokenIds) -> list[np.ndarray]:
 def _read_other(source: str, config: TextConfig, train: Examples, say: Say) -> Examples:
     data = config.data
     texts = read_texts(source, data.text_column, text_separator=data.text_separator, preferred=train.columns)
-    _say_reading(texts, say)
+    say_reading(texts, "texts", say)
     return texts
-
-
-def _say_reading(texts: Examples, say: Say) -> None:
-    say(printable(f"{texts.source}: {len(texts):,} texts ({texts.description}); {texts.columns.reason}"))
-    for note in texts.notes:
-        say(f"note: {printable(note)}")
