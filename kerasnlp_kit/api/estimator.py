@@ -115,7 +115,10 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
                 trained = run_training(config, say=tell, temporary=True)
         except UserError as error:
             # In words of X and y: the file is none of the user's.
-            raise UserError(str(error).replace(f'{path}: label column "label"', "y").replace(str(path), "X")) from error
+            said = str(error).replace(f'{path}: label column "label"', "y")
+            blank = f'{path}: all texts in column "text" are empty.'
+            error.args = ("X holds empty texts only." if said.startswith(blank) else said.replace(str(path), "X"),)
+            raise
         path.unlink()
         model = LoadedModel(folder / _NAME)
         place = {name: number for number, name in enumerate(model.labels)}

@@ -162,8 +162,9 @@ def evaluate(
         outside=None if others is None else model.predict_proba(others.texts),
     )
     notes = [*examples.notes, *(() if others is None else others.notes)]
-    if note := blank_note(examples.texts, examples.source):
-        notes.append(note)
+    for asked in filter(None, (examples, others)):
+        if note := blank_note(asked.texts, asked.source):
+            notes.append(note)
     return Evaluation(scores, examples, probabilities, model, tuple(notes))
 
 
@@ -196,7 +197,7 @@ def label_file(
         output: file to write; see `write_table`.
         text_columns: columns of the text; by default those of the training, else found.
         spreadsheet_safe: see `write_table`.
-        say: told if the new columns have other names than usual.
+        say: told of empty texts, and if columns have other names than usual.
 
     Returns:
         Number of rows.

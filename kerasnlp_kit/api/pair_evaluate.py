@@ -166,7 +166,7 @@ def write_file(
         output: file to write; see `write_table`.
         source_column: column of the sources; by default that of the training, else found.
         spreadsheet_safe: see `write_table`.
-        say: told if the new columns have other names than usual.
+        say: told of empty and of long sources, and if columns have other names than usual.
         options: see `LoadedWriter.write`.
 
     Returns:

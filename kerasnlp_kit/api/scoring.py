@@ -80,8 +80,8 @@ class Scores:
             )
             if rejected is not None and rejected < 0.5:
                 lines.append(
-                    "most of them get an answer: the thresholds are for the wanted precision among texts in scope, and "
-                    "reject no others; train with such texts as a class of their own, or with a higher --min-precision"
+                    "most of them get an answer: the thresholds are for the wanted precision among texts in scope; to "
+                    "reject more, train with such texts as a class of their own, or with a higher --min-precision"
                 )
         return lines
 

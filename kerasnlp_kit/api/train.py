@@ -43,7 +43,7 @@ from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.training import devices
 
 BASELINE_STRENGTHS = (1.0,)  # the classic's default
-FEW_ANSWERS = 20  # dev rows of which a threshold is mostly chance
+FEW_ANSWERS = 20  # dev rows with the same answer, whose precision is mostly chance
 # What a linear model reads, too, or refuses.
 READ_OF_TEXT = ("lower", "vectors")
 READ_OF_TRAINING = ("seed", "class_weights", "refit")
@@ -231,8 +231,8 @@ def _decide(run: Run[RunConfig], prepared: Prepared, mixture: Mixture) -> tuple[
                 few = np.bincount(probabilities.argmax(axis=1), minlength=len(chosen)) < FEW_ANSWERS
                 if few.any():
                     run.say(
-                        f"note: the thresholds of {few.sum()} of {len(few)} classes rest on fewer than {FEW_ANSWERS} "
-                        "dev texts each, and may be chance: give more dev rows."
+                        f"note: {few.sum()} of {len(few)} classes are the answer to fewer than {FEW_ANSWERS} dev texts "
+                        "each: how precise they are can hardly be told there; give more dev rows."
                     )
             else:
                 run.say(

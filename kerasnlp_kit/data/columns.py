@@ -1,7 +1,8 @@
 """Finds the columns that hold texts and labels: as asked, by name, or by content, and says which and why."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from types import MappingProxyType
 
 import numpy as np
 import pyarrow as pa
@@ -63,7 +64,7 @@ def find_columns(
     *,
     need_label: bool = True,
     label_separator: str | None = None,
-    known: bool = False,
+    why: Mapping[str, str] = MappingProxyType({}),
 ) -> Columns:
     """Finds the text and the label column.
 
@@ -76,7 +77,7 @@ def find_columns(
         label_column: The column the user asks for; several are columns of 0 and 1, one for each label.
         need_label: If False, a label is only taken when asked for or found by name.
         label_separator: What stands between two labels in a cell. Cells that are lists need none.
-        known: Whether the columns that are asked for are those of other data, and nobody named them for these.
+        why: Of "text" and "label", why they are asked for, where it is not the user who does.
 
     Raises:
         UserError: a column asked for is missing, or none fits; the text column holds lists.
@@ -98,11 +99,11 @@ def find_columns(
                 "e.g. with jq, or name another column with --text-column."
             )
     only = len(table.columns) == 1
-    reasons = [f"{_named('text', text)} ({_why(bool(text_columns), 'text' in guessed, _TEXT_CONTENT, only, known)})"]
+    reason = _why(bool(text_columns), "text" in guessed, _TEXT_CONTENT, only, why.get("text"))
+    reasons = [f"{_named('text', text)} ({reason})"]
     if labels:
-        reasons.append(
-            f"{_named('label', labels)} ({_why(bool(asked), 'label' in guessed, _LABEL_CONTENT, known=known)})"
-        )
+        reason = _why(bool(asked), "label" in guessed, _LABEL_CONTENT, why=why.get("label"))
+        reasons.append(f"{_named('label', labels)} ({reason})")
     lists = len(labels) == 1 and table.data[labels[0]].type == LISTS
     separator = label_separator if len(labels) == 1 else None
     if separator is not None:
@@ -244,9 +245,9 @@ def _is_date(cell: str) -> bool:
     return is_year(cell) or (is_plain_value(cell) and not is_number(cell))
 
 
-def _why(asked: bool, guessed: bool, content: str, alone: bool = False, known: bool = False) -> str:
+def _why(asked: bool, guessed: bool, content: str, alone: bool = False, why: str | None = None) -> str:
     if asked:
-        return "as in the data before" if known else "as asked"
+        return why or "as asked"
     if alone:
         return "the only column"
     return f"guessed by content: {content}" if guessed else "by name"

@@ -21,7 +21,7 @@ from kerasnlp_kit.data.label_sets import (
 )
 from kerasnlp_kit.data.labels import class_notes, coded
 from kerasnlp_kit.data.names import LABEL_NAMES, find_name, listed
-from kerasnlp_kit.data.preferred import Wanted, as_trained, label_by_values, other_text_note, with_preferred
+from kerasnlp_kit.data.preferred import Wanted, as_trained, label_by_values, other_text_note, reasons_of, with_preferred
 from kerasnlp_kit.data.table import Table, TableFile, dropped_note, open_table
 from kerasnlp_kit.data.texts import Texts, is_blank, joined
 from kerasnlp_kit.errors import UserError
@@ -171,10 +171,10 @@ def read_examples(
             wanted.labels,
             need_label=need_label,
             label_separator=wanted.separator,
-            known=preferred is not None and not asked.text and not asked.labels,
+            why=reasons_of(asked, by_values),
         )
         if preferred is not None and not wanted.text:
-            notes.append(other_text_note(columns, preferred, table.source))
+            notes.append(other_text_note(columns, preferred, file.columns, table.source))
         if columns.guessed:
             notes.append(f"{table.source}: {columns.reason}.")
         if preferred is None:

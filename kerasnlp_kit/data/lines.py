@@ -12,6 +12,7 @@ from kerasnlp_kit.errors import UserError
 
 SAMPLE_LINES = 1000
 SAMPLE_BYTES = 1 << 16
+_WITH_NUL = "This is not text, or it is UTF-16 without byte-order mark. Try `iconv -f UTF-16LE -t UTF-8`."
 _OF_NO_TEXT = re.compile(rb"[\x00-\x08\x0e-\x1a\x1c-\x1f]")  # control characters that no text has
 
 
@@ -57,11 +58,7 @@ class Lines:
         number = 0
         for number, line in enumerate(self._utf8_lines() if self._fast else self._other_lines(), start=1):
             if "\0" in line:
-                mostly = line.count("\0") * 3 > len(line)
-                utf_16 = ", or it is UTF-16 without byte-order mark. Try `iconv -f UTF-16LE -t UTF-8`."
-                raise UserError(
-                    f"{self._name}: line {number} holds a NUL byte: this is not text{utf_16 if mostly else '.'}"
-                )
+                raise UserError(f"{self._name}: line {number} holds a NUL byte. {_WITH_NUL}")
             self.characters += len(line)
             yield line
 
@@ -79,10 +76,9 @@ class Lines:
             try:
                 line = raw.decode()
             except UnicodeDecodeError as error:
-                save = f"Save the file as UTF-8, e.g. `iconv -f {_likely_encoding(raw)} -t UTF-8`."
                 raise UserError(
                     f"{self._name}: line {number} is not UTF-8: byte 0x{raw[error.start]:02x} at offset {error.start} "
-                    f"of the line. {'This is not text.' if _OF_NO_TEXT.search(raw) else save}"
+                    f"of the line. {_advice(raw)}"
                 ) from error
             yield line
 
@@ -100,6 +96,13 @@ class Lines:
         finally:
             if not self._stream.closed:
                 wrapper.detach()  # whoever opened the stream closes it
+
+
+def _advice(raw: bytes) -> str:
+    """What to do about a line that is not UTF-8."""
+    if _OF_NO_TEXT.search(raw):
+        return _WITH_NUL if b"\0" in raw else "This is not text."
+    return f"Save the file as UTF-8, e.g. `iconv -f {_likely_encoding(raw)} -t UTF-8`."
 
 
 def _likely_encoding(raw: bytes) -> str:

@@ -8,6 +8,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from kerasnlp_kit.data.pair_columns import PairColumns, find_pair_columns, looks_like_classes
+from kerasnlp_kit.data.pair_names import find_target
 from kerasnlp_kit.data.table import Table, dropped_note, open_table
 from kerasnlp_kit.data.texts import Texts, is_blank
 from kerasnlp_kit.errors import UserError
@@ -86,8 +87,8 @@ def read_pairs(
         ]
         table, columns = find_pair_columns(file, *wanted, need_target=need_target)
     target = columns.target
-    anew = preferred is not None and columns.guessed and target is not None and target not in wanted
-    if anew and looks_like_classes(table.data[target]):
+    anew = preferred is not None and columns.guessed and target not in wanted
+    if anew and target is not None and find_target([target]) is None and looks_like_classes(table.data[target]):
         raise UserError(
             f"{table.source}: expected texts and what they become, and the only column for the latter, "
             f'"{target}", holds a few values again and again, as labels do. If these are the targets, name it with '

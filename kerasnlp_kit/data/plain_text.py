@@ -93,6 +93,9 @@ def _with_few_labels(found: Examples) -> Examples:
     if len(found.label_names) <= min(MOST_LABELS, len(found) / 2):
         return replace(found, notes=notes)
     reason = found.columns.reason.partition(", label column")[0]
+    notes = tuple(
+        note.replace(f"{found.source}: {found.columns.reason}.", f"{found.source}: {reason}.") for note in notes
+    )
     columns = Columns(found.columns.text, None, reason, found.columns.guessed)
     return replace(found, labels=None, label_names=(), columns=columns, notes=notes)
 

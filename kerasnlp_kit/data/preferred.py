@@ -13,6 +13,8 @@ from kerasnlp_kit.data.labels import shown
 from kerasnlp_kit.data.table import Table
 from kerasnlp_kit.errors import UserError
 
+_BEFORE = "as in the data before"
+
 
 @dataclass(frozen=True)
 class Wanted:
@@ -66,10 +68,20 @@ def with_preferred(
     return Wanted(text, labels, separator)
 
 
-def other_text_note(columns: Columns, preferred: Columns, source: str) -> str:
-    """A sentence that says which texts stand in for those of the training run."""
-    before, now = (" + ".join(f'"{column}"' for column in one.text) for one in (preferred, columns))
-    return f"{source}: the model was trained on text column {before}, which this file lacks; took {now}."
+def reasons_of(asked: Wanted, by_values: bool) -> dict[str, str]:
+    """Why the columns that nobody asked for are taken, where they come from a training run: see `find_columns`."""
+    of_label = "it holds labels of the model" if by_values else _BEFORE
+    return ({} if asked.text else {"text": _BEFORE}) | ({} if asked.labels else {"label": of_label})
+
+
+def other_text_note(columns: Columns, preferred: Columns, present: Sequence[str], source: str) -> str:
+    """A sentence that says which texts stand in for those of the training run; ``present`` are all columns."""
+    before, now, lacking = (
+        " + ".join(f'"{column}"' for column in some)
+        for some in (preferred.text, columns.text, [column for column in preferred.text if column not in present])
+    )
+    which = ", which this file lacks" if lacking == before else f", and this file lacks {lacking}" if lacking else ""
+    return f"{source}: the model was trained on text column {before}{which}; took {now}."
 
 
 def label_by_values(table: Table, wanted: Wanted, preferred: Columns, labels: Sequence[str]) -> tuple[str, str]:

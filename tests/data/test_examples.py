@@ -106,6 +106,13 @@ def test_the_columns_of_training_are_preferred_and_their_absence_noted(write):
     examples = read_examples(write("text,label\na,x\n"), preferred=trained, preferred_labels=["x", "y"])
     assert list(examples.texts) == ["a"]
     assert any('text column "body", which this file lacks; took "text".' in note for note in examples.notes)
+    for header, labels, told in (
+        ("text,label", "text", 'trained on text column "text"; took "label".'),
+        ("body,x", "x", 'trained on text column "title" + "body", and this file lacks "title"; took "body".'),
+    ):
+        before = Columns(("text",) if labels == "text" else ("title", "body"), "kind", "")
+        found = read_examples(write(f"{header}\na b,x\nc d,y\n"), (), labels, preferred=before)
+        assert any(told in note for note in found.notes), found.notes
     with pytest.raises(UserError, match=r'data\.csv: column "text" is asked for as text and as label'):
         read_examples(write("text,label\na,x\n"), "text", "text")
 

@@ -225,6 +225,8 @@ def test_classes_are_not_taken_for_targets_of_a_model_unless_they_are_named(writ
         read_pairs(path, preferred=trained)
     assert columns_of(path, None, "label", preferred=trained) == ("text", "label")
     assert columns_of(path, "text", preferred=trained, need_target=False) == ("text", None)
+    named = write("xx,answer\n" + rows)
+    assert columns_of(named, preferred=trained) == ("xx", "answer"), "found by its name"
 
 
 # Split

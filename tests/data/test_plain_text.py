@@ -51,8 +51,17 @@ def test_a_column_that_hardly_names_classes_is_no_label(tmp_path):
     [
         ("a.txt", " \n\n", "holds nothing but blanks"),
         ("a.txt", b"ab\xffc\n", "line 1 is not UTF-8"),
-        ("a.txt", b"abcd\x00b\n", r"holds a NUL byte: this is not text\.$"),
-        ("a.txt", b"a\x00b\x00\n\x00", "holds a NUL byte: this is not text, or it is UTF-16"),
+        ("a.txt", b"abcd\x00b\n", r"holds a NUL byte\. This is not text, or it is UTF-16 without byte-order mark"),
+        (
+            "a.txt",
+            "Straße,x\n".encode("utf-16-be"),
+            "line 1 is not UTF-8: .* This is not text, or it is UTF-16 without",
+        ),
+        (
+            "a.txt",
+            "文本,标签\n".encode("utf-16-le"),
+            "line 1 is not UTF-8: .* This is not text, or it is UTF-16 without",
+        ),
         ("a.txt", b"\x0a\x15saved_model\x12\xff\n", r"is not UTF-8: .* This is not text\.$"),
         ("a.txt", b"\xff\x12\x0a", r"is not UTF-8: .* This is not text\.$"),
         ("a.txt", b"Stra\xdfe\n", "iconv -f WINDOWS-1252"),
