@@ -1,4 +1,4 @@
-"""Token ids that mean the same in every vocabulary, and a name that several rooms know."""
+"""Token ids that mean the same in every vocabulary, and names that several rooms know."""
 
 PAD = 0  # fills rows up to the width of the batch; never a word
 UNK = 1  # stands for every word that is not in the vocabulary
@@ -10,6 +10,7 @@ PAD_TOKEN = ""  # no tokenizer yields an empty token, so PAD cannot be mistaken 
 UNK_TOKEN = "[UNK]"
 
 LINEAR, NETWORK = "linear", "network"  # kinds of parts of a model
+UNFINISHED = ".unfinished"  # end of a model folder's name until the model is proven
 MANIFEST = "manifest.json"  # of a model folder: lists its files, each with its SHA-256
 
 MOST_ANNEALED = 2000  # steps in which the weight of an autoencoder's divergence rises, by default

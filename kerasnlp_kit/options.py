@@ -24,7 +24,7 @@ from kerasnlp_kit.config import (
     option_fields,
     option_names,
 )
-from kerasnlp_kit.constants import NETWORK
+from kerasnlp_kit.constants import NETWORK, UNFINISHED
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.flags import FLAG_NAMES, flag_of, nearest, read_flags, value_of
 from kerasnlp_kit.paths import home_filled_in
@@ -44,7 +44,6 @@ GENERAL_HELP = {
 _NAMES = {"train", "model", "preset", "task", "from_model"}  # options that are needed before all are parsed
 _OF_TOKENS = {field.name for field in dataclasses.fields(RunConfig.groups()["text"])} | {"embedding_dim"}
 _OF_ONE_RUN = {"overwrite", "new_version"}
-UNFINISHED = ".unfinished"  # end of the folder's name until the model is proven
 
 
 def parse_run(

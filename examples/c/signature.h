@@ -47,7 +47,7 @@ static Bytes lookup(Bytes message, int map, const char *key) {
     size_t size = (size_t)(parts[1].end - parts[1].at);
     if (size == strlen(key) && !memcmp(parts[1].at, key, size)) return parts[2];
   }
-  fail(key, "not in this model; the one of another task?");
+  fail(key, "not in this model; is it for another task, or for several labels a text?");
   return entry;
 }
 static TF_Output tensor(TF_Graph *graph, Bytes signature, int map, const char *key) {

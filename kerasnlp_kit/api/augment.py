@@ -13,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 
 from kerasnlp_kit.api.dispatch import run_training
+from kerasnlp_kit.api.preparation import say_reading
 from kerasnlp_kit.data.examples import Examples, read_examples, require_classes
 from kerasnlp_kit.data.writing import require_table_name, write_table, written_path
 from kerasnlp_kit.errors import UserError
@@ -42,6 +43,7 @@ class Augmentation:
         copies: drawn texts that stand in the file, or were drawn already, are empty or break off.
         doubtful: drawn texts that the file's own texts would give another label.
         columns: what the file calls its texts, "text" where several columns are joined, and its labels.
+        without: labels of the file that no new text has.
     """
 
     texts: list[str]
@@ -50,6 +52,7 @@ class Augmentation:
     copies: int
     doubtful: int
     columns: tuple[str, str]
+    without: tuple[str, ...] = ()
 
     def lines(self) -> list[str]:
         """For the terminal."""
@@ -58,6 +61,7 @@ class Augmentation:
             f"{len(self.texts):,} new texts of {self.drawn:,} that were drawn: {self.copies:,} were copies or broke "
             f"off, {self.doubtful:,} looked like another class",
             f"classes     {counts}",
+            *([f"without any {', '.join(map(fit, self.without[:10]))}"] if self.without else []),
         ]
 
 
@@ -94,6 +98,7 @@ def augment(
         ExportMismatch: the model that makes the texts is not what was exported.
     """
     examples = read_examples(data, text_columns, label_column)
+    say_reading(examples, "rows", say)
     require_classes(examples)
     if examples.multi_label:
         raise UserError(f"{examples.source}: rows with several labels cannot be augmented; give one label a row.")
@@ -210,7 +215,8 @@ def _collect(examples: Examples, draw: Draw, count: int | None) -> Augmentation:
     of_text = examples.columns.text
     of_label = examples.columns.label or "label"
     columns = (of_text[0] if len(of_text) == 1 else "texts" if of_label == "text" else "text", of_label)
-    return Augmentation(texts, names, totals["drawn"], totals["copies"], totals["doubtful"], columns)
+    without = tuple(name for name in examples.label_names if name not in names)
+    return Augmentation(texts, names, totals["drawn"], totals["copies"], totals["doubtful"], columns, without)
 
 
 def _judge(texts: Sequence[str], labels: np.ndarray) -> Callable[[Sequence[str]], np.ndarray]:

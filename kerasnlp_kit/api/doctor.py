@@ -74,7 +74,9 @@ def doctor(
     copies = find_copies(pool)
     findings = examine(pool, copies)
     # Confident learning and accuracy are for one label a row.
-    if model and (pool.labels >= 0).any() and not pool.multi_label:
+    if model and pool.multi_label:
+        say("note: with several labels a row, wrong labels and the accuracy without leaks are not looked for.")
+    elif model and (pool.labels >= 0).any():
         say("Training a linear model on parts of the rows, to judge the labels of the others ...")
         findings += [*_likely_wrong(pool, copies, seed, say), *_accuracy(pool, copies, seed)]
     return Diagnosis(pool.examples, pool.names, tuple(most_serious_first(findings)))

@@ -18,6 +18,7 @@ import scipy.sparse
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.utils.validation import check_is_fitted, column_or_1d
 
+from kerasnlp_kit import registry
 from kerasnlp_kit.api.documents import cell, how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.train import TrainedModel, run_training
@@ -107,6 +108,8 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         folder = self._new_folder()
         path = folder / _DATA
         pq.write_table(pa.table({"text": pa.array(map(_storable, texts), pa.string()), "label": cells}), path)
+        if (spec := registry.find(self.model)).task != "classification":
+            raise UserError(f"model must be one that labels texts. Received: {spec.name}, which is for {spec.task}")
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
         config, _ = parse_run([str(path), *to_arguments(given)], "kerasnlp-kit train")
         assert isinstance(config, RunConfig)
@@ -254,7 +257,13 @@ def _storable(text: str) -> str:
 
 def _labels(y: Any) -> np.ndarray:
     """(n,), or 0 and 1, (n, classes)."""
-    labels = y.toarray() if scipy.sparse.issparse(y) else np.asarray(y)
+    try:
+        labels = y.toarray() if scipy.sparse.issparse(y) else np.asarray(y)
+    except ValueError as error:
+        raise ValueError(
+            "y must be n labels, or 0 and 1 of shape (n, classes): scikit-learn's MultiLabelBinarizer makes them of "
+            f"lists of labels. {error}"
+        ) from error
     if labels.ndim == 2 and labels.shape[1] == 1:
         labels = column_or_1d(labels, warn=True)
     if labels.ndim not in (1, 2):

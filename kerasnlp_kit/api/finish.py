@@ -73,7 +73,10 @@ def refit(run: Run[RunConfig], prepared: Prepared, mixture: Mixture, tokens: Any
     Returns:
         Whether any was.
     """
-    if not run.config.training.refit or any(part.interrupted for part in mixture.parts):
+    if not run.config.training.refit:
+        return False
+    if any(part.interrupted for part in mixture.parts):
+        run.say("note: not trained once more on training and dev rows (--refit), as Ctrl-C ended the training.")
         return False
     refitted = interrupted = False
     for part in mixture.parts:

@@ -11,12 +11,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from kerasnlp_kit.config import PairConfig, RunConfig, TextConfig
-from kerasnlp_kit.constants import MANIFEST
+from kerasnlp_kit.constants import MANIFEST, UNFINISHED
 from kerasnlp_kit.data.source import require_source, shown_name
 from kerasnlp_kit.errors import TrainingDiverged, UserError
 from kerasnlp_kit.export.folder import CHECKPOINTS, ModelFolder
 from kerasnlp_kit.flags import flag_of
-from kerasnlp_kit.options import UNFINISHED
 from kerasnlp_kit.paths import home_filled_in
 from kerasnlp_kit.training.checkpoint import any_checkpoint
 

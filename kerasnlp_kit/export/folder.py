@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from kerasnlp_kit import registry
-from kerasnlp_kit.constants import LINEAR, MANIFEST, NETWORK
+from kerasnlp_kit.constants import LINEAR, MANIFEST, NETWORK, UNFINISHED
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.registry import SIZES
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 FORMAT = 2
 BASELINE = "weights/baseline.npz"  # the linear model that others are compared with
 CHECKPOINTS = "checkpoints"
+_CONTINUED = "it is continued by train.py"
 _USUAL = Path("models")  # where models are put if nothing else is said
 _LARGEST_JSON = 100_000_000  # bytes
 CPU_ONLY = {"CUDA_VISIBLE_DEVICES": "-1"}  # environment of the processes that export and prove
@@ -216,6 +217,9 @@ class ModelFolder:
         if not self.path.is_dir():
             raise UserError(f"There is no model folder {self.path}.{_meant(self.path)}")
         if not (self.path / MANIFEST).exists():
+            if self.path.name.endswith(UNFINISHED):
+                model = self.path.with_name(self.path.name.removesuffix(UNFINISHED))
+                raise UserError(f"{self.path} is an unfinished run: {_CONTINUED} --resume {model}.")
             above = [folder for folder in self.path.absolute().parents[:2] if (folder / MANIFEST).is_file()]
             meant = f" Give {above[0]}, the folder of the whole model." if above else _models_in(self.path)
             if meant:
@@ -261,6 +265,8 @@ class ModelFolder:
 
 def _meant(path: Path) -> str:
     """What a wrong name of a model folder was meant to be."""
+    if path.with_name(path.name + UNFINISHED).is_dir():
+        return f" Its run is unfinished: {_CONTINUED} --resume {path}."
     if not path.is_absolute() and (_USUAL / path / MANIFEST).is_file():
         return f" Did you mean {_USUAL / path}?"
     names = [folder.parent.name for folder in path.parent.glob(f"[!.]*/{MANIFEST}")]

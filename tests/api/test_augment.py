@@ -143,4 +143,6 @@ def test_a_text_that_breaks_off_is_none(data, tmp_path, monkeypatch):
 
 def test_labels_are_safe_to_print():
     found = Augmentation(["a"], ["x\x1b[2J"], 1, 0, 0, ("text", "label"))
-    assert found.lines()[1] == r"classes     x\x1b[2J 1"
+    assert found.lines()[1] == r"classes     x\x1b[2J 1" and len(found.lines()) == 2
+    lacking = Augmentation(["a"], ["x"], 1, 0, 0, ("text", "label"), ("y\x1b[2J", "z"))
+    assert lacking.lines()[2] == r"without any y\x1b[2J, z"

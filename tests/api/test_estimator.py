@@ -116,6 +116,8 @@ def test_the_same_seed_gives_the_same_and_it_says_nothing_unless_asked(fitted, t
         (["a", "b"], [[0, 2], [1, 0]], ValueError, "must hold 0 and 1"),
         (["a", "b"], [["x", "y"], ["y", "x"]], ValueError, "must hold 0 and 1"),
         (["a", "b"], np.zeros((2, 2, 2)), ValueError, "shape"),
+        (["a", "b"], [["x", "y"], ["x"]], ValueError, "MultiLabelBinarizer"),
+        (["", " "] * 9, ["x", "y"] * 9, UserError, r"^X holds empty texts only\.$"),
     ],
 )
 def test_bad_input_is_told(texts, labels, error, message):
@@ -224,3 +226,8 @@ def test_a_fit_is_silent_by_itself_and_leaves_standard_output_alone(topics, capf
     assert (sys.stdout, sys.stderr) == before
     print("still there")
     assert capfd.readouterr().out == "still there\n"
+
+
+def test_a_model_that_labels_nothing_is_refused():
+    with pytest.raises(UserError, match=r"one that labels texts\. Received: lstm_seq2seq, which is for seq2seq"):
+        TextClassifier("lstm_seq2seq").fit(["a", "b"], ["x", "y"])

@@ -120,6 +120,15 @@ def test_a_manifest_with_a_wrong_hash_is_noticed(folder):
 def test_a_missing_folder_names_its_neighbours(folder):
     with pytest.raises(UserError, match=r"There is no model folder .*teeny\. Did you mean .*models/tiny\?"):
         ModelFolder(folder.path.with_name("teeny")).verify()
+    work = folder.path.with_name("tiny.unfinished")
+    folder.path.rename(work)
+    for path, told in ((folder.path, "Its run is unfinished"), (work, "is an unfinished run")):
+        (work / "manifest.json").unlink(missing_ok=True)
+        with pytest.raises(UserError, match=rf"{told}: it is continued by train\.py --resume .*models/tiny\.$"):
+            ModelFolder(path).verify()
+
+
+def test_a_missing_folder_lists_its_neighbours(folder):
     with pytest.raises(UserError, match=r"There is no model folder .*large\. In .*models/ there are: tiny\."):
         ModelFolder(folder.path.with_name("large")).verify()
 
