@@ -18,7 +18,7 @@ from kerasnlp_kit.data.copying import read_to_copy, write_copy
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
 from kerasnlp_kit.data.texts import blank_note
-from kerasnlp_kit.data.writing import number_cells, require_free_place, require_table_name, write_table
+from kerasnlp_kit.data.writing import keeps_types, number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
 
@@ -63,11 +63,14 @@ class Evaluation:
         """Writes text, label, predicted_label and probability of each row, and whether the model abstains if it may."""
         examples = self.examples
         require_table_name(path, examples.source)
+        gold: list[Any]
         if examples.targets is None:
             gold = examples.gold()
+        elif gives_lists(self.model, path):
+            gold = [[examples.label_names[place] for place in np.flatnonzero(row)] for row in examples.targets]
         else:  # joined as the predicted ones are
             gold = joined_names(examples.targets, examples.label_names, label_separator_of(self.model))
-        cells = predicted_cells(self.model, self.probabilities)
+        cells = predicted_cells(self.model, self.probabilities, path)
         rows = {
             "text": examples.texts.array,
             "label": gold,
@@ -212,7 +215,7 @@ def label_file(
     texts = texts_of(table, text, model.run["data"]["text_separator"])
     if note := blank_note(texts, table.source):
         say(f"note: {note}")
-    cells = predicted_cells(model, model.predict_proba(texts))
+    cells = predicted_cells(model, model.predict_proba(texts), output)
     write_copy(output, table, predicted_names(model), cells, spreadsheet_safe=spreadsheet_safe, say=say)
     return len(table)
 
@@ -227,29 +230,38 @@ def predicted_names(model: LoadedModel) -> tuple[str, ...]:
     return PREDICTED if model.multi_label or model.thresholds is None else (*PREDICTED, ABSTAIN)
 
 
-def predicted_cells(model: LoadedModel, probabilities: np.ndarray) -> tuple[pa.ChunkedArray, ...]:
+def gives_lists(model: LoadedModel, output: str | os.PathLike[str]) -> bool:
+    """Whether several labels of a row are written as a list: where the format has lists, unless they were joined."""
+    return model.multi_label and keeps_types(output) and not model.run["data"]["columns"].get("label_separator")
+
+
+def predicted_cells(
+    model: LoadedModel, probabilities: np.ndarray, output: str | os.PathLike[str]
+) -> tuple[pa.ChunkedArray, ...]:
     """Label, probability and abstention as columns: text, number, truth value.
 
-    Several labels of a row, and their probabilities, are texts, joined by `label_separator_of`. A piece at a time, as
-    Python's strings weigh several times as much.
+    Several labels of a row, and their probabilities, are lists (`gives_lists`) or texts, joined by
+    `label_separator_of`. A piece at a time, as Python's strings weigh several times as much.
     """
-    separator = label_separator_of(model)
+    separator = None if gives_lists(model, output) else label_separator_of(model)
+    of_answers, of_shares = (pa.list_(pa.string()), pa.list_(pa.float64())) if separator is None else [pa.string()] * 2
     answers, shares = [], []
     for start in range(0, len(probabilities), _PIECE_ROWS):
         piece = probabilities[start : start + _PIECE_ROWS]
         found = model.answers(piece)
         if model.multi_label:
             place = {name: number for number, name in enumerate(model.labels)}
-            several = [
-                separator.join(f"{row[place[name]]:.6f}" for name in names)
-                for names, row in zip(found, piece, strict=True)
+            several: list[Any] = [
+                [round(float(row[place[name]]), 6) for name in names] for names, row in zip(found, piece, strict=True)
             ]
-            shares.append(pa.array(several, pa.string()))
-            found = [separator.join(names) for names in found]
-        answers.append(pa.array(found, pa.string()))
+            if separator is not None:
+                several = [separator.join(f"{share:.6f}" for share in one) for one in several]
+                found = [separator.join(names) for names in found]
+            shares.append(pa.array(several, of_shares))
+        answers.append(pa.array(found, of_answers if model.multi_label else pa.string()))
     columns = (
-        pa.chunked_array(answers, pa.string()),
-        pa.chunked_array(shares, pa.string()) if model.multi_label else number_cells(probabilities.max(axis=1)),
+        pa.chunked_array(answers, of_answers if model.multi_label else pa.string()),
+        pa.chunked_array(shares, of_shares) if model.multi_label else number_cells(probabilities.max(axis=1)),
         pa.chunked_array([model.abstains(probabilities)], pa.bool_()),
     )
     return columns[: len(predicted_names(model))]

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import SimpleNamespace
 
 import numpy as np
+import pyarrow.parquet as pq
 import pytest
 import tensorflow as tf
 from scipy.stats import binomtest
@@ -159,6 +160,37 @@ def test_predict_joins_the_labels_that_the_saved_model_selects(command, here, pl
     assert kit.load(model).predict(texts) == [
         row["predicted_label"].split("|") * bool(row["predicted_label"]) for row in found
     ]
+
+
+@pytest.mark.parametrize("suffix", [".jsonl", ".parquet"])
+def test_a_format_that_has_lists_gets_lists_unless_the_labels_were_joined(
+    command, here, place, joined, columns, suffix
+):
+    texts = [*(text for text, _ in rows(60, 2)), ""]
+    write(here / "new.csv", ("id", "text"), enumerate(texts))
+    found = {}
+    for model in (joined, columns):
+        assert command("predict", model, "new.csv", "--output", f"out{suffix}").code == 0
+        if suffix == ".jsonl":
+            found[model] = [json.loads(line) for line in (here / f"out{suffix}").read_text().splitlines()]
+        else:
+            found[model] = pq.read_table(here / f"out{suffix}").to_pylist()
+    answers, shares = kit.load(columns).predict(texts), kit.load(columns).predict_proba(texts)
+    assert [row["predicted_label"] for row in found[columns]] == answers
+    assert any(len(row) > 1 for row in answers) and answers[-1] == found[columns][-1]["probability"] == []
+    for row, numbers in zip(found[columns], shares, strict=True):
+        expected = [numbers[LABELS.index(name)] for name in row["predicted_label"]]
+        np.testing.assert_allclose(row["probability"], expected, atol=1e-5)
+    assert [row["predicted_label"] for row in found[joined]] == [
+        "|".join(row) for row in kit.load(joined).predict(texts)
+    ]
+    flags = ("--predictions", f"rows{suffix}", "--spreadsheet-safe")
+    assert command("evaluate", columns, place / "columns_test.csv", *flags).code == 0
+    if suffix == ".jsonl":
+        gold = [json.loads(line)["label"] for line in (here / f"rows{suffix}").read_text().splitlines()]
+    else:
+        gold = pq.read_table(here / f"rows{suffix}").column("label").to_pylist()
+    assert gold == [[label for label in LABELS if label in labels] for _, labels in rows(60, 2)]
 
 
 def test_the_printed_lines_load_the_model_and_show_what_it_says(command, place, columns, monkeypatch):
