@@ -265,7 +265,7 @@ class ModelFolder:
 
 def _meant(path: Path) -> str:
     """What a wrong name of a model folder was meant to be."""
-    if path.with_name(path.name + UNFINISHED).is_dir():
+    if path.name + UNFINISHED in {run.name for run in path.parent.glob(f"*{UNFINISHED}")}:
         return f" Its run is unfinished: {_CONTINUED} --resume {path}."
     if not path.is_absolute() and (_USUAL / path / MANIFEST).is_file():
         return f" Did you mean {_USUAL / path}?"

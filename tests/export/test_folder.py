@@ -129,6 +129,8 @@ def test_a_missing_folder_names_its_neighbours(folder):
 
 
 def test_a_missing_folder_lists_its_neighbours(folder):
+    with pytest.raises(UserError, match="There is no model folder"):
+        ModelFolder(folder.path.with_name(250 * "x")).verify()
     with pytest.raises(UserError, match=r"There is no model folder .*large\. In .*models/ there are: tiny\."):
         ModelFolder(folder.path.with_name("large")).verify()
 
