@@ -9,12 +9,14 @@ from pathlib import Path
 from kerasnlp_kit.api.documents import PACKAGES
 
 CHECKOUT = Path(__file__).resolve().parent.parent
+OPERATIONS = CHECKOUT / "kerasnlp_kit" / "text" / "operations.py"
 MODULES = {
     "PyYAML": "yaml",
     "scikit-learn": "sklearn",
     "tensorflow-text": "tensorflow_text",
 }  # where the package has another name than its module
 OPTIONAL = {"jax", "torch", "tensorboard"}
+LOADED = "tensorflow_text"  # its library of operations is, and none of its modules is imported
 
 
 def requirements(lines: str) -> set[str]:
@@ -45,7 +47,10 @@ def required() -> set[str]:
 
 
 def test_the_package_requires_what_it_imports_and_nothing_else():
-    assert imported(CHECKOUT / "kerasnlp_kit") - OPTIONAL == required()
+    found = imported(CHECKOUT / "kerasnlp_kit")
+    assert found - OPTIONAL == required() - {LOADED}
+    # They would import Keras, which commands that only ask a model do without.
+    assert LOADED not in found and f'"{LOADED}"' in OPERATIONS.read_text(encoding="utf-8")
 
 
 def test_the_benchmarks_need_no_more_than_the_package():
