@@ -159,7 +159,7 @@ def _one_line(box: str, arguments: Sequence[str], prog: str, positional: Sequenc
     title, message, usage = (*filter(None, (" ".join(part.split()) for part in parts)), "", "", "")[:3]
     if title == "Required options":
         # Positional arguments are named in capitals, each at the start of its own help.
-        missing = [name for name in ("MODEL", "DATA") if re.search(rf": (.* )?{name} ", message)]
+        missing = [name for name in positional if re.search(rf": (.* )?{re.escape(name)} ", message)]
         return f"{' and '.join(missing)} must be given: {prog} {' '.join(positional)}; {prog} --help tells more."
     if found := re.match(r"Missing value for argument '(--[^']+)'", message):
         return f"{found[1]} needs a value."

@@ -23,6 +23,7 @@ from kerasnlp_kit.api.documents import cell, how_to_load
 from kerasnlp_kit.api.load import LoadedModel
 from kerasnlp_kit.api.train import TrainedModel, run_training
 from kerasnlp_kit.config import RunConfig
+from kerasnlp_kit.data.label_sets import label_lists
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.evaluation import page
 from kerasnlp_kit.export.folder import ModelFolder
@@ -90,13 +91,17 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
             TypeError, ValueError: X or y is not of the shape or type that it must be.
         """
         texts, labels, given = _texts(X), _labels(y), self._given()
+        if (spec := registry.find(self.model)).task != "classification":
+            raise UserError(f"model must be one that labels texts. Received: {spec.name}, which is for {spec.task}")
+        if not any(map(str.strip, texts)):
+            raise UserError("X holds empty texts only.")
         if len(labels) != len(texts):
             raise ValueError(f"X and y must be of one length. Received: {len(texts)} texts and {len(labels)} labels")
         several = labels.ndim == 2
         if several:
             classes = np.arange(labels.shape[1])
             names = [f"{number:06d}" for number in classes]
-            cells: Any = [[names[place] for place in np.flatnonzero(row)] for row in labels]
+            cells: Any = list(label_lists(labels, names))
         else:
             classes, codes = np.unique(labels, return_inverse=True)
             names = [str(value) for value in classes]
@@ -108,8 +113,6 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
         folder = self._new_folder()
         path = folder / _DATA
         pq.write_table(pa.table({"text": pa.array(map(_storable, texts), pa.string()), "label": cells}), path)
-        if (spec := registry.find(self.model)).task != "classification":
-            raise UserError(f"model must be one that labels texts. Received: {spec.name}, which is for {spec.task}")
         given.update(models=str(folder), name=_NAME, text_column="text", label_column="label")
         config, _ = parse_run([str(path), *to_arguments(given)], "kerasnlp-kit train")
         assert isinstance(config, RunConfig)
@@ -118,9 +121,7 @@ class TextClassifier(ClassifierMixin, BaseEstimator):
                 trained = run_training(config, say=tell, temporary=True)
         except UserError as error:
             # In words of X and y: the file is none of the user's.
-            said = str(error).replace(f'{path}: label column "label"', "y")
-            blank = f'{path}: all texts in column "text" are empty.'
-            error.args = ("X holds empty texts only." if said.startswith(blank) else said.replace(str(path), "X"),)
+            error.args = (str(error).replace(f'{path}: label column "label"', "y").replace(str(path), "X"),)
             raise
         path.unlink()
         model = LoadedModel(folder / _NAME)

@@ -17,7 +17,7 @@ from kerasnlp_kit.data.columns import Columns, find_columns, other_columns_note
 from kerasnlp_kit.data.copying import read_to_copy, write_copy
 from kerasnlp_kit.data.examples import Examples, read_examples, texts_of
 from kerasnlp_kit.data.label_sets import joined_names, separator_for
-from kerasnlp_kit.data.texts import blank_note
+from kerasnlp_kit.data.texts import blank_notes
 from kerasnlp_kit.data.writing import keeps_types, number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import BASELINE, ModelFolder, longest_read
@@ -63,12 +63,8 @@ class Evaluation:
         """Writes text, label, predicted_label and probability of each row, and whether the model abstains if it may."""
         examples = self.examples
         require_table_name(path, examples.source)
-        gold: list[Any]
-        if examples.targets is None:
-            gold = examples.gold()
-        elif gives_lists(self.model, path):
-            gold = [[examples.label_names[place] for place in np.flatnonzero(row)] for row in examples.targets]
-        else:  # joined as the predicted ones are
+        gold: Sequence[Any] = report_gold(examples)
+        if examples.targets is not None and not gives_lists(self.model, path):  # joined as the predicted ones are
             gold = joined_names(examples.targets, examples.label_names, label_separator_of(self.model))
         cells = predicted_cells(self.model, self.probabilities, path)
         rows = {
@@ -165,9 +161,8 @@ def evaluate(
         outside=None if others is None else model.predict_proba(others.texts),
     )
     notes = [*examples.notes, *(() if others is None else others.notes)]
-    for asked in filter(None, (examples, others)):
-        if note := blank_note(asked.texts, asked.source):
-            notes.append(note)
+    for asked in (examples,) if others is None else (examples, others):
+        notes += blank_notes(asked.texts, asked.source)
     return Evaluation(scores, examples, probabilities, model, tuple(notes))
 
 
@@ -213,7 +208,7 @@ def label_file(
     if not columns_of_text:
         say(other_columns_note(table.source, trained, text, "--text-column"))
     texts = texts_of(table, text, model.run["data"]["text_separator"])
-    if note := blank_note(texts, table.source):
+    for note in blank_notes(texts, table.source):
         say(f"note: {note}")
     cells = predicted_cells(model, model.predict_proba(texts), output)
     write_copy(output, table, predicted_names(model), cells, spreadsheet_safe=spreadsheet_safe, say=say)
@@ -258,9 +253,9 @@ def predicted_cells(
                 several = [separator.join(f"{share:.6f}" for share in one) for one in several]
                 found = [separator.join(names) for names in found]
             shares.append(pa.array(several, of_shares))
-        answers.append(pa.array(found, of_answers if model.multi_label else pa.string()))
+        answers.append(pa.array(found, of_answers))
     columns = (
-        pa.chunked_array(answers, of_answers if model.multi_label else pa.string()),
+        pa.chunked_array(answers, of_answers),
         pa.chunked_array(shares, of_shares) if model.multi_label else number_cells(probabilities.max(axis=1)),
         pa.chunked_array([model.abstains(probabilities)], pa.bool_()),
     )

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from kerasnlp_kit.data.label_sets import label_lists
 from kerasnlp_kit.data.source import require_source
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.export.folder import ModelFolder, longest_read
@@ -118,7 +119,7 @@ class LoadedModel(LoadedFolder):
         if not self.multi_label:
             return [self.labels[index] for index in probabilities.argmax(axis=1)]
         limits = 0.5 if self.thresholds is None else self.thresholds
-        return [[self.labels[index] for index in np.flatnonzero(row)] for row in probabilities >= limits]
+        return list(label_lists(probabilities >= limits, self.labels))
 
     def abstains(self, probabilities: np.ndarray) -> np.ndarray:
         """Whether the model leaves a text to a person: bool (texts,), of probabilities that `predict_proba` gave."""

@@ -85,19 +85,10 @@ def fit_network(
             exported = build_network(record, portable=True)
             exported.set_weights(values)
         dev_scores = predict(exported, tokens.dev, tokens.widths)
-    record["training"] = {
-        "history": dict(outcome.history),
-        "best_epoch": outcome.best_epoch,
-        "seconds": round(outcome.seconds, 1),
-        "interrupted": outcome.interrupted,
-        "parameters": parameters,
-    }
-    epochs = len(outcome.history.get("loss", ()))
-    if outcome.best_epoch < epochs:
-        run.say(f"epoch {outcome.best_epoch} of {epochs} was the best on dev: its weights are taken")
+    record["training"] = {**outcome.record(), "parameters": parameters}
+    outcome.tell_best(run.say)
     facts = {
-        model: f"{parameters:,} parameters; {outcome.seconds:.0f} s, {epochs} epochs, best {outcome.best_epoch}"
-        + (", ended by Ctrl-C" if outcome.interrupted else ""),
+        model: f"{parameters:,} parameters; {outcome.line()}",
         "device": device,
         "seed": str(options.seed),
     }

@@ -17,7 +17,7 @@ from kerasnlp_kit.data.copying import read_to_copy, write_copy
 from kerasnlp_kit.data.examples import texts_of
 from kerasnlp_kit.data.pair_columns import PairColumns, find_source_column
 from kerasnlp_kit.data.pairs import Pairs, read_pairs
-from kerasnlp_kit.data.texts import blank_note
+from kerasnlp_kit.data.texts import blank_notes
 from kerasnlp_kit.data.writing import number_cells, require_free_place, require_table_name, write_table
 from kerasnlp_kit.evaluation.generation import GenerationMetrics
 from kerasnlp_kit.evaluation.generation_baselines import NearestNeighbour
@@ -181,9 +181,8 @@ def write_file(
     if not columns_of_sources:
         say(other_columns_note(table.source, [trained], [column], "--source-column"))
     sources = texts_of(table, [column])
-    for note in (blank_note(sources, table.source), *model.beyond(sources)):
-        if note:
-            say(f"note: {note}")
+    for note in (*blank_notes(sources, table.source), *model.beyond(sources)):
+        say(f"note: {note}")
     written, totals = model.write(sources, **options)
     cells = pa.chunked_array([pa.array(written, pa.string())]), number_cells(totals)
     write_copy(output, table, PREDICTED, cells, spreadsheet_safe=spreadsheet_safe, say=say)

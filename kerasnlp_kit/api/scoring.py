@@ -10,6 +10,7 @@ from scipy.special import expit
 
 from kerasnlp_kit.constants import NETWORK
 from kerasnlp_kit.data.examples import Examples
+from kerasnlp_kit.data.label_sets import label_lists
 from kerasnlp_kit.evaluation.comparison import Comparison, compare
 from kerasnlp_kit.evaluation.decision import (
     CoverageCurve,
@@ -213,4 +214,4 @@ def report_gold(examples: Examples) -> Sequence[Any]:
     if examples.targets is None:
         return examples.gold()
     names = examples.label_names
-    return [[names[place] for place in np.flatnonzero(row)] for row in examples.targets]
+    return list(label_lists(examples.targets, names))

@@ -89,21 +89,15 @@ def fit_network(
         extras=Extras(measures, options.accumulate, average, options.minutes * 60 if options.minutes else None),
     )
     save_weights(network, work.weights(part))
-    epochs = len(outcome.history.get("loss", ()))
-    if outcome.best_epoch < epochs:
-        run.say(f"epoch {outcome.best_epoch} of {epochs} was the best on dev: its weights are taken")
+    outcome.tell_best(run.say)
     part["training"] = {
-        "history": dict(outcome.history),
-        "best_epoch": outcome.best_epoch,
-        "seconds": round(outcome.seconds, 1),
-        "interrupted": outcome.interrupted,
+        **outcome.record(),
         "parameters": parameters,
         "target_tokens_an_epoch": batches.target_tokens,
     }
     return {
         "model": f"{run.spec.name}, {parameters:,} parameters",
-        "training": f"{outcome.seconds:.0f} s, {epochs} epochs, best {outcome.best_epoch}"
-        + (", ended by Ctrl-C" if outcome.interrupted else ""),
+        "training": outcome.line(),
         "device": device,
         "seed": str(options.seed),
     }

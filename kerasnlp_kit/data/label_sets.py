@@ -1,6 +1,6 @@
 """Several labels a row: joined in one column, as lists, or one column of 0 and 1 for each label."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pyarrow as pa
@@ -208,7 +208,12 @@ def joined_names(targets: np.ndarray, names: Sequence[str], separator: str | Non
     """
     if separator is None:
         separator = separator_for(names)
-    return [separator.join(names[place] for place in np.flatnonzero(row).tolist()) for row in targets]
+    return [separator.join(own) for own in label_lists(targets, names)]
+
+
+def label_lists(targets: np.ndarray, names: Sequence[str]) -> Iterator[list[str]]:
+    """The labels of each row, in the order of the names: see `joined_names`."""
+    return ([names[place] for place in np.flatnonzero(row).tolist()] for row in targets)
 
 
 def separator_for(names: Sequence[str]) -> str:

@@ -48,11 +48,11 @@ class Texts(Sequence[str]):
         return Texts(array)
 
 
-def blank_note(texts: Texts, source: str) -> str | None:
-    """A sentence about empty texts that a model is asked for; None without any."""
+def blank_notes(texts: Texts, source: str) -> list[str]:
+    """A sentence about empty texts that a model is asked for; none without any."""
     count = int(is_blank(texts.array).sum()) if len(texts) else 0
     said = f"{count:,} texts are" if count > 1 else "one text is"
-    return f"{source}: {said} empty, and a model's answer to nothing means nothing." if count else None
+    return [f"{source}: {said} empty, and a model's answer to nothing means nothing."] if count else []
 
 
 def joined(columns: Sequence[pa.ChunkedArray], separator: str) -> pa.ChunkedArray:

@@ -12,8 +12,6 @@ from kerasnlp_kit.evaluation.corpus_scores import bleu_tokenizer
 from kerasnlp_kit.evaluation.terminal import language_table
 from kerasnlp_kit.plain import to_plain
 
-_MANY_TIMES = 10.0  # as high: from here on a perplexity is told as a multiple
-
 if TYPE_CHECKING:
     from kerasnlp_kit.evaluation.generated import GeneratedQuality
     from kerasnlp_kit.evaluation.latent import LatentQuality
@@ -23,6 +21,8 @@ Meaning = Literal["exact", "bound", "given vector"]
 """Of log-probabilities: those of the texts; at least these; those of texts whose own vectors are known, which are no
 probabilities of texts."""
 Interval = tuple[float, float] | None
+
+_MANY_TIMES = 10.0  # as high: from here on a perplexity is told as a multiple
 
 
 @dataclass(frozen=True, eq=False)
@@ -165,18 +165,19 @@ class LanguageComparison:
 
     def sentence(self, name: str) -> str:
         """`better than Kneser-Ney, 5-grams (55.20): perplexity 30.1% lower [29.0, 31.2]`."""
-        lower, times = self.difference >= 0, 1 - self.difference
+        lower = self.difference >= 0
         sure = "" if not self.bound else "at least " if lower else "at most "
-        ends = sorted(self.interval) if self.interval else []
-        if times >= _MANY_TIMES:
-            bounds = [f"{1 - end:,.0f}" for end in reversed(ends)]
-            share = f"{sure}{times:,.0f} times as high"
+        if 1 - self.difference >= _MANY_TIMES:
+            unit, shown = " times as high", lambda difference: f"{1 - difference:,.0f}"
+        elif lower:
+            unit, shown = "% lower", lambda difference: f"{100 * difference:.1f}"
         else:
-            bounds = [f"{100 * end:.1f}" if lower else f"{-100 * end:.1f}" for end in (ends if lower else ends[::-1])]
-            share = f"{sure}{100 * abs(self.difference):.1f}% {'lower' if lower else 'higher'}"
-        return f"{self.verdict} than {name} ({self.perplexity:.2f}): perplexity {share}" + (
-            f" [{', '.join(bounds)}]" if bounds else ""
-        )
+            unit, shown = "% higher", lambda difference: f"{-100 * difference:.1f}"
+        share, bounds = f"{sure}{shown(self.difference)}{unit}", ""
+        if self.interval:
+            low, high = map(shown, self.interval if lower else reversed(self.interval))
+            bounds = f" [{low}, {high}]"
+        return f"{self.verdict} than {name} ({self.perplexity:.2f}): perplexity {share}{bounds}"
 
     def to_json(self) -> dict[str, Any]:
         """Returns plain JSON types."""

@@ -38,6 +38,30 @@ class Outcome:
     seconds: float
     interrupted: bool
 
+    @property
+    def epochs(self) -> int:
+        """How many there were."""
+        return len(self.history.get("loss", ()))
+
+    def record(self) -> dict[str, Any]:
+        """What run.json says of it."""
+        return {
+            "history": dict(self.history),
+            "best_epoch": self.best_epoch,
+            "seconds": round(self.seconds, 1),
+            "interrupted": self.interrupted,
+        }
+
+    def line(self) -> str:
+        """In short: `57 s, 20 epochs, best 12, ended by Ctrl-C`."""
+        ended = ", ended by Ctrl-C" if self.interrupted else ""
+        return f"{self.seconds:.0f} s, {self.epochs} epochs, best {self.best_epoch}{ended}"
+
+    def tell_best(self, say: Callable[[str], None]) -> None:
+        """Says which epoch the weights are of, if it is not the last."""
+        if self.best_epoch < self.epochs:
+            say(f"epoch {self.best_epoch} of {self.epochs} was the best on dev: its weights are taken")
+
 
 @dataclass(frozen=True)
 class Extras:
