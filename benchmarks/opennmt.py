@@ -11,6 +11,7 @@ import re
 import shutil
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import yaml
@@ -19,6 +20,7 @@ from running import ROOT, SHARED
 PLACE = ROOT / ".venvs" / "opennmt" / "bin"
 PEERS = SHARED / "peers"
 DATA = SHARED / "data" / "multi30k_en_de"
+LONGEST = 80  # tokens; no text is longer, and a model that knows little yet would go on to 250 for each
 
 
 class OpenNmt:
@@ -55,16 +57,51 @@ class OpenNmt:
         said = self._run("onmt-main", "--model", "model.py", "--config", settings, "infer", *features)
         return float(re.findall(r"Tokens per second: ([\d.]+)", said)[-1])
 
+    def train_minutes(self, minutes: float) -> tuple[int, float]:
+        """Trains for about so long; returns the steps and the seconds that they took."""
+        first = 150  # by these the pace is known
+        pace = self.train(first)
+        step = sum(seconds for _, seconds in pace) / len(pace) / 50
+        steps = max(int(minutes * 60 / step), first + 50)
+        begin = time.perf_counter()
+        self.train(steps)
+        return steps, first * step + time.perf_counter() - begin
+
+    def greedy_sentences(self, batch: int) -> dict[str, tuple[float, float, list[str]]]:
+        """Sentences a second, tokens a sentence with the end, and texts, by name, in greedy decoding of the test file.
+
+        It reads the file once, and then four times over: the difference is that of three passes without the start.
+        """
+        params = {"beam_width": 1, "maximum_decoding_length": LONGEST}
+        settings = self._settings(params=params, infer={"batch_size": batch})
+        lines = (self.folder / "test.sp.en").read_text(encoding="utf-8")
+        seconds = []
+        for times in (1, 4):
+            (self.folder / "repeated.txt").write_text(lines * times, encoding="utf-8")
+            features = ("--features_file", "repeated.txt", "--predictions_file", "out.txt", "--log_prediction_time")
+            said = self._run("onmt-main", "--model", "model.py", "--config", settings, "infer", *features)
+            seconds.append(float(re.findall(r"Total prediction time \(s\): ([\d.]+)", said)[-1]))
+        written = (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()[: len(lines.splitlines())]
+        return {"OpenNMT-tf": (3 * len(written) / (seconds[1] - seconds[0]), _tokens(written), _texts(written))}
+
+    def ctranslate2_sentences(self, batch: int) -> dict[str, tuple[float, float, list[str]]]:
+        """Likewise, by CTranslate2, which sorts the texts; the model is that of `convert`."""
+        found = {}
+        for precision in ("float32", "int8"):
+            arguments = ("test.sp.en", "out.txt", precision, batch, LONGEST)
+            speed = float(self._run("python", Path(__file__).parent / "ctranslate2_sentences.py", *arguments))
+            written = (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()
+            found[f"CTranslate2 {precision}"] = (speed, _tokens(written), _texts(written))
+        return found
+
     def translate(self, checkpoint: Path, beam: int, part: str = "test") -> list[str]:
         """Texts for the test file, or the dev file, by a checkpoint."""
-        # No text is longer; a checkpoint that knows little yet would go on to 250 tokens for each.
-        params = {"beam_width": beam, "length_penalty": 0.6, "maximum_decoding_length": 80}
+        params = {"beam_width": beam, "length_penalty": 0.6, "maximum_decoding_length": LONGEST}
         settings = self._settings(params=params, infer={"batch_size": 64})
         features = ("--features_file", f"{part}.sp.en", "--predictions_file", "out.txt")
         where = ("--checkpoint_path", checkpoint)
         self._run("onmt-main", "--model", "model.py", "--config", settings, *where, "infer", *features)
-        lines = (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()
-        return [line.replace(" ", "").replace("▁", " ").strip() for line in lines]
+        return _texts((self.folder / "out.txt").read_text(encoding="utf-8").splitlines())
 
     def checkpoints(self) -> list[Path]:
         """Paths of the checkpoints, by step."""
@@ -109,3 +146,13 @@ class OpenNmt:
         if done.returncode:
             sys.exit(f"{' '.join(command)} failed:\n{done.stdout[-3000:]}")
         return done.stdout
+
+
+def _texts(lines: list[str]) -> list[str]:
+    """Of tokens."""
+    return [line.replace(" ", "").replace("▁", " ").strip() for line in lines]
+
+
+def _tokens(lines: list[str]) -> float:
+    """In a line, on the average, the end among them."""
+    return sum(len(line.split()) + 1 for line in lines) / len(lines)

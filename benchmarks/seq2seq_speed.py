@@ -1,11 +1,14 @@
 """Speed of training and of decoding beside OpenNMT-tf and CTranslate2, with the same sizes, in one run.
 
-python benchmarks/seq2seq_speed.py [--steps 300] [--parts training]
+python benchmarks/seq2seq_speed.py [--steps 300] [--minutes 10] [--parts training]
 
 Sizes are those of the peers' settings: Transformer, 3 + 3 layers, d 256, feed-forward 1024, 4 heads, one vocabulary of
 4,000 subwords, tied; batches of 3,072 tokens. In decoding every output has 17 tokens on both sides, from untrained
 weights on ours: what is computed does not depend on them. Ours is asked with strings and gives strings; the peers
 get tokens. In training the first steps, in which graphs are traced, are left out on both sides.
+
+Texts do not all end at once. The part "sentences" trains both sides for the same time, and lets each write the test
+file in its order, in batches of 32, each text as long as the model makes it; a first such pass is left out.
 """
 
 import argparse
@@ -17,21 +20,28 @@ from pathlib import Path
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
 
 from opennmt import DATA, OpenNmt
-from running import write_result
+from running import scratch, train, write_result
 
 from kerasnlp_kit.data.pairs import read_pairs
 
 VOCABULARY = 4000
 BATCH_TOKENS = 3072
 LENGTH = 17
+BATCH = 32  # of the part "sentences"
 
 
 def main() -> None:
     """Measures one side after the other, and writes down what is there after each part."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--steps", type=int, default=300, help="of the peer, a hundred of which are left out")
-    parser.add_argument("--parts", nargs="+", default=["decoding", "training"], choices=["decoding", "training"])
+    parser.add_argument("--minutes", type=float, default=10, help="of training of each side, for the part sentences")
+    parts = ["decoding", "training", "sentences"]
+    parser.add_argument("--parts", nargs="+", default=parts, choices=parts)
     options = parser.parse_args()
+    if "sentences" in options.parts:
+        write_result("seq2seq_sentences", "Speed of writing, Multi30k en-de", sentences_lines(options.minutes))
+    if options.parts == ["sentences"]:
+        return
     with tempfile.TemporaryDirectory(prefix="opennmt-") as folder:
         ours = training_speed(Path(folder)) if "training" in options.parts else 0.0
         peer = OpenNmt(Path(folder) / "peer")
@@ -63,6 +73,55 @@ def decoding_lines(peer: OpenNmt) -> list[str]:
         cells = " | ".join(f"{decoded[kind, beam, batch]:,.0f}" for beam in (1, 4) for batch in (1, 32))
         lines.append(f"| kerasnlp_kit, {kind} | {cells} |")
     return [*lines, "", f"First compiled call after loading: {first:.1f} s. Shapes that XLA compiled: {shapes}."]
+
+
+def sentences_lines(minutes: float) -> list[str]:
+    """The table of the test file's texts, each as long as it is."""
+    lines = ["| | greedy, sentences/s | tokens a sentence | BLEU |", "| --- | --- | --- | --- |"]
+    with tempfile.TemporaryDirectory(prefix="opennmt-") as place, scratch() as models:
+        peer = OpenNmt(Path(place))
+        steps, seconds = peer.train_minutes(minutes)
+        theirs = peer.greedy_sentences(BATCH)
+        peer.convert()
+        theirs |= peer.ctranslate2_sentences(BATCH)
+        flags = ("--model", "transformer_seq2seq", "--vocabulary", str(VOCABULARY), "--batch-tokens", str(BATCH_TOKENS))
+        flags += ("--minutes", f"{minutes:g}", "--epochs", "5", "--learning-rate", "2e-3")
+        folder = train(DATA.name, list(flags), Path(models)).folder
+        ours = sentences_speed(folder)
+    for name, (speed, tokens, texts) in {**theirs, **ours}.items():
+        lines.append(f"| {name} | {speed:,.1f} | {tokens:.1f} | {bleu(texts):.1f} |")
+    said = f"Flags of ours: `{' '.join(flags)}`. OpenNMT-tf: {steps:,} steps in {seconds / 60:.1f} minutes."
+    return [*lines, "", said]
+
+
+def sentences_speed(folder: Path) -> dict[str, tuple[float, float, list[str]]]:
+    """Sentences a second, tokens a sentence with the end, and texts, of the SavedModel of a folder, by kind."""
+    import tensorflow as tf
+
+    from kerasnlp_kit.api.writer import LoadedWriter
+
+    calls = LoadedWriter(folder).signatures
+    texts = list(read_pairs(DATA / "test.csv").sources)
+    batches = [tf.constant(texts[start : start + BATCH]) for start in range(0, len(texts), BATCH)]
+    found = {}
+    for name, call in (("plain graph", calls["serving_default"]), ("XLA", calls["greedy_xla"])):
+        seconds = []
+        for _ in range(4):
+            begin = time.perf_counter()
+            written = [call(source=batch)["target"].numpy() for batch in batches]
+            seconds.append(time.perf_counter() - begin)
+        outputs = [text for batch in written for text in batch]
+        tokens = calls["score"](source=tf.constant(texts), target=tf.constant(outputs))["tokens"].numpy()
+        speed = 3 * len(texts) / sum(seconds[1:])
+        found[f"kerasnlp_kit, {name}"] = (speed, float(tokens.mean()), [text.decode() for text in outputs])
+    return found
+
+
+def bleu(texts: list[str]) -> float:
+    """Of translations of the test file, lower-cased, as far as there are texts."""
+    import sacrebleu
+
+    return sacrebleu.corpus_bleu(texts, [list(read_pairs(DATA / "test.csv").targets)], lowercase=True).score
 
 
 def training_speed(folder: Path) -> float:

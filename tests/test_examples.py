@@ -179,7 +179,7 @@ def test_c_program_writes_subwords_with_the_library_of_their_operations(write_pr
     result = run(write_program, "--library", subword_operations(), saved_model, *texts)
     assert_writes_like_python(result, trained_subword_writer, texts)
     without = run(write_program, saved_model, *texts)
-    assert without.returncode == 1 and "Sentencepiece" in without.stderr
+    assert without.returncode == 1 and "Sentencepiece" in without.stderr and "--library FILE" in without.stderr
     missing = run(write_program, "--library", "missing.so", saved_model, *texts)
     assert missing.returncode == 1 and "missing.so" in missing.stderr
 
@@ -236,10 +236,14 @@ def test_python_program_says_what_is_wrong_with_the_folder(tmp_path):
     assert "Traceback" not in result.stderr
 
 
-def test_python_program_says_that_a_model_is_no_classifier_of_one_label(trained_writer):
-    result = run(sys.executable, EXAMPLES / "python" / "classify.py", trained_writer / "saved_model" / "1", "text")
-    assert result.returncode == 1 and "is no classifier of one label a text" in result.stderr
-    assert "Traceback" not in result.stderr
+def test_python_program_says_that_a_model_is_no_classifier_of_one_label(trained_writer, trained_subword_writer):
+    for folder, words in (
+        (trained_writer, "is no classifier of one label a text"),
+        (trained_subword_writer, "it is of subwords"),
+    ):
+        result = run(sys.executable, EXAMPLES / "python" / "classify.py", folder / "saved_model" / "1", "text")
+        assert result.returncode == 1 and words in result.stderr
+        assert "Traceback" not in result.stderr
 
 
 def test_python_program_imports_tensorflow_and_the_standard_library_only():

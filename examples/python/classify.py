@@ -29,7 +29,9 @@ def main() -> int:
 
     try:
         model = tf.saved_model.load(arguments.folder)
-    except OSError as error:
+    except (OSError, RuntimeError, tf.errors.OpError) as error:
+        if "not registered" in str(error):
+            error = RuntimeError(f"{arguments.folder} needs operations beside TensorFlow's own: it is of subwords")
         print(f"classify.py: {error}", file=sys.stderr)
         return 1
     # TensorFlow strings are bytes; arguments and lines go in as they came, whatever the locale is.

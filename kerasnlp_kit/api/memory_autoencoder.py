@@ -4,6 +4,7 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
+import keras
 import numpy as np
 
 from kerasnlp_kit.decoding.protocol import Decoded
@@ -32,7 +33,7 @@ class MemoryAutoencoder:
         self.tokenizer = tokenizer
         self.longest = longest
         self._scorer = BoundScorer(network)
-        search = LatentSearch(longest)
+        search = LatentSearch(longest, leaving=keras.backend.backend() != "jax")
         self._writer = Writer(network, search.greedy)
         self._sampler = Writer(network, functools.partial(_drawn, search))
 

@@ -73,12 +73,13 @@ def unseen_labels(pool: Pool, copies: Copies) -> Iterator[Finding]:
 
 def look_alike_labels(pool: Pool, copies: Copies) -> Iterator[Finding]:
     """Names of labels that may be two spellings of one."""
-    pairs = similar_names(pool.classes)
-    if not pairs:
-        return
     counts: Counter[str] = Counter()
     for file in range(len(pool.names)):
         counts.update(pool.class_counts(file))
+    # The most frequent one first: several spellings of one name are each told beside it.
+    pairs = similar_names(sorted(pool.classes, key=lambda name: -counts[name]))
+    if not pairs:
+        return
     # The name with fewer rows is told first: it is the one to mend.
     ordered = [sorted((pair.first, pair.second), key=lambda name: counts[name]) for pair in pairs]
     shown = [

@@ -7,8 +7,7 @@ from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Generator, forced, put, writable
-
-State = dict[str, Any]
+from kerasnlp_kit.decoding.rounds import State, run
 
 
 def beam(
@@ -24,6 +23,7 @@ def beam(
     best_only: bool = False,
     unknown: bool = False,
     prefix: Any = None,
+    leaving: bool = False,
 ) -> Decoded:
     """Keeps the ``size`` best outputs of each row at each step.
 
@@ -44,6 +44,7 @@ def beam(
             then worth nothing. By default the search ends when all have.
         unknown: whether the unknown token may be written.
         prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
+        leaving: see `rounds.run`.
 
     Returns:
         The outputs, best first. Where a row has fewer than ``size`` at all, the rest are empty and their scores and
@@ -51,13 +52,14 @@ def beam(
     """
     batch = ops.shape(limits)[0]
     length_penalty, coverage_penalty = ops.cast(length_penalty, "float32"), ops.cast(coverage_penalty, "float32")
-    most = _divisor(limits, length_penalty)[:, None]
     # All beams are alike at first: only one of them counts.
     first = ops.equal(ops.arange(size, dtype="int32"), 0)[None, :]
     totals = ops.where(first, ops.zeros((batch, size), "float32"), LOWEST)
     tokens = ops.full((batch, size, length), PAD, "int32")
     state = {
-        "position": ops.zeros((), "int32"),
+        "memory": memory,
+        "limits": limits,
+        "source_mask": source_mask,
         "last": ops.full((batch, size), BOS, "int32"),
         "tokens": tokens,
         "aligned": ops.zeros_like(tokens),
@@ -67,29 +69,34 @@ def beam(
         "coverage": ops.zeros((batch, size, ops.shape(source_mask)[1]), "float32"),
         "cache": model.start(memory, size, length),
     }
+    if prefix is not None:
+        state["prefix"] = prefix
 
-    def going_on(state: State) -> Any:
+    def busy(state: State) -> Any:
         on_the_way = ops.logical_not(state["ended"])
         if best_only:
             # A log-probability only falls, and so does the coverage's share; the divisor is at most that of the limit.
+            most = _divisor(state["limits"], length_penalty)[:, None]
             possible = ops.max(ops.where(on_the_way, state["totals"] / most, 2 * LOWEST), axis=1)
             best = ops.max(ops.where(on_the_way, 2 * LOWEST, state["scores"]), axis=1)
-            on_the_way = (possible > best)[:, None]
-        return ops.logical_and(state["position"] < length, ops.any(on_the_way))
+            return possible > best
+        return ops.any(on_the_way, axis=1)
 
-    def step(state: State) -> tuple[State]:
-        position, ended = state["position"], state["ended"][:, :, None]
-        logits, cache, attention = model.step(state["last"], position, memory, state["cache"])
-        found, next_tokens = _best(logits, forced(position, limits, prefix), size, unknown)
+    def step(position: Any, state: State) -> State:
+        rows, ended = ops.shape(state["last"])[0], state["ended"][:, :, None]
+        logits, cache, attention = model.step(state["last"], position, state["memory"], state["cache"])
+        only = forced(position, state["limits"], state.get("prefix"))
+        found, next_tokens = _best(logits, only, size, unknown)
         ways = ops.shape(found)[-1]
         # An ended output has one way on: to stay as it is, at no cost.
         stay = ops.where(ops.equal(ops.arange(ways, dtype="int32"), 0), 0.0, LOWEST)
         totals = state["totals"][:, :, None] + ops.where(ended, stay, found)
         coverage = state["coverage"] + ops.where(ended, 0.0, attention)
-        uncovered = ops.sum(ops.where(source_mask[:, None], ops.log(ops.clip(coverage, 1e-6, 1.0)), 0.0), axis=-1)
+        seen = state["source_mask"][:, None]
+        uncovered = ops.sum(ops.where(seen, ops.log(ops.clip(coverage, 1e-6, 1.0)), 0.0), axis=-1)
         now = totals / _divisor(position + 1, length_penalty) + coverage_penalty * uncovered[:, :, None]
         scores = ops.where(ended, state["scores"][:, :, None] + stay, now)
-        scores, picked = ops.top_k(ops.reshape(scores, (batch, size * ways)), size)
+        scores, picked = ops.top_k(ops.reshape(scores, (rows, size * ways)), size)
         picked = ops.cast(picked, "int32")
         parents = picked // ways
         before = {name: state[name] for name in ("tokens", "aligned", "ended")}
@@ -97,8 +104,7 @@ def beam(
         kept = _of_parents(before, parents)
         last = ops.where(kept["ended"], PAD, _taken(next_tokens, picked))
         aligned = ops.cast(ops.argmax(kept["attention"], axis=-1), "int32")
-        after = {
-            "position": position + 1,
+        return state | {
             "last": last,
             "tokens": put(kept["tokens"], last, position),
             "aligned": put(kept["aligned"], aligned, position),
@@ -108,10 +114,9 @@ def beam(
             "coverage": kept["coverage"],
             "cache": kept["cache"],
         }
-        return (after,)
 
-    (end,) = ops.while_loop(going_on, step, (state,))
-    scores = ops.where(end["ended"], end["scores"], end["scores"] + LOWEST)
+    end = run(step, busy, state, length, wanted=("tokens", "aligned", "totals", "scores"), leaving=leaving)
+    scores = ops.where(ops.any(ops.equal(end["tokens"], EOS), axis=2), end["scores"], end["scores"] + LOWEST)
     possible = end["totals"] > 0.5 * LOWEST
     scores = ops.where(possible, scores, LOWEST)  # divided by the length they might look better
     end["tokens"] = ops.where(possible[:, :, None], end["tokens"], PAD)

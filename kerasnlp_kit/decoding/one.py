@@ -8,10 +8,12 @@ from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Generator, forced, put, writable
+from kerasnlp_kit.decoding.rounds import State, run
 
 _COLDEST = 1e-4  # temperature; below it, rounding would decide
-Choose = Callable[[Any, Any], Any]
-"""Logits float32 (batch, 1, vocabulary) of what may be written and the position, int32 (), to tokens (batch, 1)."""
+_FARTHEST = 40.0  # below the highest logit: less than 1e-17 of its probability, which no number of 24 bits draws
+Choose = Callable[[Any, Any, State], Any]
+"""Logits float32 (batch, 1, vocabulary) of what may be written, position int32 (), state, to tokens (batch, 1)."""
 
 
 def greedy(
@@ -22,6 +24,7 @@ def greedy(
     *,
     unknown: bool = False,
     prefix: Any = None,
+    leaving: bool = False,
 ) -> Decoded:
     """Takes the most probable token at each step; ends when all rows have ended.
 
@@ -32,8 +35,10 @@ def greedy(
         length: the highest of them, or more.
         unknown: whether the unknown token may be written.
         prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
+        leaving: see `rounds.run`.
     """
-    return _write(model, memory, limits, length, unknown, prefix, lambda found, position: ops.argmax(found, axis=-1))
+    rows = _rows(memory, limits, prefix)
+    return _write(model, rows, length, unknown, leaving, lambda found, position, state: ops.argmax(found, axis=-1))
 
 
 def sample(
@@ -48,6 +53,7 @@ def sample(
     top_p: Any,
     unknown: bool = False,
     prefix: Any = None,
+    leaving: bool = False,
 ) -> Decoded:
     """Draws a token at each step: the same seed gives the same text, whatever the batch mates, the device or language.
 
@@ -62,24 +68,25 @@ def sample(
         top_p: float (), draw among the fewest tokens that make up this probability (Holtzman et al. 2020).
         unknown: whether the unknown token may be written.
         prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
+        leaving: see `rounds.run`.
 
     Returns:
         As `greedy`; the log-probabilities are those of the model, not those of the narrowed choice.
     """
 
-    def draw(found: Any, position: Any) -> Any:
+    def draw(found: Any, position: Any, state: State) -> Any:
         found = found[:, 0]
         # What is ruled out stays so at any temperature.
         scaled = ops.where(found > 0.5 * LOWEST, found / ops.maximum(heat, _COLDEST), LOWEST)
-        return choose(scaled, uniform(seed, position), few, top_p)[:, None]
+        return choose(scaled, uniform(state["seed"], position), few, top_p)[:, None]
 
     heat = ops.cast(temperature, "float32")
     few = ops.where(heat < _COLDEST, 1, ops.cast(top_k, "int32"))
-    return _write(model, memory, limits, length, unknown, prefix, draw)
+    return _write(model, _rows(memory, limits, prefix) | {"seed": seed}, length, unknown, leaving, draw)
 
 
 def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
-    """The token that a number drawn from [0, 1) stands for.
+    """The token that a number drawn from [0, 1) stands for, where those left to choose from lie side by side.
 
     Args:
         scores: float32 (batch, vocabulary), logits.
@@ -90,21 +97,57 @@ def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
     Returns:
         int32 (batch,)
     """
-    order = ops.argsort(-scores, axis=-1)
-    ordered = ops.take_along_axis(ops.softmax(scores, axis=-1), order, axis=-1)
-    before = ops.cumsum(ordered, axis=-1) - ordered
-    rank = ops.arange(ops.shape(scores)[-1], dtype="int32")[None, :]
-    first = ops.equal(rank, 0)
-    few = ops.logical_or(ops.less_equal(top_k, 0), rank < top_k)
-    kept = ops.logical_and(few, before < ops.cast(top_p, "float32"))
-    left = ops.where(ops.logical_or(first, kept), ordered, 0.0)
+    gap = ops.minimum(ops.max(scores, axis=-1, keepdims=True) - scores, _FARTHEST)
+    share = ops.where(gap < _FARTHEST, ops.exp(-gap), 0.0)
+    top_k, top_p = ops.cast(top_k, "int32"), ops.cast(top_p, "float32")
+    narrow = ops.logical_or(top_k > 0, top_p < 1)
+    left = ops.cond(narrow, lambda: ops.where(_within(gap, share, top_k, top_p), share, 0.0), lambda: share)
     up_to = ops.cumsum(left, axis=-1)
-    wanted = draw[:, None] * up_to[:, -1:]
+    place = ops.sum(ops.cast(up_to <= draw[:, None] * up_to[:, -1:], "int32"), axis=-1)
     # The last one with a share, should rounding put the number behind it.
-    chosen = ops.sum(ops.cast(ops.logical_and(up_to <= wanted, left > 0), "int32"), axis=-1)
-    most = ops.sum(ops.cast(left > 0, "int32"), axis=-1) - 1
-    place = ops.minimum(chosen, most)
-    return ops.cast(ops.take_along_axis(order, place[:, None], axis=-1)[:, 0], "int32")
+    last = ops.max(ops.where(left > 0, ops.arange(ops.shape(left)[1], dtype="int32"), 0), axis=-1)
+    return ops.minimum(place, last)
+
+
+def _within(gap: Any, share: Any, top_k: Any, top_p: Any) -> Any:
+    """Which tokens are among the ``top_k`` and the ``top_p``; without sorting, which would take most of a step's time.
+
+    Args:
+        gap: float32 (batch, vocabulary), by how much a logit is below the highest.
+        share: float32 (batch, vocabulary), proportional to the probability.
+        top_k: int32 ()
+        top_p: float32 ()
+
+    Returns:
+        bool (batch, vocabulary); of equals that do not all have room, the first ones.
+    """
+    most = ops.where(top_k > 0, top_k, ops.shape(gap)[1])
+    # More than nothing, so that one token is left; and beyond the whole, however that is rounded.
+    enough = ops.maximum(top_p * ops.sum(share, axis=-1, keepdims=True), 1e-30)
+    enough = ops.where(top_p < 1, enough, float("inf"))
+
+    def before(end: Any) -> tuple[Any, Any]:
+        """How many are nearer to the highest, and their shares; each (batch, 1)."""
+        nearer = gap < end
+        count = ops.sum(ops.cast(nearer, "int32"), axis=-1, keepdims=True)
+        return count, ops.sum(ops.where(nearer, share, 0.0), axis=-1, keepdims=True)
+
+    def halve(times: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
+        middle = (low + high) / 2
+        count, shares = before(middle)
+        is_within = ops.logical_and(count < most, shares < enough)
+        return times + 1, ops.where(is_within, middle, low), ops.where(is_within, high, middle)
+
+    low = ops.zeros_like(gap[:, :1])
+    # As often for each row, so that its batch mates change nothing; to where float32 hardly tells gaps apart.
+    bounds = (ops.zeros((), "int32"), low, low + _FARTHEST)
+    _, _, high = ops.while_loop(lambda times, low, high: times < 30, halve, bounds)
+    last = ops.max(ops.where(gap < high, gap, 0.0), axis=-1, keepdims=True)
+    count, shares = before(last)
+    equal = ops.equal(gap, last)
+    rank = ops.cumsum(ops.cast(equal, "int32"), axis=-1) - 1
+    fits = ops.logical_and(count + rank < most, shares + ops.cast(rank, "float32") * ops.exp(-last) < enough)
+    return ops.logical_or(gap < last, ops.logical_and(equal, fits))
 
 
 def uniform(seed: Any, position: Any) -> Any:
@@ -161,36 +204,43 @@ def _of_32_bits(number: Any) -> Any:
     return ops.bitwise_and(number, ops.cast(0xFFFFFFFF, "uint32"))
 
 
-def _write(
-    model: Generator, memory: Any, limits: Any, length: Any, unknown: bool, prefix: Any, choose_from: Choose
-) -> Decoded:
-    batch = ops.shape(limits)[0]
+def _rows(memory: Any, limits: Any, prefix: Any) -> State:
+    """What is given of each row."""
+    return {"memory": memory, "limits": limits} | ({} if prefix is None else {"prefix": prefix})
+
+
+def _write(model: Generator, rows: State, length: Any, unknown: bool, leaving: bool, choose_from: Choose) -> Decoded:
+    batch = ops.shape(rows["limits"])[0]
     tokens = ops.full((batch, 1, length), PAD, "int32")
-    state = (
-        ops.zeros((), "int32"),
-        ops.full((batch, 1), BOS, "int32"),
-        tokens,
-        ops.zeros_like(tokens),
-        ops.zeros((batch, 1), "float32"),
-        ops.zeros((batch, 1), "bool"),
-        model.start(memory, 1, length),
-    )
+    state = rows | {
+        "last": ops.full((batch, 1), BOS, "int32"),
+        "tokens": tokens,
+        "aligned": ops.zeros_like(tokens),
+        "total": ops.zeros((batch, 1), "float32"),
+        "ended": ops.zeros((batch, 1), "bool"),
+        "cache": model.start(rows["memory"], 1, length),
+    }
 
-    def going_on(position: Any, last: Any, tokens: Any, aligned: Any, total: Any, ended: Any, cache: Any) -> Any:
-        return ops.logical_and(position < length, ops.logical_not(ops.all(ended)))
-
-    def step(position: Any, last: Any, tokens: Any, aligned: Any, total: Any, ended: Any, cache: Any) -> Any:
-        logits, cache, attention = model.step(last, position, memory, cache)
+    def step(position: Any, state: State) -> State:
+        ended = state["ended"]
+        logits, cache, attention = model.step(state["last"], position, state["memory"], state["cache"])
         possible, whole = writable(logits, unknown)
-        only = forced(position, limits, prefix)[:, None]
-        token = ops.where(only < 0, ops.cast(choose_from(possible, position), "int32"), only)
+        only = forced(position, state["limits"], state.get("prefix"))[:, None]
+        token = ops.where(only < 0, ops.cast(choose_from(possible, position, state), "int32"), only)
         gained = ops.cast(ops.take_along_axis(logits, token[:, :, None], axis=-1), "float32") - whole
-        total = total + ops.where(ended, 0.0, gained[:, :, 0])
         token = ops.where(ended, PAD, token)
-        tokens = put(tokens, token, position)
-        aligned = put(aligned, ops.cast(ops.argmax(attention, axis=-1), "int32"), position)
-        ended = ops.logical_or(ended, ops.equal(token, EOS))
-        return position + 1, token, tokens, aligned, total, ended, cache
+        aligned = ops.cast(ops.argmax(attention, axis=-1), "int32")
+        return state | {
+            "last": token,
+            "tokens": put(state["tokens"], token, position),
+            "aligned": put(state["aligned"], aligned, position),
+            "total": state["total"] + ops.where(ended, 0.0, gained[:, :, 0]),
+            "ended": ops.logical_or(ended, ops.equal(token, EOS)),
+            "cache": cache,
+        }
 
-    _, _, tokens, aligned, total, _, _ = ops.while_loop(going_on, step, state)
-    return Decoded(tokens, total, total, aligned)
+    def busy(state: State) -> Any:
+        return ops.logical_not(state["ended"][:, 0])
+
+    end = run(step, busy, state, length, wanted=("tokens", "aligned", "total"), leaving=leaving)
+    return Decoded(end["tokens"], end["total"], end["total"], end["aligned"])

@@ -55,8 +55,8 @@ class Continuation:
 
     Attributes:
         max_tokens: int32 (), most tokens that are added.
-        length: steps of the loop, those of the prompt among them; by default as many as the rows need, which compilers
-            cannot know.
+        length: steps of the loop, those of the prompt among them; by default as many as the rows need, which leave it
+            when they have ended: compilers cannot know that.
     """
 
     max_tokens: Any
@@ -64,12 +64,12 @@ class Continuation:
 
     def greedy(self, network: Any, prompt: Any) -> Decoded:
         """The most probable token at each step."""
-        return greedy(network, prompt, *self._ends(prompt), prefix=prompt)
+        return greedy(network, prompt, *self._ends(prompt), prefix=prompt, leaving=self.length is None)
 
     def sample(self, network: Any, prompt: Any, seed: Any, **options: Any) -> Decoded:
         """Drawn; see `decoding.one.sample`. Row n has the seed ``seed + n``."""
-        seeds = seeds_from(seed, ops.shape(prompt)[0])
-        return sample(network, prompt, *self._ends(prompt), seed=seeds, prefix=prompt, **options)
+        options |= {"seed": seeds_from(seed, ops.shape(prompt)[0]), "leaving": self.length is None}
+        return sample(network, prompt, *self._ends(prompt), prefix=prompt, **options)
 
     def _ends(self, prompt: Any) -> tuple[Any, Any]:
         """Limits of the rows, length of the loop."""

@@ -81,8 +81,8 @@ class Search:
     Attributes:
         limits: of the outputs.
         unknown: whether the unknown token may be written.
-        fixed: whether the loop is as long as the width of the sources may need, and not as these rows need; for XLA
-            and JAX, which compile it for a shape.
+        fixed: whether the loop is as long as the width of the sources may need, and not as these rows need, and keeps
+            rows that have ended; for XLA and JAX, which compile it for a shape.
     """
 
     limits: Limits
@@ -92,17 +92,17 @@ class Search:
     def greedy(self, network: Any, source: Any, prefix: Any = None, rows: Any = None) -> Decoded:
         """The most probable token at each step; ``rows``: how many of the batch are wanted, by default all."""
         ends = self._ends(network, source, rows, prefix)
-        return greedy(network, *ends, unknown=self.unknown, prefix=prefix)
+        return greedy(network, *ends, unknown=self.unknown, prefix=prefix, leaving=not self.fixed)
 
     def beam(self, network: Any, source: Any, rows: Any = None, **options: Any) -> Decoded:
         """Several outputs; see `decoding.beam`."""
-        ends = self._ends(network, source, rows)
-        return beam(network, *ends, source_mask=source_mask(source), unknown=self.unknown, **options)
+        ends, mask = self._ends(network, source, rows), source_mask(source)
+        return beam(network, *ends, source_mask=mask, unknown=self.unknown, leaving=not self.fixed, **options)
 
     def sample(self, network: Any, source: Any, seed: Any, **options: Any) -> Decoded:
         """Drawn; see `decoding.one.sample`. Row n has the seed ``seed + n``."""
-        seeds = seeds_from(seed, ops.shape(source)[0])
-        return sample(network, *self._ends(network, source), seed=seeds, unknown=self.unknown, **options)
+        options |= {"seed": seeds_from(seed, ops.shape(source)[0]), "leaving": not self.fixed}
+        return sample(network, *self._ends(network, source), unknown=self.unknown, **options)
 
     def _ends(self, network: Any, source: Any, rows: Any = None, prefix: Any = None) -> tuple[Any, Any, Any]:
         """Memory, limits of the rows, length of the loop."""

@@ -185,11 +185,13 @@ def test_labels_that_the_training_file_lacks_are_told_with_their_rows(diagnose):
 
 def test_names_that_look_alike_are_told_across_files_with_their_rows_the_rarer_first(diagnose):
     rows = filler(labels=("delivery", "refund"))
-    finding = diagnose(rows, [("kal", "Refund"), ("vel", "delivry"), ("zin", "delivry")])["label_names"]
-    assert finding.count == 2 and finding.severity == "serious"
+    later = [("kal", "Refund"), ("vel", "delivry"), ("zin", "delivry"), ("mor", "REFUND"), ("tul", "REFUND")]
+    finding = diagnose(rows, later)["label_names"]
+    assert finding.count == 3 and finding.severity == "serious"
     assert [tuple(row.values())[:4] for row in finding.head(9)] == [
-        ("Refund", 1, "refund", 10),
         ("delivry", 2, "delivery", 10),
+        ("REFUND", 2, "refund", 10),
+        ("Refund", 1, "refund", 10),
     ]
 
 

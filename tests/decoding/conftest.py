@@ -18,6 +18,8 @@ class Table:
     Attributes:
         pieces: the tokens that are neither padding, unknown, begin nor end.
         memory: of the sources; row n of a batch is what ``rows`` says.
+        steps: how many were asked for.
+        computed: rows of all these steps.
     """
 
     def __init__(self, rows=3, pieces=3, source=4, seed=0):
@@ -27,13 +29,14 @@ class Table:
         self.logits = random.normal(scale=1.5, size=(rows, HISTORIES, vocabulary, vocabulary)).astype("float32")
         self.attention = softmax(random.normal(scale=2, size=(rows, vocabulary, source)), axis=-1).astype("float32")
         self.memory = {"rows": np.arange(rows, dtype="int32")}
-        self.steps = 0
+        self.steps = self.computed = 0
 
     def start(self, memory, beam, length):
         return {"history": ops.zeros((ops.shape(memory["rows"])[0], beam), "int32")}
 
     def step(self, tokens, position, memory, cache):
         self.steps += 1
+        self.computed += int(ops.shape(tokens)[0])
         history = (cache["history"] * 2 + tokens) % HISTORIES
         vocabulary = self.logits.shape[-1]
         rows = memory["rows"][:, None]

@@ -7,7 +7,7 @@ from scipy.stats import chisquare
 
 from kerasnlp_kit.api.autoencoder import sample_prior
 from kerasnlp_kit.api.generator import sample_with
-from kerasnlp_kit.constants import EOS
+from kerasnlp_kit.constants import EOS, LOWEST
 from kerasnlp_kit.decoding.one import choose, greedy, sample, uniform
 from kerasnlp_kit.errors import UserError
 from kerasnlp_kit.rules import drawing_rules, require
@@ -142,6 +142,33 @@ def test_top_k_and_top_p_together_leave_what_both_leave():
     scores = np.log([0.4, 0.3, 0.2, 0.1])
     assert shares(scores, top_k=3, top_p=0.6).tolist() == pytest.approx([4 / 7, 3 / 7, 0, 0], abs=1e-3)
     assert shares(scores, top_k=1, top_p=0.9).tolist() == [1, 0, 0, 0]
+
+
+@pytest.mark.parametrize("top_k", [0, 1, 3, 1000])
+@pytest.mark.parametrize("top_p", [0.0, 0.5, 0.95, 1.0])
+@pytest.mark.parametrize("kind", ["spread", "near", "equal", "ruled out"])
+def test_what_is_left_of_a_large_vocabulary_is_what_sorting_says(kind, top_p, top_k):
+    scores = (
+        np.random.default_rng(11).normal(scale={"spread": 5, "near": 0.01}.get(kind, 1), size=150).astype("float32")
+    )
+    if kind == "equal":
+        scores = np.round(scores)
+    if kind == "ruled out":
+        scores[[0, 2, 149]] = LOWEST
+    probabilities = softmax(scores.astype("float64"))
+    order = np.argsort(-scores, kind="stable")
+    before = np.cumsum(probabilities[order]) - probabilities[order]
+    # Decided by rounding: then one more or less would be right as well.
+    assert (abs(before[1:] - top_p) > 1e-6).all() or kind == "near" or top_p == 1
+    left = (before < top_p) & (np.arange(150) < (top_k or 150))
+    left[0] = True
+    expected = np.where(np.isin(np.arange(150), order[left]), probabilities, 0)
+    found = shares(scores, top_k=top_k, top_p=top_p)
+    np.testing.assert_allclose(found, expected / expected.sum(), atol=1 / 4000 + 2e-5)
+    if kind == "ruled out":
+        ends = np.float32([0, 1 - 2**-24])
+        first_and_last = choose(np.stack([scores] * 2), ends, top_k=top_k, top_p=top_p)
+        assert not set(np.asarray(first_and_last).tolist()) & {0, 2, 149}
 
 
 def test_a_number_for_a_row_and_a_position_is_that_of_integer_arithmetic():
