@@ -3,8 +3,8 @@
 python benchmarks/sampling.py
 
 The textbook's way is that of most libraries: sort, add up, find the number that was drawn. Both are plain TensorFlow
-graphs. The texts are those of an untrained causal_lm with its default sizes, 64 of at most 100 tokens, asked through its
-search without export. Everything is measured in turns, the best of five counts.
+graphs. The texts are those of an untrained causal_lm with its default sizes, 64 of at most 100 tokens, asked through
+its search without export. Everything is measured in turns, the best of five counts.
 """
 
 import os
