@@ -121,16 +121,22 @@ def _within(gap: Any, share: Any, top_k: Any, top_p: Any) -> Any:
     Returns:
         bool (batch, vocabulary); of equals that do not all have room, the first ones.
     """
-    most = ops.where(top_k > 0, top_k, ops.shape(gap)[1])
+    most = ops.where(top_k > 0, ops.cast(top_k, "float32"), float("inf"))
     # More than nothing, so that one token is left; and beyond the whole, however that is rounded.
     enough = ops.maximum(top_p * ops.sum(share, axis=-1, keepdims=True), 1e-30)
     enough = ops.where(top_p < 1, enough, float("inf"))
 
     def before(end: Any) -> tuple[Any, Any]:
         """How many are nearer to the highest, and their shares; each (batch, 1)."""
-        nearer = gap < end
-        count = ops.sum(ops.cast(nearer, "int32"), axis=-1, keepdims=True)
-        return count, ops.sum(ops.where(nearer, share, 0.0), axis=-1, keepdims=True)
+        nearer, nothing = gap < end, ops.zeros_like(end)
+
+        def counted() -> Any:
+            return ops.sum(ops.cast(nearer, "float32"), axis=-1, keepdims=True)
+
+        def shared() -> Any:
+            return ops.sum(ops.where(nearer, share, 0.0), axis=-1, keepdims=True)
+
+        return ops.cond(top_k > 0, counted, lambda: nothing), ops.cond(top_p < 1, shared, lambda: nothing)
 
     def halve(times: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
         middle = (low + high) / 2
@@ -145,8 +151,8 @@ def _within(gap: Any, share: Any, top_k: Any, top_p: Any) -> Any:
     last = ops.max(ops.where(gap < high, gap, 0.0), axis=-1, keepdims=True)
     count, shares = before(last)
     equal = ops.equal(gap, last)
-    rank = ops.cumsum(ops.cast(equal, "int32"), axis=-1) - 1
-    fits = ops.logical_and(count + rank < most, shares + ops.cast(rank, "float32") * ops.exp(-last) < enough)
+    rank = ops.cumsum(ops.cast(equal, "float32"), axis=-1) - 1
+    fits = ops.logical_and(count + rank < most, shares + rank * ops.exp(-last) < enough)
     return ops.logical_or(gap < last, ops.logical_and(equal, fits))
 
 
