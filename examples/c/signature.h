@@ -6,7 +6,7 @@
 #include "tensorflow/c/c_api.h"
 #include "tensorflow/c/tf_tstring.h"
 static void fail(const char *what, const char *why) {
-  const char *hint = strstr(why, "not registered") ? "\nIs it of subwords? Use --library FILE, see README.md." : "";
+  const char *hint = strstr(why, "not registered") ? "\nIs it of subwords? write and generate take --library FILE." : "";
   fprintf(stderr, "error: %s: %s%s\n", what, why, hint), exit(1);
 }
 static void check(const TF_Status *status, const char *what) { if (TF_GetCode(status)) fail(what, TF_Message(status)); }

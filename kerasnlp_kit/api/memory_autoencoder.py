@@ -33,7 +33,7 @@ class MemoryAutoencoder:
         self.tokenizer = tokenizer
         self.longest = longest
         self._scorer = BoundScorer(network)
-        search = LatentSearch(longest, leaving=keras.backend.backend() != "jax")
+        search = LatentSearch(longest, leaving=keras.backend.backend() == "tensorflow")
         self._writer = Writer(network, search.greedy)
         self._sampler = Writer(network, functools.partial(_drawn, search))
 

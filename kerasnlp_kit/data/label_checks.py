@@ -81,7 +81,7 @@ def look_alike_labels(pool: Pool, copies: Copies) -> Iterator[Finding]:
     if not pairs:
         return
     # The name with fewer rows is told first: it is the one to mend.
-    ordered = [sorted((pair.first, pair.second), key=lambda name: counts[name]) for pair in pairs]
+    ordered = [sorted((pair.second, pair.first), key=lambda name: counts[name]) for pair in pairs]
     shown = [
         f'"{_cut(rare)}" ({counts[rare]:,}) and "{_cut(frequent)}" ({counts[frequent]:,})' for rare, frequent in ordered
     ]

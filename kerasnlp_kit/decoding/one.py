@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from typing import Any
 
+import keras
 import numpy as np
 from keras import ops
 
@@ -11,7 +12,6 @@ from kerasnlp_kit.decoding.protocol import Decoded, Generator, forced, put, writ
 from kerasnlp_kit.decoding.rounds import State, run
 
 _COLDEST = 1e-4  # temperature; below it, rounding would decide
-_FARTHEST = 40.0  # below the highest logit: less than 1e-17 of its probability, which no number of 24 bits draws
 Choose = Callable[[Any, Any, State], Any]
 """Logits float32 (batch, 1, vocabulary) of what may be written, position int32 (), state, to tokens (batch, 1)."""
 
@@ -97,63 +97,41 @@ def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
     Returns:
         int32 (batch,)
     """
-    gap = ops.minimum(ops.max(scores, axis=-1, keepdims=True) - scores, _FARTHEST)
-    share = ops.where(gap < _FARTHEST, ops.exp(-gap), 0.0)
-    top_k, top_p = ops.cast(top_k, "int32"), ops.cast(top_p, "float32")
-    narrow = ops.logical_or(top_k > 0, top_p < 1)
-    left = ops.cond(narrow, lambda: ops.where(_within(gap, share, top_k, top_p), share, 0.0), lambda: share)
-    up_to = ops.cumsum(left, axis=-1)
-    place = ops.sum(ops.cast(up_to <= draw[:, None] * up_to[:, -1:], "int32"), axis=-1)
-    # The last one with a share, should rounding put the number behind it.
-    last = ops.max(ops.where(left > 0, ops.arange(ops.shape(left)[1], dtype="int32"), 0), axis=-1)
-    return ops.minimum(place, last)
+    size = ops.shape(scores)[-1]
+    top_p = ops.cast(top_p, "float32")
+    share = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))  # in proportion to the probability
+
+    def of_all() -> Any:
+        return _hit(share, draw)
+
+    def of_some() -> Any:
+        # A graph of TensorFlow sorts as many as it is told when it runs; elsewhere it must be known before.
+        is_known = isinstance(top_k, int) or keras.backend.backend() == "tensorflow"
+        ranked, tokens = ops.top_k(share, _at_most(top_k, size) if is_known else size)
+        before = ops.cumsum(ranked, axis=-1) - ranked
+        rank = ops.arange(ops.shape(ranked)[1], dtype="int32")[None, :]
+        kept = ops.logical_or(top_p >= 1, before < top_p * ops.sum(share, axis=-1, keepdims=True))
+        kept = ops.logical_and(kept, rank < _at_most(top_k, size))
+        place = _hit(ops.where(ops.logical_or(ops.equal(rank, 0), kept), ranked, 0.0), draw)
+        return ops.cast(ops.take_along_axis(tokens, place[:, None], axis=-1)[:, 0], "int32")
+
+    return ops.cond(ops.logical_or(ops.cast(top_k, "int32") > 0, top_p < 1), of_some, of_all)
 
 
-def _within(gap: Any, share: Any, top_k: Any, top_p: Any) -> Any:
-    """Which tokens are among the ``top_k`` and the ``top_p``; without sorting, which would take most of a step's time.
+def _at_most(top_k: Any, size: Any) -> Any:
+    """How many are left: ``top_k``, or ``size`` of a vocabulary that has no more, or where all are left."""
+    if isinstance(top_k, int) and isinstance(size, int):
+        return min(top_k, size) if top_k > 0 else size
+    return ops.where(ops.cast(top_k, "int32") > 0, ops.minimum(top_k, size), size)
 
-    Args:
-        gap: float32 (batch, vocabulary), by how much a logit is below the highest.
-        share: float32 (batch, vocabulary), proportional to the probability.
-        top_k: int32 ()
-        top_p: float32 ()
 
-    Returns:
-        bool (batch, vocabulary); of equals that do not all have room, the first ones.
-    """
-    most = ops.where(top_k > 0, ops.cast(top_k, "float32"), float("inf"))
-    # More than nothing, so that one token is left; and beyond the whole, however that is rounded.
-    enough = ops.maximum(top_p * ops.sum(share, axis=-1, keepdims=True), 1e-30)
-    enough = ops.where(top_p < 1, enough, float("inf"))
-
-    def before(end: Any) -> tuple[Any, Any]:
-        """How many are nearer to the highest, and their shares; each (batch, 1)."""
-        nearer, nothing = gap < end, ops.zeros_like(end)
-
-        def counted() -> Any:
-            return ops.sum(ops.cast(nearer, "float32"), axis=-1, keepdims=True)
-
-        def shared() -> Any:
-            return ops.sum(ops.where(nearer, share, 0.0), axis=-1, keepdims=True)
-
-        return ops.cond(top_k > 0, counted, lambda: nothing), ops.cond(top_p < 1, shared, lambda: nothing)
-
-    def halve(times: Any, low: Any, high: Any) -> tuple[Any, Any, Any]:
-        middle = (low + high) / 2
-        count, shares = before(middle)
-        is_within = ops.logical_and(count < most, shares < enough)
-        return times + 1, ops.where(is_within, middle, low), ops.where(is_within, high, middle)
-
-    low = ops.zeros_like(gap[:, :1])
-    # As often for each row, so that its batch mates change nothing; to where float32 hardly tells gaps apart.
-    bounds = (ops.zeros((), "int32"), low, low + _FARTHEST)
-    _, _, high = ops.while_loop(lambda times, low, high: times < 30, halve, bounds)
-    last = ops.max(ops.where(gap < high, gap, 0.0), axis=-1, keepdims=True)
-    count, shares = before(last)
-    equal = ops.equal(gap, last)
-    rank = ops.cumsum(ops.cast(equal, "float32"), axis=-1) - 1
-    fits = ops.logical_and(count + rank < most, shares + rank * ops.exp(-last) < enough)
-    return ops.logical_or(gap < last, ops.logical_and(equal, fits))
+def _hit(share: Any, draw: Any) -> Any:
+    """Where a number from [0, 1) falls: float32 (batch, n), in proportion, and (batch,) to int32 (batch,)."""
+    up_to, possible = ops.cumsum(share, axis=-1), share > 0
+    # By rounding, sums may waver where nothing is added, and the number may be behind all: the last one with a share.
+    hit = ops.logical_and(up_to > draw[:, None] * up_to[:, -1:], possible)
+    last = ops.max(ops.where(possible, ops.arange(ops.shape(share)[1], dtype="int32"), 0), axis=-1)
+    return ops.where(ops.any(hit, axis=-1), ops.cast(ops.argmax(hit, axis=-1), "int32"), last)
 
 
 def uniform(seed: Any, position: Any) -> Any:

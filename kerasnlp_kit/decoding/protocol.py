@@ -13,7 +13,7 @@ class Generator(Protocol):
     """A model that gives the probability of the next token; see `layers.encoder_decoder.EncoderDecoder`."""
 
     def start(self, memory: Any, beam: Any, length: Any) -> Any:
-        """The state before the first of ``length`` steps: nested arrays (batch, beam, ...)."""
+        """The state before the first of ``length`` steps, nested arrays (batch, beam, ...); memory: (batch, ...)."""
 
     def step(self, tokens: Any, position: Any, memory: Any, cache: Any) -> tuple[Any, Any, Any]:
         """Tokens (batch, beam) at ``position`` to logits (batch, beam, vocabulary), new state, attention."""

@@ -19,10 +19,11 @@ def run(
     wanted: tuple[str, ...],
     leaving: bool,
 ) -> State:
-    """Steps until every row has ended.
+    """Steps until every row has ended, or up to ``length``.
 
     Args:
-        step: position, int32 (), and state to the state after it; what a row gets must depend on this row alone.
+        step: position, int32 (), and state to the state after it; what a row gets must depend on this row alone, but
+            for rounding.
         busy: state to bool (batch,), rows that have not ended.
         state: what a step reads, the memory of the sources among it.
         length: most steps.
@@ -36,29 +37,29 @@ def run(
     if not leaving:
         _, state = _steps(step, lambda state: ops.any(busy(state)), state, length, ops.zeros((), "int32"))
         return {name: state[name] for name in wanted}
-    batch = ops.shape(state[wanted[0]])[0]
     whole = {name: state[name] for name in wanted}
-    rows = ops.arange(batch, dtype="int32")
-    if isinstance(batch, int):  # a graph takes a number that it knows for one that stays
-        rows = _true(ops.ones((batch,), "bool"))
-        state = _taken(state, rows)
+    rows = ops.arange(ops.shape(whole[wanted[0]])[0], dtype="int32")
+    if any(array.shape[0] is not None for array in (rows, *keras.tree.flatten(state))):
+        # A graph takes a number of rows that it knows for one that stays.
+        rows = _true(ops.ones_like(rows, "bool"))
+        state = _of_rows(state, rows)
 
-    def going_on(position: Any, rows: Any, state: State, whole: State) -> Any:
+    def any_row(position: Any, rows: Any, state: State, whole: State) -> Any:
         return ops.logical_and(position < length, ops.shape(rows)[0] > 0)
 
     def round_(position: Any, rows: Any, state: State, whole: State) -> tuple[Any, Any, State, State]:
         # Leaving costs about as much as half a step: it is worth it for a quarter of the rows.
-        few = 3 * ops.shape(rows)[0] // 4
+        left = 3 * ops.shape(rows)[0] // 4
 
-        def enough(state: State) -> Any:
-            return ops.sum(ops.cast(busy(state), "int32")) > few
+        def more_are_busy(state: State) -> Any:
+            return ops.sum(ops.cast(busy(state), "int32")) > left
 
-        position, state = _steps(step, enough, state, length, position)
+        position, state = _steps(step, more_are_busy, state, length, position)
         whole = {name: ops.scatter_update(whole[name], rows[:, None], state[name]) for name in wanted}
-        left = _true(busy(state))
-        return position, ops.take(rows, left, axis=0), _taken(state, left), whole
+        going_on = _true(busy(state))
+        return position, ops.take(rows, going_on, axis=0), _of_rows(state, going_on), whole
 
-    _, _, _, whole = ops.while_loop(going_on, round_, (ops.zeros((), "int32"), rows, state, whole))
+    _, _, _, whole = ops.while_loop(any_row, round_, (ops.zeros((), "int32"), rows, state, whole))
     return whole
 
 
@@ -67,16 +68,16 @@ def _true(rows: Any) -> Any:
     return ops.cast(ops.nonzero(rows)[0], "int32")
 
 
-def _taken(state: State, rows: Any) -> State:
+def _of_rows(state: State, rows: Any) -> State:
     return keras.tree.map_structure(lambda array: ops.take(array, rows, axis=0), state)
 
 
 def _steps(
-    step: Callable[[Any, State], State], enough: Callable[[State], Any], state: State, length: Any, position: Any
+    step: Callable[[Any, State], State], going_on: Callable[[State], Any], state: State, length: Any, position: Any
 ) -> tuple[Any, State]:
-    """Steps as long as enough rows are busy, at most up to ``length``."""
+    """Steps as long as the state says, at most up to ``length``."""
     return ops.while_loop(
-        lambda position, state: ops.logical_and(position < length, enough(state)),
+        lambda position, state: ops.logical_and(position < length, going_on(state)),
         lambda position, state: (position + 1, step(position, state)),
         (position, state),
     )

@@ -195,6 +195,12 @@ def test_names_that_look_alike_are_told_across_files_with_their_rows_the_rarer_f
     ]
 
 
+def test_of_spellings_with_equally_many_rows_each_is_told_beside_the_first(diagnose):
+    rows = [(f"{text} {name}", name) for name in ("bank", "Bank", "BANK") for text in ("kal", "vel")]
+    finding = diagnose([*rows, ("zin", "other"), ("mor", "other")])["label_names"]
+    assert [(row["label"], row["other_label"]) for row in finding.head(9)] == [("Bank", "BANK"), ("bank", "BANK")]
+
+
 def test_classes_of_one_row_are_told(diagnose):
     finding = diagnose([*filler(), ("a b", "odd")])["single_row_classes"]
     assert finding.count == 1 and places(finding) == [("train.csv", 22)]

@@ -1,3 +1,4 @@
+import keras
 import numpy as np
 import pytest
 
@@ -74,3 +75,27 @@ def test_where_only_the_best_is_wanted_its_row_leaves_as_soon_as_it_is_known(mak
         computed.append(table.computed)
     assert_alike(found[1], found[0], beams=1)
     assert computed[1] < computed[0]
+
+
+@pytest.mark.skipif(keras.backend.backend() != "tensorflow", reason="a graph of TensorFlow")
+@pytest.mark.parametrize("known", ["nothing", "everything", "the prefix", "the limits", "the memory"])
+@pytest.mark.parametrize("search", [greedy, beam])
+def test_in_a_graph_it_does_not_matter_which_numbers_of_rows_are_known(make_table, search, known):
+    import tensorflow as tf
+
+    table = make_table(rows=ROWS)
+    options = {"size": 3} if search is beam else {}
+
+    def write(rows, limits, prefix, covered):
+        if search is beam:
+            options["source_mask"] = covered
+        return search(table, {"rows": rows}, limits, 9, prefix=prefix, leaving=True, **options)
+
+    given = [table.memory["rows"], LIMITS, PREFIX, COVERED]
+    names = ["the memory", "the limits", "the prefix", "the mask"]
+    specs = [
+        tf.TensorSpec(array.shape if known in (name, "everything") else [None] * array.ndim, array.dtype)
+        for name, array in zip(names, given, strict=True)
+    ]
+    expected = write(*given)
+    assert_alike(tf.function(write, input_signature=specs, autograph=False)(*map(tf.constant, given)), expected)
