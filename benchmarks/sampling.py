@@ -79,15 +79,16 @@ def texts(vocabulary: int) -> list[Callable[[], Any]]:
 
     greedy = tf.function(lambda prompt: search.greedy(network, prompt).tokens, [spec], autograph=False)
     drawn = tf.function(draw, [spec, *SCALARS], autograph=False)
-    calls = [lambda: greedy(prompts).numpy()]
-    for top_k, top_p in WAYS.values():
-        calls.append(lambda top_k=top_k, top_p=top_p: drawn(prompts, tf.constant(top_k), tf.constant(top_p)).numpy())
-    return calls
+
+    def ask(function: Any, *options: Any) -> Callable[[], Any]:
+        return lambda: function(prompts, *map(tf.constant, options)).numpy()
+
+    return [ask(greedy), *(ask(drawn, *way) for way in WAYS.values())]
 
 
 def fastest(*calls: Callable[[], Any]) -> list[float]:
     """Seconds of each call, the best of five in turns, after one that is not counted."""
-    found = [[] for _ in calls]
+    found: list[list[float]] = [[] for _ in calls]
     for turn in range(6):
         for times, call in zip(found, calls, strict=True):
             begin = time.perf_counter()

@@ -9,8 +9,8 @@ get tokens. In training the first steps, in which graphs are traced, are left ou
 
 Texts do not all end at once. The part "sentences" trains both sides for the same time, and lets each write the test
 file in its order (CTranslate2 sorts it), in batches of 32, each text as long as the model makes it, the peers' at most
-80 tokens; a first such pass is left out. The peer's recipe warms up for 1,000 steps, more than it gets in ten minutes: the
-figures of quality say how far each model is, not what the recipes reach.
+80 tokens; a first such pass is left out. The peer's recipe warms up for 1,000 steps, more than it gets in ten minutes:
+the figures of quality say how far each model is, not what the recipes reach.
 """
 
 import argparse
@@ -86,9 +86,9 @@ def sentences_lines(minutes: float) -> list[str]:
         theirs = peer.greedy_sentences(BATCH)
         peer.convert()
         theirs |= peer.ctranslate2_sentences(BATCH)
-        flags = ("--model", "transformer_seq2seq", "--vocabulary", str(VOCABULARY), "--batch-tokens", str(BATCH_TOKENS))
-        flags += ("--minutes", f"{minutes:g}", "--epochs", "5", "--learning-rate", "2e-3")
-        folder = train(DATA.name, list(flags), Path(models)).folder
+        flags = ["--model", "transformer_seq2seq", "--vocabulary", str(VOCABULARY), "--batch-tokens", str(BATCH_TOKENS)]
+        flags += ["--minutes", f"{minutes:g}", "--epochs", "5", "--learning-rate", "2e-3"]
+        folder = train(DATA.name, flags, Path(models)).folder
         ours = sentences_speed(folder)
     for name, (speed, tokens, texts) in {**theirs, **ours}.items():
         lines.append(f"| {name} | {speed * tokens:,.0f} | {speed:,.1f} | {tokens:.1f} | {bleu(texts):.1f} |")
