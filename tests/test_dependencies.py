@@ -55,7 +55,8 @@ def test_the_package_requires_what_it_imports_and_nothing_else():
 
 def test_the_benchmarks_need_no_more_than_the_package():
     own = {path.stem for path in (CHECKOUT / "benchmarks").glob("*.py")}
-    assert imported(CHECKOUT / "benchmarks") - own <= required()
+    peers = {"ctranslate2"}  # in an environment of its own
+    assert imported(CHECKOUT / "benchmarks") - own - peers <= required()
 
 
 def test_run_json_tells_versions_of_required_and_optional_packages_only():

@@ -4,7 +4,6 @@ import functools
 from collections.abc import Sequence
 from typing import Any
 
-import keras
 import numpy as np
 
 from kerasnlp_kit.decoding.protocol import Decoded
@@ -33,7 +32,7 @@ class MemoryAutoencoder:
         self.tokenizer = tokenizer
         self.longest = longest
         self._scorer = BoundScorer(network)
-        search = LatentSearch(longest, leaving=keras.backend.backend() == "tensorflow")
+        search = LatentSearch(longest)
         self._writer = Writer(network, search.greedy)
         self._sampler = Writer(network, functools.partial(_drawn, search))
 

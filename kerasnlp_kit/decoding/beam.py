@@ -103,7 +103,7 @@ def beam(
         before |= {"coverage": coverage, "cache": cache, "attention": attention}
         kept = _of_parents(before, parents)
         last = ops.where(kept["ended"], PAD, _taken(next_tokens, picked))
-        aligned = ops.cast(ops.argmax(kept["attention"], axis=-1), "int32")
+        aligned = ops.where(kept["ended"], 0, ops.cast(ops.argmax(kept["attention"], axis=-1), "int32"))
         return state | {
             "last": last,
             "tokens": put(kept["tokens"], last, position),

@@ -213,7 +213,7 @@ def _write(model: Generator, rows: State, length: Any, unknown: bool, leaving: b
         token = ops.where(only < 0, ops.cast(choose_from(possible, position, state), "int32"), only)
         gained = ops.cast(ops.take_along_axis(logits, token[:, :, None], axis=-1), "float32") - whole
         token = ops.where(ended, PAD, token)
-        aligned = ops.cast(ops.argmax(attention, axis=-1), "int32")
+        aligned = ops.where(ended, 0, ops.cast(ops.argmax(attention, axis=-1), "int32"))
         return state | {
             "last": token,
             "tokens": put(state["tokens"], token, position),

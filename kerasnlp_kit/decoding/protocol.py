@@ -55,7 +55,8 @@ class Decoded(NamedTuple):
         tokens: int32 (batch, beam, time), padded behind the end, best first.
         log_probabilities: float32 (batch, beam), sums over the tokens, the end among them.
         scores: float32 (batch, beam), what the beams are ordered by.
-        alignments: int32 (batch, beam, time), the source position that was attended to most at each token.
+        alignments: int32 (batch, beam, time), the source position that was attended to most at each token, 0
+            behind the end.
     """
 
     tokens: Any

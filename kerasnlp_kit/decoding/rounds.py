@@ -29,12 +29,13 @@ def run(
         length: most steps.
         wanted: names of the arrays that are asked for.
         leaving: whether rows that have ended leave the loop, so that a step takes less time. The arrays become shorter
-            then, which no compiler for fixed shapes can do.
+            then, which no compiler for fixed shapes can do: not under XLA, and they never do on other backends than
+            TensorFlow.
 
     Returns:
         The arrays that are asked for, of all rows.
     """
-    if not leaving:
+    if not leaving or keras.backend.backend() != "tensorflow":
         _, state = _steps(step, lambda state: ops.any(busy(state)), state, length, ops.zeros((), "int32"))
         return {name: state[name] for name in wanted}
     whole = {name: state[name] for name in wanted}

@@ -22,19 +22,17 @@ class LatentSearch:
 
     Attributes:
         longest: tokens of a text, at most.
-        leaving: whether rows that have ended leave the loop; see `decoding.rounds.run`.
     """
 
     longest: int
-    leaving: bool = False
 
     def greedy(self, network: Any, vectors: Any) -> Decoded:
         """The most probable token at each step."""
-        return greedy(network, vectors, *self._ends(vectors), leaving=self.leaving)
+        return greedy(network, vectors, *self._ends(vectors), leaving=True)
 
     def sample(self, network: Any, vectors: Any, seeds: Any, **options: Any) -> Decoded:
         """Drawn; see `decoding.one.sample`; ``seeds`` int32 (batch,)."""
-        return sample(network, vectors, *self._ends(vectors), seed=seeds, leaving=self.leaving, **options)
+        return sample(network, vectors, *self._ends(vectors), seed=seeds, leaving=True, **options)
 
     def prior(self, network: Any, seed: Any, count: Any, **options: Any) -> Decoded:
         """New texts: of vectors from the prior; text n is drawn with the seed ``seed + n``."""

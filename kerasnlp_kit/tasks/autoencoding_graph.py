@@ -32,7 +32,7 @@ class AutoencodingGraph(tf.Module):
         self._variables = [variable.value for variable in network.variables]  # what the SavedModel must hold
         self._tokenizer = tokenizer
         self._longest = longest
-        self._search = LatentSearch(longest, leaving=True)
+        self._search = LatentSearch(longest)
 
     def signatures(self) -> dict[str, Any]:
         """The functions to export, by name."""
