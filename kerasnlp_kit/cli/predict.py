@@ -40,8 +40,8 @@ class Options:
     top_p: float = 1.0
     """With --seed: draw among the fewest tokens that make up this probability."""
     compiled: bool = False
-    """Of a model that writes: compile with XLA first, which takes seconds and then is faster, for large files; with a
-    --beam of 1 or that of the training."""
+    """Of a model that writes: compile with XLA first, which takes seconds and then is faster where texts end at like
+    places: for large files, try a part both ways; with a --beam of 1 or that of the training."""
     spreadsheet_safe: bool = False
     """Put an apostrophe before cells that a spreadsheet would run as a formula."""
 
