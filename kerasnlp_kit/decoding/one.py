@@ -107,7 +107,9 @@ def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
     def of_some() -> Any:
         # A graph of TensorFlow sorts as many as it is told when it runs; elsewhere it must be known before.
         is_known = isinstance(top_k, int) or keras.backend.backend() == "tensorflow"
-        ranked, tokens = ops.top_k(share, _at_most(top_k, size) if is_known else size)
+        # By their logits: shares of near ones may be equal.
+        ranked, tokens = ops.top_k(scores, _at_most(top_k, size) if is_known else size)
+        ranked = ops.exp(ranked - ranked[:, :1])
         before = ops.cumsum(ranked, axis=-1) - ranked
         rank = ops.arange(ops.shape(ranked)[1], dtype="int32")[None, :]
         kept = ops.logical_or(top_p >= 1, before < top_p * ops.sum(share, axis=-1, keepdims=True))

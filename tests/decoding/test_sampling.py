@@ -138,6 +138,13 @@ def test_of_top_p_the_fewest_tokens_that_make_up_this_probability_are_left(top_p
     np.testing.assert_allclose(shares(scores, top_p=top_p), expected / expected.sum(), atol=1 / 4000 + 1e-6)
 
 
+@pytest.mark.parametrize("spread", [3e-8, 1e-9, 1.0])
+def test_however_near_the_logits_are_the_highest_alone_is_left(spread):
+    scores = (np.float32(0.1) + np.float32([0, 2, 1, 3, 2]) * np.float32(spread)).astype("float32")
+    found = shares(scores, count=100, top_k=1)
+    assert found.argmax() == scores.argmax() and found.max() == 1
+
+
 def test_top_k_and_top_p_together_leave_what_both_leave():
     scores = np.log([0.4, 0.3, 0.2, 0.1])
     assert shares(scores, top_k=3, top_p=0.6).tolist() == pytest.approx([4 / 7, 3 / 7, 0, 0], abs=1e-3)
