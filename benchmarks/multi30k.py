@@ -16,7 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from opennmt import DATA, OpenNmt
+from opennmt import DATA, PACE, OpenNmt
 from running import scratch, train, write_result
 
 from kerasnlp_kit.api.writer import LoadedWriter
@@ -28,7 +28,6 @@ FLAGS = [
     *("--batch-tokens", "3072", "--learning-rate", "4e-3", "--schedule", "cosine", "--warmup", "0.08"),
     *("--patience", "42", "--average-epochs", "1.5"),
 ]
-PACE = 150  # steps by which the peer's pace is measured; it trains on from there
 MARKS = (5, 10, 20, 30, 60)  # minutes at which the peer is scored, as far as it gets
 
 
@@ -105,8 +104,7 @@ def peer_outputs(place: Path, minutes: float) -> list[tuple[float, list[str], fl
 
     dev = list(read_pairs(DATA / "dev.csv").targets)
     peer = OpenNmt(place)
-    pace = peer.train(PACE)
-    step = sum(seconds for _, seconds in pace) / len(pace) / 50
+    step = peer.step_seconds()
     steps = max(int(minutes * 60 / step) - PACE, 50)
     every = max(50, steps // 20)
     begin = time.perf_counter()

@@ -20,6 +20,7 @@ from running import ROOT, SHARED
 PLACE = ROOT / ".venvs" / "opennmt" / "bin"
 PEERS = SHARED / "peers"
 DATA = SHARED / "data" / "multi30k_en_de"
+PACE = 150  # steps by which its pace is measured
 LONGEST = 80  # tokens; no text is longer, and a model that knows little yet would go on to 250 for each
 
 
@@ -49,39 +50,35 @@ class OpenNmt:
 
     def greedy_speed(self, batch: int, tokens: int) -> float:
         """Tokens a second in greedy decoding, every output forced to so many tokens."""
-        settings = self._settings(
-            params={"beam_width": 1, "minimum_decoding_length": tokens, "maximum_decoding_length": tokens},
-            infer={"batch_size": batch},
-        )
-        features = ("--features_file", "test.sp.en", "--predictions_file", "out.txt", "--log_prediction_time")
-        said = self._run("onmt-main", "--model", "model.py", "--config", settings, "infer", *features)
+        forced = {"minimum_decoding_length": tokens, "maximum_decoding_length": tokens}
+        said = self._infer("test.sp.en", batch, beam_width=1, **forced)
         return float(re.findall(r"Tokens per second: ([\d.]+)", said)[-1])
+
+    def step_seconds(self) -> float:
+        """Seconds of a step, of the first `PACE` but for the hundred that are left out; it trains on from there."""
+        pace = self.train(PACE)
+        return sum(seconds for _, seconds in pace) / len(pace) / 50
 
     def train_minutes(self, minutes: float) -> tuple[int, float]:
         """Trains for about so long; returns the steps and the seconds that they took."""
-        first = 150  # by these the pace is known
-        pace = self.train(first)
-        step = sum(seconds for _, seconds in pace) / len(pace) / 50
-        steps = max(int(minutes * 60 / step), first + 50)
+        step = self.step_seconds()
+        steps = max(int(minutes * 60 / step), PACE + 50)
         begin = time.perf_counter()
         self.train(steps)
-        return steps, first * step + time.perf_counter() - begin
+        return steps, PACE * step + time.perf_counter() - begin
 
     def greedy_sentences(self, batch: int) -> dict[str, tuple[float, float, list[str]]]:
         """Sentences a second, tokens a sentence with the end, and texts, by name, in greedy decoding of the test file.
 
         It reads the file once, and then four times over: the difference is that of three passes without the start.
         """
-        params = {"beam_width": 1, "maximum_decoding_length": LONGEST}
-        settings = self._settings(params=params, infer={"batch_size": batch})
         lines = (self.folder / "test.sp.en").read_text(encoding="utf-8")
         seconds = []
         for times in (1, 4):
             (self.folder / "repeated.txt").write_text(lines * times, encoding="utf-8")
-            features = ("--features_file", "repeated.txt", "--predictions_file", "out.txt", "--log_prediction_time")
-            said = self._run("onmt-main", "--model", "model.py", "--config", settings, "infer", *features)
+            said = self._infer("repeated.txt", batch, beam_width=1, maximum_decoding_length=LONGEST)
             seconds.append(float(re.findall(r"Total prediction time \(s\): ([\d.]+)", said)[-1]))
-        written = (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()[: len(lines.splitlines())]
+        written = self._written()[: len(lines.splitlines())]
         return {"OpenNMT-tf": (3 * len(written) / (seconds[1] - seconds[0]), _tokens(written), _texts(written))}
 
     def ctranslate2_sentences(self, batch: int) -> dict[str, tuple[float, float, list[str]]]:
@@ -90,18 +87,15 @@ class OpenNmt:
         for precision in ("float32", "int8"):
             arguments = ("test.sp.en", "out.txt", precision, batch, LONGEST)
             speed = float(self._run("python", Path(__file__).parent / "ctranslate2_sentences.py", *arguments))
-            written = (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()
+            written = self._written()
             found[f"CTranslate2 {precision}"] = (speed, _tokens(written), _texts(written))
         return found
 
     def translate(self, checkpoint: Path, beam: int, part: str = "test") -> list[str]:
         """Texts for the test file, or the dev file, by a checkpoint."""
         params = {"beam_width": beam, "length_penalty": 0.6, "maximum_decoding_length": LONGEST}
-        settings = self._settings(params=params, infer={"batch_size": 64})
-        features = ("--features_file", f"{part}.sp.en", "--predictions_file", "out.txt")
-        where = ("--checkpoint_path", checkpoint)
-        self._run("onmt-main", "--model", "model.py", "--config", settings, *where, "infer", *features)
-        return _texts((self.folder / "out.txt").read_text(encoding="utf-8").splitlines())
+        self._infer(f"{part}.sp.en", 64, "--checkpoint_path", checkpoint, **params)
+        return _texts(self._written())
 
     def checkpoints(self) -> list[Path]:
         """Paths of the checkpoints, by step."""
@@ -118,6 +112,16 @@ class OpenNmt:
         said = self._run("python", PEERS / "ctranslate2_decoding.py", "test.sp.en")
         found = re.findall(r"(\w+) beam (\d+) batch (\d+): (\d+) tokens/s", said)
         return {(precision, int(beam), int(batch)): float(speed) for precision, beam, batch, speed in found}
+
+    def _infer(self, source: str, batch: int, *flags: object, **params: object) -> str:
+        """Writes for the lines of a file, to out.txt; returns what was said, times among it."""
+        settings = self._settings(params=params, infer={"batch_size": batch})
+        features = ("--features_file", source, "--predictions_file", "out.txt", "--log_prediction_time")
+        return self._run("onmt-main", "--model", "model.py", "--config", settings, *flags, "infer", *features)
+
+    def _written(self) -> list[str]:
+        """The lines of out.txt: tokens, with blanks between."""
+        return (self.folder / "out.txt").read_text(encoding="utf-8").splitlines()
 
     def _settings(self, params: dict | None = None, infer: dict | None = None, **train: object) -> Path:
         settings = yaml.safe_load((self.folder / "train.yml").read_text(encoding="utf-8"))

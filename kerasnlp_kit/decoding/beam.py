@@ -7,7 +7,7 @@ from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Generator, forced, put, writable
-from kerasnlp_kit.decoding.rounds import State, run
+from kerasnlp_kit.decoding.rounds import State, given, run
 
 
 def beam(
@@ -56,9 +56,7 @@ def beam(
     first = ops.equal(ops.arange(size, dtype="int32"), 0)[None, :]
     totals = ops.where(first, ops.zeros((batch, size), "float32"), LOWEST)
     tokens = ops.full((batch, size, length), PAD, "int32")
-    state = {
-        "memory": memory,
-        "limits": limits,
+    state = given(memory, limits, prefix) | {
         "source_mask": source_mask,
         "last": ops.full((batch, size), BOS, "int32"),
         "tokens": tokens,
@@ -69,8 +67,6 @@ def beam(
         "coverage": ops.zeros((batch, size, ops.shape(source_mask)[1]), "float32"),
         "cache": model.start(memory, size, length),
     }
-    if prefix is not None:
-        state["prefix"] = prefix
 
     def busy(state: State) -> Any:
         on_the_way = ops.logical_not(state["ended"])

@@ -9,7 +9,7 @@ from keras import ops
 
 from kerasnlp_kit.constants import BOS, EOS, LOWEST, PAD
 from kerasnlp_kit.decoding.protocol import Decoded, Generator, forced, put, writable
-from kerasnlp_kit.decoding.rounds import State, run
+from kerasnlp_kit.decoding.rounds import State, given, run
 
 _COLDEST = 1e-4  # temperature; below it, rounding would decide
 Choose = Callable[[Any, Any, State], Any]
@@ -37,7 +37,7 @@ def greedy(
         prefix: int32 (batch, prefix time): how the outputs must begin, padded on the right.
         leaving: see `rounds.run`.
     """
-    rows = _rows(memory, limits, prefix)
+    rows = given(memory, limits, prefix)
     return _write(model, rows, length, unknown, leaving, lambda found, position, state: ops.argmax(found, axis=-1))
 
 
@@ -82,7 +82,7 @@ def sample(
 
     heat = ops.cast(temperature, "float32")
     few = ops.where(heat < _COLDEST, 1, ops.cast(top_k, "int32"))
-    return _write(model, _rows(memory, limits, prefix) | {"seed": seed}, length, unknown, leaving, draw)
+    return _write(model, given(memory, limits, prefix) | {"seed": seed}, length, unknown, leaving, draw)
 
 
 def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
@@ -98,33 +98,26 @@ def choose(scores: Any, draw: Any, top_k: Any, top_p: Any) -> Any:
         int32 (batch,)
     """
     size = ops.shape(scores)[-1]
-    top_p = ops.cast(top_p, "float32")
+    top_k, top_p = ops.cast(top_k, "int32"), ops.cast(top_p, "float32")
     share = ops.exp(scores - ops.max(scores, axis=-1, keepdims=True))  # in proportion to the probability
 
     def of_all() -> Any:
         return _hit(share, draw)
 
     def of_some() -> Any:
-        # A graph of TensorFlow sorts as many as it is told when it runs; elsewhere it must be known before.
-        is_known = isinstance(top_k, int) or keras.backend.backend() == "tensorflow"
-        # By their logits: shares of near ones may be equal.
-        ranked, tokens = ops.top_k(scores, _at_most(top_k, size) if is_known else size)
+        few = ops.where(top_k > 0, ops.minimum(top_k, size), size)
+        # A graph of TensorFlow sorts as many as it is told when it runs; elsewhere it must be known before. By their
+        # logits: shares of near ones may be equal.
+        ranked, tokens = ops.top_k(scores, few if keras.backend.backend() == "tensorflow" else size)
         ranked = ops.exp(ranked - ranked[:, :1])
         before = ops.cumsum(ranked, axis=-1) - ranked
         rank = ops.arange(ops.shape(ranked)[1], dtype="int32")[None, :]
         kept = ops.logical_or(top_p >= 1, before < top_p * ops.sum(share, axis=-1, keepdims=True))
-        kept = ops.logical_and(kept, rank < _at_most(top_k, size))
+        kept = ops.logical_and(kept, rank < few)
         place = _hit(ops.where(ops.logical_or(ops.equal(rank, 0), kept), ranked, 0.0), draw)
         return ops.cast(ops.take_along_axis(tokens, place[:, None], axis=-1)[:, 0], "int32")
 
-    return ops.cond(ops.logical_or(ops.cast(top_k, "int32") > 0, top_p < 1), of_some, of_all)
-
-
-def _at_most(top_k: Any, size: Any) -> Any:
-    """How many are left: ``top_k``, or ``size`` of a vocabulary that has no more, or where all are left."""
-    if isinstance(top_k, int) and isinstance(size, int):
-        return min(top_k, size) if top_k > 0 else size
-    return ops.where(ops.cast(top_k, "int32") > 0, ops.minimum(top_k, size), size)
+    return ops.cond(ops.logical_or(top_k > 0, top_p < 1), of_some, of_all)
 
 
 def _hit(share: Any, draw: Any) -> Any:
@@ -188,11 +181,6 @@ def _mix(number: Any) -> Any:
 def _of_32_bits(number: Any) -> Any:
     """The lowest 32 bits: PyTorch has no unsigned numbers of 32 bits, and Keras takes 64 there."""
     return ops.bitwise_and(number, ops.cast(0xFFFFFFFF, "uint32"))
-
-
-def _rows(memory: Any, limits: Any, prefix: Any) -> State:
-    """What is given of each row."""
-    return {"memory": memory, "limits": limits} | ({} if prefix is None else {"prefix": prefix})
 
 
 def _write(model: Generator, rows: State, length: Any, unknown: bool, leaving: bool, choose_from: Choose) -> Decoded:

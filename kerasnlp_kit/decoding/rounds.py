@@ -10,6 +10,11 @@ State = dict[str, Any]
 """Nested arrays (batch, ...), by name."""
 
 
+def given(memory: Any, limits: Any, prefix: Any) -> State:
+    """What every search is given of each row; no prefix is no array."""
+    return {"memory": memory, "limits": limits} | ({} if prefix is None else {"prefix": prefix})
+
+
 def run(
     step: Callable[[Any, State], State],
     busy: Callable[[State], Any],

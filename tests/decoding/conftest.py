@@ -36,8 +36,8 @@ class Table:
 
     def step(self, tokens, position, memory, cache):
         self.steps += 1
-        rows = ops.shape(tokens)[0]
-        self.computed += rows if isinstance(rows, int) else 0  # a graph does not know them yet
+        batch = ops.shape(tokens)[0]
+        self.computed += batch if isinstance(batch, int) else 0  # a graph does not know it yet
         history = (cache["history"] * 2 + tokens) % HISTORIES
         vocabulary = self.logits.shape[-1]
         rows = memory["rows"][:, None]

@@ -82,11 +82,9 @@ def test_in_a_graph_it_does_not_matter_which_numbers_of_rows_are_known(make_tabl
     import tensorflow as tf
 
     table = make_table(rows=ROWS)
-    options = {"size": 3} if search is beam else {}
 
     def write(rows, limits, prefix, covered):
-        if search is beam:
-            options["source_mask"] = covered
+        options = {"size": 3, "source_mask": covered} if search is beam else {}
         return search(table, {"rows": rows}, limits, 9, prefix=prefix, leaving=True, **options)
 
     given = [table.memory["rows"], LIMITS, PREFIX, COVERED]
